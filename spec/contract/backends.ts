@@ -1,0 +1,98 @@
+/**
+ * The backends that the contract is held against, each with the hands of an administrator.
+ */
+import { Etcd3 } from 'etcd3';
+import Etcd from 'node-etcd';
+import { lastValueFrom, map, take } from 'rxjs';
+import { etcd3Backend } from '../../src/backends/etcd3/index.js';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
+import type { LockBackend, Queue } from '../../src/index.js';
+import { startEtcd } from '../support/etcd-server.js';
+
+/** A server, and what somebody who is no client of rxlock can do to it. */
+export interface Server {
+  /** Another client's way to it. */
+  backend(): LockBackend;
+  /** Deletes the claim of whoever holds. */
+  deleteHolder(key: string): Promise<void>;
+  /** Writes over the claim of whoever holds; not on servers that cannot. */
+  overwriteHolder?: ((key: string) => Promise<void>) | undefined;
+  stop(): Promise<void>;
+}
+
+export interface Contender {
+  readonly name: string;
+  /** Whether claims queue in the order of their coming across clients. */
+  readonly fifo: boolean;
+  start(): Promise<Server>;
+}
+
+/** The queue of a key as the server has it now. */
+export const queueNow = (backend: LockBackend, key: string): Promise<Queue> =>
+  lastValueFrom(backend.queue(key, 5000).pipe(take(1), map((queue) => queue)));
+
+const memory: Contender = {
+  name: 'memory',
+  fifo: true,
+  start: () => {
+    const backend = memoryBackend();
+    return Promise.resolve({
+      backend: () => backend,
+      async deleteHolder(key) {
+        const [holder] = (await queueNow(backend, key)).claims;
+        if (!holder) throw new Error(`nobody holds ${key}`);
+        const [lease = '', id = ''] = holder.id.split('-');
+        const claim = { key, lease: { id: lease, ttl: 0, owner: '', key: undefined }, id, kind: 'mutex', since: new Date(), meta: undefined } as const;
+        await lastValueFrom(backend.leave(claim, holder, 1000), { defaultValue: undefined });
+      },
+      stop: () => Promise.resolve(),
+    });
+  },
+};
+
+const etcdV3: Contender = {
+  name: 'etcd v3',
+  fifo: true,
+  async start() {
+    const etcd = await startEtcd();
+    const admin = new Etcd3({ hosts: etcd.url });
+    const holderKey = async (key: string): Promise<string> => {
+      const [first] = await admin.getAll().prefix(`${key}/`).sort('Create', 'Ascend').limit(1).keys();
+      if (first === undefined) throw new Error(`nobody holds ${key}`);
+      return first;
+    };
+    return {
+      backend: () => etcd3Backend({ hosts: etcd.url }),
+      async deleteHolder(key) {
+        await admin.delete().key(await holderKey(key));
+      },
+      async overwriteHolder(key) {
+        await admin.put(await holderKey(key)).value('mine now');
+      },
+      async stop() {
+        admin.close();
+        await etcd.stop();
+      },
+    };
+  },
+};
+
+const etcdV2: Contender = {
+  name: 'etcd v2',
+  fifo: false,
+  async start() {
+    const etcd = await startEtcd();
+    const admin = new Etcd(etcd.url);
+    const done = (run: (callback: (error: unknown) => void) => void): Promise<void> =>
+      new Promise((resolve, reject) => run((error) => (error ? reject(error) : resolve())));
+    return {
+      backend: () => nodeEtcdBackend(new Etcd(etcd.url)),
+      deleteHolder: (key) => done((callback) => admin.del(key, {}, callback)),
+      overwriteHolder: (key) => done((callback) => admin.set(key, 'mine now', { prevExist: true }, callback)),
+      stop: () => etcd.stop(),
+    };
+  },
+};
+
+export const CONTENDERS: readonly Contender[] = [memory, etcdV3, etcdV2];

@@ -1,0 +1,389 @@
+/**
+ * What every backend must do, on a real server in real time. The rules of time have their proof in virtual time, in
+ * the marble specs; here is what only a server can show.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { NEVER, asyncScheduler, concat, defer, filter, firstValueFrom, ignoreElements, lastValueFrom, map, of, take, tap, throwError, timer, toArray } from 'rxjs';
+import type { Observable } from 'rxjs';
+import {
+  AlreadyLockedError,
+  LockLostError,
+  LockNotOwnedError,
+  LockTimeoutError,
+  LocksClosedError,
+  createLocks,
+  usingLock,
+  withLock,
+} from '../../src/index.js';
+import type { HeldLock, Lease, LockBackend, LockEvent, LockState, Locks, LocksOptions, Ownership } from '../../src/index.js';
+import { behindNetwork } from '../../src/testing/network.js';
+import { CONTENDERS, queueNow } from './backends.js';
+import type { Server } from './backends.js';
+
+jest.setTimeout(60_000);
+
+const TTL = 2000;
+
+describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
+  let server: Server;
+  let admin: LockBackend;
+  const clients: Locks[] = [];
+  let keys = 0;
+  let key: string;
+
+  const client = (options: LocksOptions = {}, backend = server.backend()): Locks => {
+    const locks = createLocks(backend, { ttl: TTL, ...options });
+    clients.push(locks);
+    return locks;
+  };
+  const holderOf = async (locks: Locks): Promise<HeldLock> => locks.mutex(key).acquire();
+  const queued = (locks: Locks): Promise<unknown> =>
+    firstValueFrom(locks.events$.pipe(filter((event) => event.type === 'queued')));
+  const claims = async (): Promise<number> => (await queueNow(admin, key)).claims.length;
+  /** Follows the key until nobody is in its queue. */
+  const empty = (): Promise<unknown> =>
+    firstValueFrom(admin.queue(key, 5000).pipe(filter((queue) => queue.claims.length === 0)));
+
+  beforeAll(async () => {
+    server = await start();
+    admin = server.backend();
+  });
+  afterAll(async () => {
+    admin.close();
+    await server.stop();
+  });
+  beforeAll(() => undefined);
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((locks) => locks.close()));
+    // Whatever a test did, nothing is left on the server.
+    expect(await claims()).toBe(0);
+  });
+  const fresh = (): string => (key = `contract/${(keys += 1)}`);
+
+  it('one holds, the next waits and gets it when the first gives it back', async () => {
+    fresh();
+    const [a, b] = [client(), client()];
+    const held = await holderOf(a);
+    const waiting = queued(b);
+    const second = holderOf(b);
+    await waiting;
+    expect(held.isHeld()).toBe(true);
+    await held.release();
+    const next = await second;
+    expect(next.isHeld()).toBe(true);
+    expect(held.isHeld()).toBe(false);
+    expect(next.fencingToken).toBeGreaterThan(held.fencingToken);
+  });
+
+  it('clients with one owner label exclude each other, and so do subscriptions of one client', async () => {
+    fresh();
+    const [a, b] = [client({ owner: 'same' }), client({ owner: 'same' })];
+    await holderOf(a);
+    await expect(b.mutex(key).acquire({ wait: 0 })).rejects.toBeInstanceOf(AlreadyLockedError);
+    await expect(a.mutex(key).acquire({ wait: 0 })).rejects.toBeInstanceOf(AlreadyLockedError);
+  });
+
+  it('a try names the holder and leaves no trace', async () => {
+    fresh();
+    const held = await holderOf(client({ owner: 'the holder' }));
+    const error: unknown = await client().mutex(key).acquire({ wait: 0 }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AlreadyLockedError);
+    expect(error).toMatchObject({ code: 'ALREADY_LOCKED', key, holders: [{ owner: 'the holder', fencingToken: held.fencingToken }] });
+    await held.release();
+    expect(await claims()).toBe(0);
+  });
+
+  it('a wait ends in a timeout that names the holder, and the waiter is withdrawn', async () => {
+    fresh();
+    const held = await holderOf(client({ owner: 'the holder' }));
+    const error: unknown = await client().mutex(key).acquire({ wait: 300 }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(LockTimeoutError);
+    expect(error).toMatchObject({ code: 'LOCK_TIMEOUT', key, wait: 300, holders: [{ owner: 'the holder' }] });
+    await held.release();
+    await empty();
+  });
+
+  it('a hundred cycles through ten contenders: one at a time, tokens growing', async () => {
+    fresh();
+    let inside = 0;
+    const tokens: bigint[] = [];
+    const work = (held: HeldLock): Observable<number> =>
+      defer(() => {
+        inside += 1;
+        expect(inside).toBe(1);
+        tokens.push(held.fencingToken);
+        return timer(1).pipe(tap(() => (inside -= 1)));
+      });
+    const runs = Array.from({ length: 10 }, () => {
+      const lock = client().mutex(key);
+      return lastValueFrom(concat(...Array.from({ length: 10 }, () => usingLock(lock, work))));
+    });
+    await Promise.all(runs);
+    expect(tokens).toHaveLength(100);
+    expect([...tokens].sort((x, y) => (x < y ? -1 : 1))).toEqual(tokens);
+    expect(new Set(tokens).size).toBe(100);
+  });
+
+  if (fifo) {
+    it('serves in the order of coming', async () => {
+      fresh();
+      const held = await holderOf(client());
+      const served: number[] = [];
+      const all: Promise<unknown>[] = [];
+      for (const place of [1, 2, 3, 4, 5]) {
+        const locks = client();
+        const inLine = queued(locks);
+        all.push(lastValueFrom(of(place).pipe(tap((one) => served.push(one)), withLock(locks.mutex(key)))));
+        await inLine;
+      }
+      await held.release();
+      await Promise.all(all);
+      expect(served).toEqual([1, 2, 3, 4, 5]);
+    });
+
+    it('tells a waiter how many are ahead', async () => {
+      fresh();
+      const first = await holderOf(client());
+      const [b, c] = [client(), client()];
+      const inLine = queued(b);
+      const second = b.mutex(key).acquire();
+      await inLine;
+      const seen = firstValueFrom(
+        c.mutex(key).lock$().pipe(
+          map((state) => (state.status === 'waiting' ? state.ahead : 'held')),
+          take(3),
+          toArray(),
+        ),
+      );
+      await firstValueFrom(c.mutex(key).ownership$().pipe(filter((state) => state.status === 'held' && state.waiting === 2)));
+      await first.release();
+      await (await second).release();
+      expect(await seen).toEqual([2, 1, 'held']);
+    });
+  }
+
+  it('withLock completes only when another can take the lock at once', async () => {
+    fresh();
+    const [a, b] = [client(), client()];
+    for (let round = 0; round < 20; round += 1) {
+      await lastValueFrom(of(round).pipe(withLock(a.mutex(key))));
+      await (await b.mutex(key).acquire({ wait: 0 })).release();
+    }
+  });
+
+  it('withLock passes the error of the source on, after the release', async () => {
+    fresh();
+    const failure = new Error('from the source');
+    const run = lastValueFrom(throwError(() => failure).pipe(withLock(client().mutex(key))));
+    await expect(run).rejects.toBe(failure);
+    expect(await claims()).toBe(0);
+  });
+
+  it('a subscription that ends at any moment leaves nothing behind', async () => {
+    fresh();
+    const locks = client();
+    const holder = await holderOf(client());
+    for (const moment of [undefined, 0, 0, 1, 1, 2, 3, 5, 8]) {
+      const contender = locks.mutex(key).lock$().subscribe();
+      if (moment !== undefined) await lastValueFrom(timer(moment));
+      contender.unsubscribe();
+    }
+    await holder.release();
+    await empty();
+    for (const moment of [undefined, 0, 0, 1, 1, 2, 3, 5, 8]) {
+      const contender = locks.mutex(key).lock$().subscribe();
+      if (moment !== undefined) await lastValueFrom(timer(moment));
+      contender.unsubscribe();
+    }
+    await empty();
+  });
+
+  it('an aborted signal withdraws a waiter and releases a holder', async () => {
+    fresh();
+    const reason = new Error('enough');
+    const [holding, waiting] = [new AbortController(), new AbortController()];
+    const b = client();
+    const first = lastValueFrom(client().mutex(key).lock$({ signal: holding.signal }).pipe(ignoreElements()));
+    await firstValueFrom(b.mutex(key).ownership$().pipe(filter((state) => state.status === 'held')));
+    const inLine = queued(b);
+    const second = b.mutex(key).acquire({ signal: waiting.signal });
+    await inLine;
+    waiting.abort(reason);
+    await expect(second).rejects.toBe(reason);
+    holding.abort(reason);
+    await expect(first).rejects.toBe(reason);
+    await empty();
+  });
+
+  it('a renewed lock outlives its ttl, and its deadline moves on', async () => {
+    fresh();
+    const held = await holderOf(client());
+    const before = held.validUntil;
+    const renewal = await firstValueFrom(held.renewals$.pipe(filter(({ count }) => count === 4)));
+    expect(renewal.validUntil).toBe(held.validUntil);
+    expect(held.validUntil - before).toBeGreaterThan(TTL);
+    expect(held.isHeld()).toBe(true);
+    await expect(client().mutex(key).acquire({ wait: 0 })).rejects.toBeInstanceOf(AlreadyLockedError);
+  });
+
+  it('a holder cut off from the server has lost before the next one holds', async () => {
+    fresh();
+    const { backend, network } = behindNetwork(server.backend(), { scheduler: asyncScheduler, latency: 0 });
+    const a = client({}, backend);
+    const held = await holderOf(a);
+    const b = client();
+    const inLine = queued(b);
+    const next = holderOf(b);
+    await inLine;
+    const order: string[] = [];
+    const lost = new Promise<unknown>((resolve) => {
+      held.signal.addEventListener('abort', () => {
+        order.push('lost');
+        resolve(held.signal.reason);
+      });
+    });
+    network.partition();
+    await next.then(() => order.push('next'));
+    expect(await lost).toMatchObject({ code: 'LOCK_LOST', key, reason: 'expired', fencingToken: held.fencingToken });
+    expect(order).toEqual(['lost', 'next']);
+    expect(held.isHeld()).toBe(false);
+    await expect(held.release()).rejects.toBeInstanceOf(LockNotOwnedError);
+    network.heal();
+  });
+
+  it('a claim deleted by hand is lost at once, and the body is stopped first', async () => {
+    fresh();
+    const order: string[] = [];
+    let held: HeldLock | undefined;
+    const body = usingLock(client().mutex(key), (taken) => {
+      held = taken;
+      taken.signal.addEventListener('abort', () => order.push('signal'));
+      return concat(of('started'), NEVER).pipe(tap({ unsubscribe: () => order.push('stopped') }));
+    });
+    const ended = new Promise<unknown>((resolve) => {
+      body.subscribe({
+        next: () => void server.deleteHolder(key),
+        error: (error: unknown) => {
+          order.push('error');
+          resolve(error);
+        },
+      });
+    });
+    expect(await ended).toMatchObject({ code: 'LOCK_LOST', reason: 'deleted' });
+    expect(order).toEqual(['stopped', 'signal', 'error']);
+    expect(held?.isHeld()).toBe(false);
+  });
+
+  it('a claim written over by hand is lost at once', async () => {
+    fresh();
+    const { overwriteHolder } = server;
+    if (!overwriteHolder) return;
+    const held = await holderOf(client());
+    const lost = new Promise((resolve) => {
+      held.signal.addEventListener('abort', () => resolve(held.signal.reason));
+    });
+    await overwriteHolder(key);
+    expect(await lost).toBeInstanceOf(LockLostError);
+    await server.deleteHolder(key).catch(() => undefined);
+  });
+
+  it('an observer sees who holds, without contending', async () => {
+    fresh();
+    const seen: Ownership[] = [];
+    const done = lastValueFrom(
+      client().mutex(key).ownership$().pipe(
+        tap((state) => seen.push(state)),
+        take(3),
+      ),
+    );
+    const locks = client({ owner: 'seen' });
+    await firstValueFrom(locks.mutex(key).ownership$());
+    const held = await locks.mutex(key).acquire();
+    await firstValueFrom(locks.mutex(key).ownership$().pipe(filter((state) => state.status === 'held')));
+    await held.release();
+    await done;
+    expect(seen.map(({ status }) => status)).toEqual(['free', 'held', 'free']);
+    expect(seen[1]).toMatchObject({ key, holders: [{ owner: 'seen', kind: 'mutex', fencingToken: held.fencingToken }] });
+  });
+
+  it('close() stops holders and waiters, releases, withdraws, and refuses what comes later', async () => {
+    fresh();
+    const a = client();
+    const stream: LockState[] = [];
+    const first = lastValueFrom(a.mutex(key).lock$().pipe(tap((state) => stream.push(state))));
+    first.catch(() => undefined);
+    await firstValueFrom(a.events$.pipe(filter((event) => event.type === 'acquired')));
+    const inLine = queued(a);
+    const second = a.mutex(key).acquire();
+    second.catch(() => undefined);
+    await inLine;
+    await a.close();
+    await expect(first).rejects.toBeInstanceOf(LocksClosedError);
+    await expect(second).rejects.toBeInstanceOf(LocksClosedError);
+    await expect(a.mutex(key).acquire()).rejects.toBeInstanceOf(LocksClosedError);
+    expect(stream.map(({ status }) => status)).toEqual(['held']);
+    expect(await claims()).toBe(0);
+  });
+
+  it('use() settles as its body does, after the release', async () => {
+    fresh();
+    const locks = client();
+    const events: LockEvent['type'][] = [];
+    locks.events$.subscribe(({ type }) => events.push(type));
+    expect(await locks.mutex(key).use((held) => Promise.resolve(held.key))).toBe(key);
+    await expect(locks.mutex(key).use(() => { throw new Error('from the body'); })).rejects.toThrow('from the body');
+    expect(await claims()).toBe(0);
+    expect(events.filter((type) => type === 'acquired' || type === 'released')).toEqual(['acquired', 'released', 'acquired', 'released']);
+  });
+
+  describe('at the port', () => {
+    const lease = (id: string): Lease => ({ id, ttl: TTL, owner: 'port', key });
+    const claimOf = (of: Lease, id: string) => ({ key, lease: of, id, kind: 'mutex', since: new Date(), meta: undefined }) as const;
+
+    it('a lease granted twice is one lease', async () => {
+      fresh();
+      const mine = lease('1000000000000001');
+      const first = await lastValueFrom(admin.grant(mine, 2000));
+      expect(first.ttl).toBeGreaterThanOrEqual(TTL);
+      expect(await lastValueFrom(admin.grant(mine, 2000))).toEqual(first);
+      await lastValueFrom(admin.revoke(mine, 2000));
+      await lastValueFrom(admin.revoke(mine, 2000));
+    });
+
+    it('a claim entered twice is one claim, and only its own token takes it out', async () => {
+      fresh();
+      const mine = lease('1000000000000002');
+      await lastValueFrom(admin.grant(mine, 2000));
+      const claim = claimOf(mine, '0');
+      const first = await lastValueFrom(admin.enter(claim, 2000));
+      const again = await lastValueFrom(admin.enter(claim, 2000));
+      if (first.status !== 'entered' || again.status !== 'entered') throw new Error('not entered');
+      expect(again.claim.token).toBe(first.claim.token);
+      expect(await claims()).toBe(1);
+      await lastValueFrom(admin.leave(claim, first.claim, 2000));
+      await lastValueFrom(admin.leave(claim, first.claim, 2000));
+      expect(await claims()).toBe(0);
+      await lastValueFrom(admin.revoke(mine, 2000));
+    });
+
+    if (fifo) {
+      it('a claim that is withdrawn unanswered cannot come in later', async () => {
+        fresh();
+        const mine = lease('1000000000000003');
+        await lastValueFrom(admin.grant(mine, 2000));
+        const claim = claimOf(mine, '0');
+        await lastValueFrom(admin.leave(claim, undefined, 2000));
+        await expect(lastValueFrom(admin.enter(claim, 2000))).rejects.toMatchObject({ code: 'BACKEND', retryable: false });
+        expect(await claims()).toBe(0);
+        await lastValueFrom(admin.revoke(mine, 2000));
+      });
+
+      it('a renewal or a claim on a lease that is gone says so', async () => {
+        fresh();
+        const none = lease('1000000000000004');
+        expect(await lastValueFrom(admin.renew(none, 2000))).toMatchObject({ status: 'gone' });
+        expect(await lastValueFrom(admin.enter(claimOf(none, '0'), 2000))).toEqual({ status: 'lease-gone' });
+      });
+    }
+  });
+});

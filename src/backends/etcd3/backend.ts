@@ -1,0 +1,171 @@
+/**
+ * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
+ * Lock (it excludes nobody else's).
+ */
+import { Observable, catchError, defer, from, map, of, scan, startWith, switchMap, throwError } from 'rxjs';
+import type { Etcd3, IOptions } from 'etcd3';
+import { deadlineIn } from '../../core/clock.js';
+import { BackendError } from '../../core/errors.js';
+import type { Claim, Entered, Lease, LockBackend, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+import { clientSource } from './client.js';
+import { isLeaseGone, isLeaseKnown, toBackendError } from './errors.js';
+import { claimKey, claimsOf, encodeClaim, endOf, prefixOf, tombstoneKey } from './keys.js';
+import type { StoredClaim } from './keys.js';
+import { watch } from './watch.js';
+import type { Changes } from './watch.js';
+
+/** etcd counts lease ids as int64 and npm etcd3 writes them in decimal. */
+const idOf = ({ id }: Lease): string => BigInt(`0x${id}`).toString();
+
+/** etcd grants whole seconds. */
+const seconds = (ms: number): number => Math.ceil(ms / 1000);
+
+/**
+ * A backend on etcd v3.
+ *
+ * @param clientOrOptions npm etcd3's options (hosts, credentials, auth): then the client is made with the fault policy
+ *   that a lock needs, and closed with the locks. Or a client of yours: then its policy applies, and a `note` event
+ *   says what that can cost.
+ * @example
+ * const locks = createLocks(etcd3Backend({ hosts: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379'] }));
+ */
+export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): LockBackend {
+  const source = clientSource(clientOrOptions);
+
+  /** One call, as one cold attempt. The client cannot cancel a call: the deadline ends what nobody waits for. */
+  const call = <T>(what: string, run: (client: Etcd3) => Promise<T>): Observable<T> =>
+    defer(() => from(run(source.client()))).pipe(catchError((error: unknown) => throwError(() => toBackendError(what, error))));
+
+  const keepAlive = (lease: Lease): Observable<Renewed> =>
+    new Observable((subscriber) => {
+      const failed = (error: unknown): void => subscriber.error(toBackendError('renew the lease', error));
+      let cancel = (): void => undefined;
+      source.client().leaseClient.leaseKeepAlive().then((stream) => {
+        // A stream for each attempt, with one send: its reply can be credited to nothing else.
+        cancel = () => stream.cancel();
+        stream.on('error', failed);
+        stream.on('end', () => failed(new Error('the keepalive stream ended')));
+        stream.on('data', ({ TTL }) => {
+          const ttl = Number(TTL) * 1000;
+          subscriber.next(ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' });
+          subscriber.complete();
+        });
+        if (subscriber.closed) return stream.cancel();
+        stream.write({ ID: idOf(lease) });
+      }, failed);
+      return () => cancel();
+    });
+
+  return {
+    name: 'etcd3',
+    leasePer: 'session',
+    notes: source.notes,
+    objection: () => undefined,
+    close: () => source.close(),
+
+    grant: (lease, within) =>
+      call('grant a lease', (client) =>
+        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(within)),
+      ).pipe(
+        map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
+        catchError((error: BackendError) => {
+          if (!isLeaseKnown(error.cause)) return throwError(() => error);
+          // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
+          return keepAlive(lease).pipe(
+            map((answer) => {
+              if (answer.status === 'renewed') return { ttl: answer.ttl };
+              throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
+            }),
+          );
+        }),
+      ),
+
+    renew: keepAlive,
+
+    revoke: (lease, within) =>
+      call('revoke the lease', (client) => client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(within))).pipe(
+        map(() => undefined),
+        catchError((error: BackendError) => (isLeaseGone(error.cause) ? of(undefined) : throwError(() => error))),
+      ),
+
+    enter: (claim, within) =>
+      call(`queue for "${claim.key}"`, (client) => client.kv.txn(enterRequest(claim), deadlineIn(within))).pipe(
+        map(({ header, responses }) => entered(claim, BigInt(header.revision), responses)),
+        catchError((error: BackendError) =>
+          isLeaseGone(error.cause) ? of<Entered>({ status: 'lease-gone' }) : throwError(() => error),
+        ),
+      ),
+
+    leave: (claim, mine, within) =>
+      call(`release "${claim.key}"`, (client) => client.kv.txn(leaveRequest(claim, mine), deadlineIn(within))).pipe(
+        map(() => undefined),
+        catchError((error: BackendError) => (isLeaseGone(error.cause) ? of(undefined) : throwError(() => error))),
+      ),
+
+    queue: (key, within) => {
+      const prefix = prefixOf(key);
+      const range = { key: prefix, range_end: endOf(prefix) };
+      return call(`read the queue of "${key}"`, (client) => client.kv.range(range, deadlineIn(within))).pipe(
+        switchMap(({ header, kvs }) => {
+          const revision = BigInt(header.revision);
+          const start = { revision, stored: new Map(kvs.map((kv) => [kv.key.toString('latin1'), kv])) };
+          return watch(source.client(), range, revision).pipe(scan(applied, start), startWith(start));
+        }),
+        map(({ revision, stored }): Queue => ({ key, revision, claims: claimsOf(key, [...stored.values()]) })),
+      );
+    },
+  };
+}
+
+type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
+type TxnResponses = Awaited<ReturnType<Etcd3['kv']['txn']>>['responses'];
+
+/** Queues unless it is there already or withdrawn, and reads the queue at that same revision. */
+function enterRequest(claim: Claim): TxnRequest {
+  const key = claimKey(claim);
+  const prefix = prefixOf(claim.key);
+  const queue = { request_range: { key: prefix, range_end: endOf(prefix) } };
+  return {
+    compare: [
+      { key, target: 'Create', result: 'Equal', create_revision: '0' },
+      { key: tombstoneKey(claim), target: 'Create', result: 'Equal', create_revision: '0' },
+    ],
+    success: [{ request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) } }, queue],
+    failure: [queue],
+  };
+}
+
+function entered(claim: Claim, revision: bigint, responses: TxnResponses): Entered {
+  const stored = responses.at(-1)?.response_range?.kvs ?? [];
+  const claims = claimsOf(claim.key, stored);
+  const id = claimKey(claim).subarray(prefixOf(claim.key).length).toString();
+  const mine = claims.find((queued) => queued.id === id);
+  if (mine) return { status: 'entered', claim: mine, queue: { key: claim.key, revision, claims } };
+  throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
+}
+
+/** Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later. */
+function leaveRequest(claim: Claim, mine: QueuedClaim | undefined): TxnRequest {
+  const key = claimKey(claim);
+  const gone = { request_delete_range: { key } };
+  if (mine) {
+    const compare = { key, target: 'Create', result: 'Equal', create_revision: mine.token.toString() } as const;
+    return { compare: [compare], success: [gone] };
+  }
+  return { success: [{ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } }, gone] };
+}
+
+interface StoredQueue {
+  readonly revision: bigint;
+  readonly stored: ReadonlyMap<string, StoredClaim>;
+}
+
+/** From the watch's events to the queue, without reading again. */
+function applied({ stored }: StoredQueue, { revision, events }: Changes): StoredQueue {
+  const next = new Map(stored);
+  for (const { type, kv } of events) {
+    if (type === 'Put') next.set(kv.key.toString('latin1'), kv);
+    else next.delete(kv.key.toString('latin1'));
+  }
+  return { revision, stored: next };
+}

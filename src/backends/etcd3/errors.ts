@@ -1,0 +1,55 @@
+/**
+ * What npm etcd3's errors mean for a lock, and what to do about them.
+ */
+import { BackendError } from '../../core/errors.js';
+
+interface Meaning {
+  readonly matches: RegExp;
+  readonly retryable: boolean;
+  readonly advice: string;
+}
+
+/** By the class of the client's error or its text: the first that matches. Anything else may pass. */
+const MEANINGS: readonly Meaning[] = [
+  {
+    matches: /PermissionDenied|permission denied/i,
+    retryable: false,
+    advice: "the user may not read and write the lock's key: grant its role readwrite on the prefix of your locks.",
+  },
+  {
+    matches: /AuthenticationFailed|authentication failed|user name is empty/i,
+    retryable: false,
+    advice: 'user name or password are wrong, or missing: check `auth` of the client.',
+  },
+  {
+    matches: /database space exceeded|NOSPACE/i,
+    retryable: false,
+    advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
+  },
+  { matches: /InvalidArgument|too large|OutOfRange/i, retryable: false, advice: 'the server refuses the request as such.' },
+  { matches: /ClientClosed/, retryable: false, advice: 'the etcd client was closed: close the locks first.' },
+  {
+    matches: /Unavailable|ECONNREFUSED|failed to connect|No connection established/i,
+    retryable: true,
+    advice: 'nobody answers there: is etcd up, and are `hosts` of the client right?',
+  },
+  { matches: /BrokenCircuit|circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
+];
+
+/** The client's error as ours, with a sentence that says what to do. */
+export function toBackendError(what: string, error: unknown): BackendError {
+  if (error instanceof BackendError) return error;
+  const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error);
+  const meaning = MEANINGS.find(({ matches }) => matches.test(text));
+  const retryable = meaning?.retryable ?? true;
+  return new BackendError(`etcd3 could not ${what}: ${meaning?.advice ?? text}`, { retryable, cause: error });
+}
+
+/** The lease that a request names does not exist (any more). */
+export const isLeaseGone = (error: unknown): boolean =>
+  error instanceof Error && /requested lease not found/.test(`${error.constructor.name}: ${error.message}`) ||
+  (error instanceof Error && error.constructor.name === 'EtcdLeaseInvalidError');
+
+/** The lease that was to be granted exists: an earlier grant of ours, whose answer was lost. */
+export const isLeaseKnown = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes('lease already exists');

@@ -1,0 +1,6 @@
+/**
+ * `rxlock/etcd3`: locks on etcd v3 through npm etcd3.
+ *
+ * @packageDocumentation
+ */
+export { etcd3Backend } from './backend.js';

@@ -1,0 +1,49 @@
+/**
+ * Locks within one process: the embedded default, and what marble tests run on.
+ */
+import { defer, of } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
+import { timeOf } from '../../core/clock.js';
+import { InvalidOptionError } from '../../core/errors.js';
+import type { LockBackend } from '../../core/port.js';
+import { createMemoryServer } from './server.js';
+
+/** The options of {@link memoryBackend}. */
+export interface MemoryBackendOptions {
+  /** Where leases expire; the machine's time by default. In a marble test the TestScheduler. */
+  readonly scheduler?: SchedulerLike;
+  /** The TTL granted when this one is asked for, milliseconds: a server may grant more, or less. What is asked, by default. */
+  readonly grantedTtl?: (asked: number) => number;
+}
+
+/**
+ * A lock server in memory. All `Locks` made on the same backend contend with each other; it keeps the same promises
+ * as etcd v3, first come first served, without a network.
+ *
+ * @throws InvalidOptionError when the granted TTL is not a positive number
+ * @example
+ * const locks = createLocks(memoryBackend());
+ */
+export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: MemoryBackendOptions = {}): LockBackend {
+  const checkedTtl = (asked: number): number => {
+    const ttl = grantedTtl(asked);
+    if (ttl > 0 && Number.isFinite(ttl)) return ttl;
+    throw new InvalidOptionError('grantedTtl', ttl, 'return milliseconds greater than 0.');
+  };
+  const server = createMemoryServer(timeOf({ scheduler }), checkedTtl);
+  const answer = <T>(request: () => T): Observable<T> => defer(() => of(request()));
+
+  return {
+    name: 'memory',
+    leasePer: 'session',
+    notes: [],
+    objection: () => undefined,
+    grant: (lease) => answer(() => server.grant(lease)),
+    renew: (lease) => answer(() => server.renew(lease)),
+    revoke: (lease) => answer(() => server.revoke(lease)),
+    enter: (claim) => answer(() => server.enter(claim)),
+    leave: (claim, entered) => answer(() => server.leave(claim, entered)),
+    queue: (key) => server.queue(key),
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * A lock server in memory, with the semantics of etcd v3: leases that expire, claims in the order of their revision,
+ * watches. Its clients are the backends made from it.
+ */
+import { Observable } from 'rxjs';
+import type { Subscription } from 'rxjs';
+import { at } from '../../core/clock.js';
+import type { Time } from '../../core/clock.js';
+import { BackendError } from '../../core/errors.js';
+import type { Claim, Entered, Lease, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+
+interface ServerLease {
+  readonly ttl: number;
+  expiresAt: number;
+  expiry: Subscription | undefined;
+  /** The keys on which it has claims, by claim id. */
+  readonly claims: Map<string, string>;
+  /** Claims withdrawn before anybody knew whether they were in: they must not come in later. */
+  readonly withdrawn: Set<string>;
+}
+
+/** The requests of the server, answered at once. */
+export interface MemoryServer {
+  grant(lease: Lease): { readonly ttl: number };
+  renew(lease: Lease): Renewed;
+  revoke(lease: Lease): void;
+  enter(claim: Claim): Entered;
+  leave(claim: Claim, entered: QueuedClaim | undefined): void;
+  queue(key: string): Observable<Queue>;
+}
+
+export function createMemoryServer(time: Time, grantedTtl: (asked: number) => number): MemoryServer {
+  const leases = new Map<string, ServerLease>();
+  const queues = new Map<string, readonly QueuedClaim[]>();
+  const watchers = new Map<string, Set<(queue: Queue) => void>>();
+  let revision = 1n;
+
+  const queueOf = (key: string): Queue => ({ key, revision, claims: queues.get(key) ?? [] });
+  const nameOf = ({ lease, id }: Claim): string => `${lease.id}-${id}`;
+
+  // Told one after another, never one inside the other: a long chain of hand-offs must not grow the stack.
+  const changed: string[] = [];
+  let telling = false;
+  const tell = (key: string): void => {
+    changed.push(key);
+    if (telling) return;
+    telling = true;
+    try {
+      for (let next = changed.shift(); next !== undefined; next = changed.shift()) {
+        const queue = queueOf(next);
+        for (const watcher of [...(watchers.get(next) ?? [])]) watcher(queue);
+      }
+    } finally {
+      telling = false;
+    }
+  };
+
+  const put = (key: string, claims: readonly QueuedClaim[]): void => {
+    revision += 1n;
+    if (claims.length === 0) queues.delete(key);
+    else queues.set(key, claims);
+    tell(key);
+  };
+
+  const drop = (id: string): void => {
+    const lease = leases.get(id);
+    if (!lease) return;
+    lease.expiry?.unsubscribe();
+    leases.delete(id);
+    for (const [name, key] of lease.claims) put(key, (queues.get(key) ?? []).filter((claim) => claim.id !== name));
+  };
+
+  /** One timer a lease; a renewal moves the instant, and the timer that fires too early is set again. */
+  const expire = (id: string, lease: ServerLease): void => {
+    lease.expiry = at(time, lease.expiresAt).subscribe(() => {
+      if (time.now() >= lease.expiresAt) drop(id);
+      else expire(id, lease);
+    });
+  };
+
+  const alive = ({ id }: Lease): ServerLease | undefined => {
+    const lease = leases.get(id);
+    // The clock may be past the expiry before the timer has run.
+    if (lease && time.now() >= lease.expiresAt) drop(id);
+    return leases.get(id);
+  };
+
+  return {
+    grant(asked) {
+      const known = alive(asked);
+      const ttl = known?.ttl ?? grantedTtl(asked.ttl);
+      const lease = known ?? { ttl, expiresAt: 0, expiry: undefined, claims: new Map(), withdrawn: new Set() };
+      lease.expiresAt = time.now() + ttl;
+      if (!known) {
+        leases.set(asked.id, lease);
+        expire(asked.id, lease);
+      }
+      return { ttl };
+    },
+
+    renew(asked) {
+      const lease = alive(asked);
+      if (!lease) return { status: 'gone', reason: 'session' };
+      lease.expiresAt = time.now() + lease.ttl;
+      return { status: 'renewed', ttl: lease.ttl };
+    },
+
+    revoke: ({ id }) => drop(id),
+
+    enter(claim) {
+      const lease = alive(claim.lease);
+      const name = nameOf(claim);
+      if (!lease) return { status: 'lease-gone' };
+      if (lease.withdrawn.has(name)) throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
+
+      const claims = queues.get(claim.key) ?? [];
+      const there = claims.find(({ id }) => id === name);
+      if (there) return { status: 'entered', claim: there, queue: queueOf(claim.key) };
+
+      const token = revision + 1n;
+      const { kind, since, meta } = claim;
+      const { owner } = claim.lease;
+      const mine = { id: name, token, stamp: token.toString(), kind, owner, since, meta };
+      lease.claims.set(name, claim.key);
+      put(claim.key, [...claims, mine]);
+      return { status: 'entered', claim: mine, queue: { key: claim.key, revision: token, claims: [...claims, mine] } };
+    },
+
+    leave(claim, entered) {
+      const lease = alive(claim.lease);
+      const name = nameOf(claim);
+      if (!entered) lease?.withdrawn.add(name);
+      const claims = queues.get(claim.key) ?? [];
+      const left = claims.filter(({ id, token }) => id !== name || (entered && token !== entered.token));
+      if (left.length === claims.length) return;
+      lease?.claims.delete(name);
+      put(claim.key, left);
+    },
+
+    queue: (key) =>
+      new Observable((subscriber) => {
+        const watching = watchers.get(key) ?? new Set();
+        watchers.set(key, watching);
+        const watcher = (queue: Queue): void => subscriber.next(queue);
+        watching.add(watcher);
+        subscriber.next(queueOf(key));
+        return () => {
+          watching.delete(watcher);
+          if (watching.size === 0 && watchers.get(key) === watching) watchers.delete(key);
+        };
+      }),
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * What node-etcd's errors and the codes of the v2 API mean for a lock.
+ */
+import { BackendError } from '../../core/errors.js';
+
+/** The server's no, with its reason and the index at which it was said. */
+export interface Refusal {
+  readonly code: number;
+  readonly index: bigint;
+}
+
+/** Codes of the v2 API that say something about the key, not about the request. */
+export const KEY_NOT_FOUND = 100;
+export const COMPARE_FAILED = 101;
+export const KEY_EXISTS = 105;
+const ABOUT_THE_KEY: ReadonlySet<number> = new Set([KEY_NOT_FOUND, COMPARE_FAILED, KEY_EXISTS]);
+
+const ADVICE: ReadonlyMap<number, string> = new Map([
+  [102, 'the key is a directory: other keys lie below it. On etcd v2 a lock and a name below it cannot both exist.'],
+  [104, 'a part of the key is a key itself. On etcd v2 `a` and `a/b` cannot both be locked: name them apart.'],
+  [107, 'the key is the root, which cannot be locked.'],
+  [108, 'the key is a directory: other keys lie below it. On etcd v2 a lock and a name below it cannot both exist.'],
+  [110, 'the user may not read and write the key: grant its role the key, or give the client its user.'],
+]);
+
+/** `undefined` when the error is none of the server's answers about the key. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!hasCode(error) || !ABOUT_THE_KEY.has(error.errorCode)) return undefined;
+  const index = 'index' in error.error && typeof error.error.index === 'number' ? error.error.index : 0;
+  return { code: error.errorCode, index: BigInt(index) };
+}
+
+/** The client's error as ours, with a sentence that says what to do. */
+export function toBackendError(what: string, error: unknown): BackendError {
+  if (hasCode(error)) {
+    const advice = ADVICE.get(error.errorCode) ?? `the server answers with error ${error.errorCode}.`;
+    // 3xx and 401 pass: elections, a watch that fell behind.
+    const retryable = (error.errorCode >= 300 && error.errorCode < 400) || error.errorCode === 401;
+    return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable, cause: error });
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const advice = `${text}. Is etcd up, and are the hosts of the client right?`;
+  return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause: error });
+}
+
+interface CodedError extends Error {
+  readonly errorCode: number;
+  readonly error: object;
+}
+
+const hasCode = (error: unknown): error is CodedError =>
+  error instanceof Error &&
+  'errorCode' in error &&
+  typeof error.errorCode === 'number' &&
+  'error' in error &&
+  typeof error.error === 'object' &&
+  error.error !== null;

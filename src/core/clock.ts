@@ -1,0 +1,145 @@
+/**
+ * The one file that touches real time. Everything else gets a {@link Time} and asks it.
+ */
+import { uptime } from 'node:os';
+import { Observable, Subscription, concatMap, defer, map, merge, of, take, timer } from 'rxjs';
+import type { MonoTypeOperatorFunction, SchedulerLike } from 'rxjs';
+
+/** Reads the time, in milliseconds since an arbitrary but fixed instant. */
+export interface Clock {
+  now(): number;
+}
+
+/** Now and later, as the engine sees them. */
+export interface Time extends Clock {
+  /** The calendar's idea of now: to be shown, never to be calculated with. */
+  date(): Date;
+  /** Emits once, `ms` milliseconds from the subscription, and completes. Never keeps the process alive by itself. */
+  after(ms: number): Observable<0>;
+  /** Keeps the process alive until unsubscribed: for as long as somebody holds or waits. */
+  awake(): Subscription;
+}
+
+/** What a {@link sleepProofClock} reads, in milliseconds each. */
+export interface ClockSources {
+  /** Never set back, but stands still while the machine sleeps (CLOCK_MONOTONIC). */
+  monotonic(): number;
+  /** Counts sleep, but people and NTP may set it. */
+  wall(): number;
+  /** Counts sleep and cannot be set, but is coarse (10 ms) and a hundred times dearer to read. */
+  boot(): number;
+}
+
+const machine: ClockSources = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+  boot: () => uptime() * 1000,
+};
+
+/**
+ * How far a source must lead the monotonic clock before the lead counts as time gone by. Above the 10 ms grain of
+ * the boot clock, far below the smallest safety margin (250 ms). Without it, rounding alone would be added up at
+ * every reading: a 1 ms wall clock read ten times a millisecond would run nearly twice too fast.
+ */
+const GRAIN = 25;
+
+/**
+ * A clock that misses no sleep: it runs with the monotonic clock and adds whatever the wall or the boot clock gained
+ * on it since they last agreed. It never goes back. A wall clock set back changes nothing, one that jumps ahead
+ * counts as time gone by: that may cost a lock, never safety.
+ *
+ * @example
+ * const clock = sleepProofClock();
+ * const started = clock.now();
+ * console.log(`took ${clock.now() - started} ms, sleep included`);
+ */
+export function sleepProofClock(sources: ClockSources = machine): Clock {
+  let monotonic = sources.monotonic();
+  let wall = sources.wall();
+  let wallLead = wall - monotonic;
+  let bootLead = sources.boot() - monotonic;
+  let asleep = 0;
+
+  return {
+    now() {
+      const lastMonotonic = monotonic;
+      const lastWall = wall;
+      monotonic = Math.max(lastMonotonic, sources.monotonic());
+      wall = sources.wall();
+      const wallStep = wall - lastWall;
+      // Two clocks agree that nothing happened since the last reading: spare the dear third one.
+      if (monotonic - lastMonotonic < 1 && wallStep >= 0 && wallStep <= 2) return monotonic + asleep;
+
+      const wallGain = wall - monotonic - wallLead;
+      const bootGain = sources.boot() - monotonic - bootLead;
+      if (wallGain > GRAIN || bootGain > GRAIN) asleep += Math.max(wallGain, bootGain);
+      // A source that gained is counted, one that lost is the new base: a later sleep shows as a gain on that.
+      if (wallGain > GRAIN || wallGain < 0) wallLead += wallGain;
+      if (bootGain > GRAIN || bootGain < 0) bootLead += bootGain;
+      return monotonic + asleep;
+    },
+  };
+}
+
+/** Timers of Node that let the process end: `awake` is what keeps it, and only while it is wanted. */
+const realTime = (clock: Clock): Time => ({
+  now: () => clock.now(),
+  date: () => new Date(),
+  after: (ms) =>
+    new Observable((subscriber) => {
+      const timeout = setTimeout(() => {
+        subscriber.next(0);
+        subscriber.complete();
+      }, ms).unref();
+      return () => clearTimeout(timeout);
+    }),
+  awake: () => {
+    const handle = setInterval(() => undefined, LONGEST_TIMER);
+    return new Subscription(() => clearInterval(handle));
+  },
+});
+
+/** Time as the given scheduler counts it: virtual in a marble test. */
+const scheduledTime = (scheduler: SchedulerLike, clock: Clock): Time => ({
+  now: () => clock.now(),
+  date: () => new Date(scheduler.now()),
+  after: (ms) => timer(ms, scheduler).pipe(map(() => 0 as const)),
+  awake: () => new Subscription(),
+});
+
+/** The time of a `Locks` or of a memory server: the scheduler's where one is given, else the machine's. */
+export function timeOf(options: { scheduler?: SchedulerLike | undefined; clock?: Clock | undefined } = {}): Time {
+  const { scheduler, clock } = options;
+  if (scheduler) return scheduledTime(scheduler, clock ?? scheduler);
+  return realTime(clock ?? sleepProofClock());
+}
+
+/** Node fires a longer timer after 1 ms (measured). */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Emits once when the clock reads `instant` or later. Timers fire early and late; only the clock decides. */
+export function at(time: Time, instant: number): Observable<0> {
+  return defer(() => {
+    const left = instant - time.now();
+    if (left <= 0) return of(0 as const);
+    return time.after(Math.min(left, LONGEST_TIMER)).pipe(concatMap(() => at(time, instant)));
+  });
+}
+
+/** The first value of the source, or `late()` thrown when it takes longer than `ms`; the source is then cancelled. */
+export function within<T>(time: Time, ms: number, late: () => Error): MonoTypeOperatorFunction<T> {
+  return (source) => merge(source, failAt(time.after(ms), late)).pipe(take(1));
+}
+
+/** Errors when the trigger emits: the argument of a `takeUntil` that is to end in an error. */
+export function failAt(trigger$: Observable<unknown>, error: () => unknown): Observable<never> {
+  return trigger$.pipe(
+    take(1),
+    map(() => {
+      throw error();
+    }),
+  );
+}
+
+/** The call options of a gRPC call that may take this long: gRPC wants the wall-clock instant, and uses it at once. */
+export const deadlineIn = (ms: number): { readonly deadline: number } => ({ deadline: Date.now() + ms });

@@ -1,0 +1,123 @@
+/**
+ * What a user holds in the hand: `Locks`, `Lock`, the states of a contender, `HeldLock`.
+ */
+import type { Observable } from 'rxjs';
+import type { LockEvent } from './events.js';
+import type { ContendOptions } from './options.js';
+import type { Holder, Ownership } from './ownership.js';
+
+/** All locks of one client of one server. They share a session: one lease, renewed while any of them is wanted. */
+export interface Locks {
+  /** The lock that one holds at a time, first come first served. @throws InvalidOptionError for a key no server can carry */
+  mutex(key: string): Lock;
+  /** What happens inside, for logs and metrics. Hot. */
+  readonly events$: Observable<LockEvent>;
+  /**
+   * Stops every stream of these locks with a {@link LocksClosedError}, releases what was held, withdraws what was
+   * queued, ends the session. Resolves when the server has acknowledged, after 2 seconds at the latest.
+   */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A lock: a name on a server. Nothing happens before a stream is subscribed to. */
+export interface Lock {
+  readonly key: string;
+
+  /**
+   * Contends while subscribed, holds while subscribed, releases on unsubscribing.
+   *
+   * ```text
+   * subscribed   ^---------------------!
+   * lock$        --w----h---------------     w: waiting   h: held, once
+   * server       --q----o--r--r--r-----x     q: queued   o: ours   r: renewed   x: released
+   * ```
+   *
+   * Each subscription is a contender of its own. The stream completes after `held.release()`; else it goes on until
+   * it is unsubscribed. `firstValueFrom(lock$())` would take the lock and drop it at once: use {@link acquire}.
+   *
+   * In the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError},
+   * {@link LocksClosedError}, {@link BackendError}, or the reason of the aborted `signal`.
+   *
+   * @throws InvalidOptionError at the call
+   * @example
+   * const states = locks.mutex('reports/nightly').lock$({ wait: 5_000 }).subscribe((state) => {
+   *   if (state.status === 'held') console.log('ours, token', state.held.fencingToken);
+   * });
+   * states.unsubscribe(); // releases
+   */
+  lock$(options?: ContendOptions): Observable<LockState>;
+
+  /**
+   * Who holds it, without contending: the latest state at once, then every change. Shared by all who subscribe.
+   * Says `unknown` while the server cannot be followed, and goes on when it can be again; never errors.
+   */
+  ownership$(): Observable<Ownership>;
+
+  /**
+   * The lock as a promise, to be given back with `release()` or `await using`. Rejects as {@link lock$} errors.
+   *
+   * @example
+   * const held = await locks.mutex('reports/nightly').acquire({ wait: 5_000 });
+   * try {
+   *   await fetch('http://127.0.0.1/report', { signal: held.signal });
+   * } finally {
+   *   await held.release();
+   * }
+   */
+  acquire(options?: ContendOptions): Promise<HeldLock>;
+
+  /**
+   * Runs the body while holding, releases when it ends, and settles as the body did. Rejects with the
+   * {@link LockLostError} at the moment of a loss; what the body does after that is a `late-result` event, so give
+   * `held.signal` to whatever in it can be aborted.
+   *
+   * @example
+   * const total = await locks.mutex('reports/nightly').use((held) => fetch('http://127.0.0.1/', { signal: held.signal }));
+   */
+  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T>;
+}
+
+/** Where a contender stands. `held` comes once: a `switchMap` on it does not restart at each renewal. */
+export type LockState =
+  | {
+      readonly status: 'waiting';
+      readonly key: string;
+      /** How many are before us; not known on etcd v2. */
+      readonly ahead?: number;
+      readonly holders: readonly Holder[];
+    }
+  | { readonly status: 'held'; readonly key: string; readonly held: HeldLock };
+
+/** One renewal of a held lock. */
+export interface Renewal {
+  /** Since the lock was acquired, from 1. */
+  readonly count: number;
+  readonly validUntil: number;
+}
+
+/** A lock that is ours until `validUntil`, which moves on with each renewal. */
+export interface HeldLock {
+  readonly key: string;
+  readonly owner: string;
+  /** Greater than that of every earlier holder of this key: have the resource refuse smaller ones. */
+  readonly fencingToken: bigint;
+  /** The last instant, on the clock of the `Locks`, at which this is surely still ours. */
+  readonly validUntil: number;
+  /** Whether it is ours right now: false from the deadline on, even before any timer ran. */
+  isHeld(): boolean;
+  /** Milliseconds until `validUntil`; 0 when it is not held any more. */
+  remaining(): number;
+  /** One per renewal. Completes when the release begins, errors with the loss, before anybody else is told. */
+  readonly renewals$: Observable<Renewal>;
+  /** Aborts when the lock is lost, with the {@link LockLostError} as reason. */
+  readonly signal: AbortSignal;
+  /**
+   * Gives it back: the streams on it are stopped, then the claim is deleted. Resolves when the server has
+   * acknowledged, or when the lease has run out. Again: the same promise.
+   * Rejects with {@link LockNotOwnedError} when it was lost before, with the loss as `cause`.
+   */
+  release(): Promise<void>;
+  /** As {@link release}: a block that lost its lock on the way ends in an error. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

@@ -1,0 +1,108 @@
+/**
+ * What a user may say, checked once at the edge: inside, options are complete and sound.
+ */
+import { hostname } from 'node:os';
+import type { SchedulerLike } from 'rxjs';
+import type { Clock } from './clock.js';
+import { InvalidOptionError } from './errors.js';
+import type { JsonValue } from './json.js';
+import type { TimingOptions } from './timing.js';
+
+/** The options of `createLocks`. Durations are milliseconds. */
+export interface LocksOptions {
+  /** How long the server keeps our locks after the last renewal, 10 000 by default. It may grant more (etcd: whole seconds, at least 2). */
+  readonly ttl?: number;
+  /** The label shown to observers, `host:pid` by default. Never used to decide ownership. */
+  readonly owner?: string;
+  /** From one renewal to the next, a third of the granted ttl by default. */
+  readonly renewEvery?: number;
+  /** How long before the server's expiry we call a lock lost, `max(250, 10 % of the granted ttl)` by default. */
+  readonly safetyMargin?: number;
+  /** Where every timer runs. In a marble test the TestScheduler, which is then the clock, too. */
+  readonly scheduler?: SchedulerLike;
+  /** What deadlines are read from: the scheduler where one is given, else a clock that counts sleep. */
+  readonly clock?: Clock;
+  /** The source of jitter, `Math.random` by default: give a seeded one for tests that repeat. */
+  readonly random?: () => number;
+}
+
+/** How to contend. */
+export interface ContendOptions {
+  /** How long to contend, milliseconds. `Infinity` by default, `0` tries once. */
+  readonly wait?: number;
+  /** Aborting it withdraws or releases; the stream errors with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Shown to observers beside the owner. Not carried by etcd v2. */
+  readonly meta?: JsonValue;
+}
+
+/** {@link LocksOptions} without gaps. */
+export interface Settings extends TimingOptions {
+  readonly ttl: number;
+  readonly owner: string;
+  readonly random: () => number;
+}
+
+/** {@link ContendOptions} without gaps. */
+export interface Contention {
+  readonly wait: number;
+  readonly signal: AbortSignal | undefined;
+  readonly meta: JsonValue | undefined;
+}
+
+const DEFAULT_TTL = 10_000;
+
+/** A longer lease would keep a dead client's locks for more than a day. */
+const LONGEST_TTL = 24 * 60 * 60 * 1000;
+
+/** Checked and completed, or an InvalidOptionError. */
+export function checkedSettings(options: LocksOptions): Settings {
+  const ttl = checkedDuration('ttl', options.ttl ?? DEFAULT_TTL);
+  if (ttl > LONGEST_TTL) {
+    throw new InvalidOptionError('ttl', ttl, 'more than a day. Renewal is automatic: give seconds, not a lifetime.');
+  }
+  const { safetyMargin, renewEvery } = options;
+  if (safetyMargin !== undefined && !(safetyMargin >= 0 && safetyMargin < ttl)) {
+    throw new InvalidOptionError('safetyMargin', safetyMargin, `give milliseconds, from 0 to less than ttl (${ttl}).`);
+  }
+  if (renewEvery !== undefined && checkedDuration('renewEvery', renewEvery) >= ttl) {
+    throw new InvalidOptionError('renewEvery', renewEvery, `give less than ttl (${ttl}), or nothing is ever renewed.`);
+  }
+  const owner = options.owner ?? `${hostname()}:${process.pid}`;
+  if (typeof owner !== 'string' || owner === '' || owner.length > 256) {
+    throw new InvalidOptionError('owner', owner, 'give a label of 1 to 256 characters that tells who holds the lock.');
+  }
+  return { ttl, owner, renewEvery, safetyMargin, random: options.random ?? Math.random };
+}
+
+/** Checked and completed, or an InvalidOptionError. */
+export function checkedContention({ wait = Infinity, signal, meta }: ContendOptions): Contention {
+  if (typeof wait !== 'number' || !(wait >= 0)) {
+    throw new InvalidOptionError('wait', wait, 'give milliseconds, 0 to try once, or Infinity to wait for ever.');
+  }
+  if (meta !== undefined && Buffer.byteLength(asJson(meta)) > LONGEST_META) {
+    throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Keep what is large elsewhere.`);
+  }
+  return { wait, signal, meta };
+}
+
+/** It is read by every observer of the key. */
+const LONGEST_META = 64 * 1024;
+
+function asJson(meta: JsonValue): string {
+  try {
+    // Typed as a string, yet undefined for what JSON does not know, such as a function.
+    const json: string | undefined = JSON.stringify(meta);
+    if (json !== undefined) return json;
+  } catch (cause) {
+    throw new InvalidOptionError('meta', typeof meta, `it cannot be written as JSON: ${String(cause)}`);
+  }
+  throw new InvalidOptionError('meta', typeof meta, 'it cannot be written as JSON. Give plain data.');
+}
+
+function checkedDuration(option: string, ms: number): number {
+  if (typeof ms !== 'number' || !(ms > 0) || ms === Infinity) {
+    throw new InvalidOptionError(option, ms, 'give a number of milliseconds greater than 0.');
+  }
+  return ms;
+}

@@ -1,0 +1,105 @@
+/**
+ * The port: what the engine asks of a lock server. A backend is these verbs and nothing else.
+ *
+ * Each verb is a cold Observable of ONE attempt. It emits its answer once and completes, or errors with a
+ * BackendError; unsubscribing cancels it. No retry, no timer, no policy: those are the engine's. (`queue` is the one
+ * that goes on.) They are Observables and not Promises because a Promise cannot be tested in virtual time.
+ */
+import type { Observable } from 'rxjs';
+import type { JsonValue } from './json.js';
+
+/** The kinds of lock a claim can be for. */
+export type LockKind = 'mutex';
+
+/** The time-bounded right that claims hang on: when it ends, the server drops them. */
+export interface Lease {
+  /** Chosen by us, so that a grant whose answer was lost can be repeated: 63 random bits, lower-case hexadecimal. */
+  readonly id: string;
+  /** What is asked for, milliseconds. The server may grant more. */
+  readonly ttl: number;
+  /** The label of whoever takes it. */
+  readonly owner: string;
+  /** The one key it is for, where a lease carries a single claim. */
+  readonly key: string | undefined;
+}
+
+/** A place in the queue of a key, as we ask for it. The same claim may be asked for again: it is one claim still. */
+export interface Claim {
+  readonly key: string;
+  readonly lease: Lease;
+  /** Unique within the lease. */
+  readonly id: string;
+  readonly kind: LockKind;
+  /** When it was made, for people to read. */
+  readonly since: Date;
+  readonly meta: JsonValue | undefined;
+}
+
+/** A claim as it stands in the queue on the server: ours, a peer's, or one nobody can read. */
+export interface QueuedClaim {
+  /** What tells it from any other claim of the same queue. */
+  readonly id: string;
+  /** Its place and its fencing token: v3 create_revision, v2 createdIndex. */
+  readonly token: bigint;
+  /** Changes when somebody writes over the claim. */
+  readonly stamp: string;
+  readonly kind: LockKind;
+  readonly owner: string;
+  readonly since: Date | undefined;
+  readonly meta: JsonValue | undefined;
+}
+
+/** All claims of one key at one moment of the server, oldest first. Always complete. */
+export interface Queue {
+  readonly key: string;
+  /** The server's revision at which this was so. Grows. */
+  readonly revision: bigint;
+  readonly claims: readonly QueuedClaim[];
+}
+
+/** What became of an attempt to queue. `refused`: a queue with one place, and it is taken. */
+export type Entered =
+  | { readonly status: 'entered'; readonly claim: QueuedClaim; readonly queue: Queue }
+  | { readonly status: 'refused'; readonly queue: Queue }
+  | { readonly status: 'lease-gone' };
+
+/** What became of a renewal: the TTL granted from now on, or why there is nothing left to renew. */
+export type Renewed =
+  | { readonly status: 'renewed'; readonly ttl: number }
+  | { readonly status: 'gone'; readonly reason: 'session' | 'deleted' | 'overwritten' };
+
+/** A lock server, as the engine sees it. `within` is how long the engine listens for the answer, milliseconds. */
+export interface LockBackend {
+  /** The name used in errors and events. */
+  readonly name: string;
+  /**
+   * What hangs on one lease. `session`: all claims of a `Locks`, and a queue admits everyone in order.
+   * `claim`: a single claim, and a queue has one place: who comes later is refused and tries again.
+   */
+  readonly leasePer: 'session' | 'claim';
+  /** Why the server cannot carry this key, as a sentence that says what to do, or nothing. */
+  objection(key: string): string | undefined;
+  /** Notes about the backend's set-up that its user should know, told once as events. */
+  readonly notes: readonly string[];
+
+  /** Grants the lease. Asked again for the same id it answers as if for the first time. */
+  grant(lease: Lease, within: number): Observable<{ readonly ttl: number }>;
+  renew(lease: Lease, within: number): Observable<Renewed>;
+  /** Ends the lease and drops what hangs on it. One that is gone is fine. */
+  revoke(lease: Lease, within: number): Observable<void>;
+
+  /** Puts the claim at the end of the queue. Asked again for the same claim it finds it where it is. */
+  enter(claim: Claim, within: number): Observable<Entered>;
+  /**
+   * Takes exactly this claim out of the queue; one that is gone is fine. Without `entered` nobody knows whether it is
+   * in: then an attempt to enter that arrives later still must fail, too.
+   */
+  leave(claim: Claim, entered: QueuedClaim | undefined, within: number): Observable<void>;
+
+  /** The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. */
+  queue(key: string, within: number): Observable<Queue>;
+
+  /** Lets go of connections that the backend made for itself. Used again, it makes them anew. */
+  close(): void;
+
+}

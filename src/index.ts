@@ -1,0 +1,27 @@
+/**
+ * Reactive distributed locks: a lock is an Observable. See `createLocks` for the start, `withLock` for the everyday.
+ *
+ * @packageDocumentation
+ */
+export { createLocks } from './locks.js';
+export { usingLock } from './operators/using-lock.js';
+export { withLock } from './operators/with-lock.js';
+
+export {
+  AlreadyLockedError,
+  BackendError,
+  InvalidOptionError,
+  LockError,
+  LockLostError,
+  LockNotOwnedError,
+  LockTimeoutError,
+  LocksClosedError,
+} from './core/errors.js';
+export type { LockErrorCode, LossReason } from './core/errors.js';
+export type { LockEvent } from './core/events.js';
+export type { JsonValue } from './core/json.js';
+export type { HeldLock, Lock, LockState, Locks, Renewal } from './core/lock.js';
+export type { Clock } from './core/clock.js';
+export type { ContendOptions, LocksOptions } from './core/options.js';
+export type { Holder, Ownership } from './core/ownership.js';
+export type { Claim, Entered, Lease, LockBackend, LockKind, Queue, QueuedClaim, Renewed } from './core/port.js';

@@ -1,0 +1,80 @@
+/**
+ * A name and a way to contend for it, in the forms users like: stream, promise, block.
+ */
+import { distinctUntilChanged, map } from 'rxjs';
+import type { HeldLock, Lock } from '../core/lock.js';
+import { checkedContention } from '../core/options.js';
+import { ownershipOf } from '../core/ownership.js';
+import type { Ownership } from '../core/ownership.js';
+import type { LockKind } from '../core/port.js';
+import { contend } from './contend.js';
+import type { Arena } from './contend.js';
+
+export function createLock(arena: Arena, key: string, kind: LockKind): Lock {
+  const { engine, queues } = arena;
+
+  const ownership$ = queues(key).pipe(
+    map((view): Ownership => {
+      if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
+      return ownershipOf(view.queue, engine.backend.leasePer === 'session');
+    }),
+    distinctUntilChanged(sameOwnership),
+  );
+
+  const lock: Lock = {
+    key,
+    lock$: (options = {}) => contend(arena, key, kind, checkedContention(options)),
+    ownership$: () => ownership$,
+
+    acquire(options) {
+      const states$ = lock.lock$(options);
+      // Never unsubscribed: it ends with the release, the loss, the abort or the close.
+      return new Promise((resolve, reject) => {
+        states$.subscribe({
+          next: (state) => {
+            if (state.status === 'held') resolve(state.held);
+          },
+          error: reject,
+        });
+      });
+    },
+
+    use: (body, options) => {
+      const acquired = lock.acquire(options);
+      return acquired.then((held) => runHeld(arena, held, body));
+    },
+  };
+  return lock;
+}
+
+/** Settles as the body does, after the release; or at the loss, whatever the body does then. */
+function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) => T | PromiseLike<T>): Promise<T> {
+  const { key, signal } = held;
+  return new Promise<T>((resolve, reject) => {
+    const lost = (): void => reject(signal.reason);
+    if (signal.aborted) return lost();
+    signal.addEventListener('abort', lost, { once: true });
+
+    const ended = (outcome: 'resolved' | 'rejected', settle: () => void, cause?: unknown): void => {
+      if (signal.aborted) return engine.report({ type: 'late-result', key, outcome, cause });
+      // It is rejected for a lock that is not ours any more: then the signal aborts, and that rejects.
+      held.release().then(settle, () => engine.report({ type: 'late-result', key, outcome, cause }));
+    };
+    const running = new Promise<T>((done) => done(body(held)));
+    running.then(
+      (value) => ended('resolved', () => resolve(value)),
+      (error: unknown) => ended('rejected', () => reject(error), error),
+    );
+  });
+}
+
+const sameOwnership = (a: Ownership, b: Ownership): boolean => {
+  if (a.status === 'held' && b.status === 'held') {
+    return (
+      a.waiting === b.waiting &&
+      a.holders.length === b.holders.length &&
+      a.holders.every((holder, i) => holder.fencingToken === b.holders[i]?.fencingToken)
+    );
+  }
+  return a.status === b.status && a.status === 'free';
+};

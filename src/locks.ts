@@ -1,0 +1,77 @@
+/**
+ * `createLocks`: the engine put together over a backend.
+ */
+import { ReplaySubject, Subject, lastValueFrom, takeUntil } from 'rxjs';
+import { timeOf } from './core/clock.js';
+import { InvalidOptionError } from './core/errors.js';
+import type { LockEvent } from './core/events.js';
+import type { Locks } from './core/lock.js';
+import { checkedKey } from './core/names.js';
+import { checkedSettings } from './core/options.js';
+import type { LocksOptions } from './core/options.js';
+import type { LockBackend } from './core/port.js';
+import type { Arena } from './lock/contend.js';
+import { createLock } from './lock/lock.js';
+import { createQueues } from './lock/queues.js';
+import { createBackground } from './session/background.js';
+import type { Engine } from './session/engine.js';
+import { createSessions } from './session/sessions.js';
+
+/** How long `close()` waits for the server. What is not acknowledged by then ends with its ttl. */
+const CLOSE_WITHIN = 2000;
+
+/**
+ * Makes the locks of one client on one server. Nothing is sent before a lock is contended for.
+ *
+ * @param backend from `rxlock/memory`, `rxlock/etcd3` or `rxlock/node-etcd`
+ * @throws InvalidOptionError
+ * @example
+ * const locks = createLocks(memoryBackend(), { ttl: 10_000, owner: 'billing' });
+ */
+export function createLocks(backend: LockBackend, options: LocksOptions = {}): Locks {
+  const settings = checkedSettings(options);
+  const time = timeOf(options);
+  const events = new Subject<LockEvent>();
+  const report = (event: LockEvent): void => events.next(event);
+  const background = createBackground((error) => {
+    const cause = error instanceof Error ? error : new Error(String(error));
+    report({ type: 'release-failed', what: cause.message, cause });
+  });
+  const engine: Engine = { backend, settings, time, background, report };
+
+  const closed = new ReplaySubject<void>(1);
+  const sessions = createSessions(engine);
+  let claims = 0;
+  const arena: Arena = {
+    engine,
+    sessions: sessions.session,
+    queues: createQueues(engine, closed),
+    closed$: closed,
+    nextClaimId: () => (claims++).toString(36),
+  };
+
+  const close = async (): Promise<void> => {
+    const awake = time.awake();
+    // The bodies and the claims first, then the lease under them.
+    closed.next();
+    sessions.close();
+    await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
+    backend.close();
+    events.complete();
+    awake.unsubscribe();
+  };
+  let closing: Promise<void> | undefined;
+
+  const locks: Locks = {
+    mutex(key) {
+      const name = checkedKey(key);
+      const objection = backend.objection(name);
+      if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
+      return createLock(arena, name, 'mutex');
+    },
+    events$: events.asObservable(),
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => locks.close(),
+  };
+  return locks;
+}

@@ -1,0 +1,91 @@
+import { Observable, Subscription, defer, from } from 'rxjs';
+import type { ObservableInput } from 'rxjs';
+import type { HeldLock, Lock } from '../core/lock.js';
+import type { ContendOptions } from '../core/options.js';
+
+/**
+ * As RxJS's `using`, for a lock: contends, subscribes to the inner stream once held, mirrors it, releases when it ends.
+ *
+ * ```text
+ * lock      --h--------x          h: held   x: released, acknowledged
+ * inner       --a--b|
+ * result    ----a--b---|          completes after the release
+ *
+ * lock      --h------#            #: LockLostError
+ * inner       --a--b--            stopped first
+ * result    ----a--b-#
+ * ```
+ *
+ * - The inner stream completes: release, acknowledgement, complete. It errors, or `project` throws: release,
+ *   acknowledgement, that error. The wait for the acknowledgement ends with the lease at the latest.
+ * - Unsubscribed: the inner stream is stopped, then the lock is released, in the background.
+ * - The lock is lost: the inner stream is stopped, then `held.signal` aborts, then the {@link LockLostError} follows.
+ *   Nothing that the inner stream emits after the deadline gets through, not even after a stall of the process.
+ * - `held.release()`: the inner stream is stopped, the lock released, the result completes.
+ *
+ * @param lock what to hold; contended for at each subscription
+ * @param project makes the inner stream; gets the {@link HeldLock}, with its fencing token and its signal
+ * @param options.wait milliseconds to contend, `0` tries once, `Infinity` by default
+ * @throws in the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError}, {@link LocksClosedError}, {@link BackendError}
+ * @example
+ * const saved$ = usingLock(locks.mutex('accounts/4711'), (held) => save({ balance: 42, fence: held.fencingToken }));
+ */
+export function usingLock<T>(
+  lock: Lock,
+  project: (held: HeldLock) => ObservableInput<T>,
+  options?: ContendOptions,
+): Observable<T> {
+  const states$ = lock.lock$(options);
+
+  return new Observable<T>((subscriber) => {
+    // Added first, so torn down first: nothing runs under a lock that is being given back.
+    const body = new Subscription();
+    subscriber.add(body);
+    let outcome: (() => void) | undefined;
+
+    const run = (held: HeldLock): void => {
+      const stop = (): void => body.unsubscribe();
+      body.add(held.renewals$.subscribe({ error: stop, complete: stop }));
+
+      const releaseThen = (deliver: () => void): void => {
+        outcome = deliver;
+        // It is rejected for a lock that is lost: then `states$` errors, and that is what counts.
+        from(held.release()).subscribe({ error: stop });
+      };
+      const inner$ = defer(() => project(held));
+      body.add(
+        inner$.subscribe({
+          next: (value) => {
+            if (held.isHeld()) subscriber.next(value);
+          },
+          error: (error: unknown) => {
+            if (held.isHeld()) releaseThen(() => subscriber.error(error));
+            else subscriber.error(error);
+          },
+          complete: () => {
+            // Past the deadline its success is not ours to tell: the loss follows.
+            if (held.isHeld()) releaseThen(() => subscriber.complete());
+          },
+        }),
+      );
+    };
+
+    subscriber.add(
+      states$.subscribe({
+        next: (state) => {
+          if (state.status === 'held') run(state.held);
+        },
+        error: (error: unknown) => {
+          body.unsubscribe();
+          if (outcome) outcome();
+          else subscriber.error(error);
+        },
+        complete: () => {
+          body.unsubscribe();
+          if (outcome) outcome();
+          else subscriber.complete();
+        },
+      }),
+    );
+  });
+}

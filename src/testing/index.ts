@@ -1,0 +1,8 @@
+/**
+ * `rxlock/testing`: locks in virtual time, and a network that fails on demand.
+ *
+ * @packageDocumentation
+ */
+export { lockServer } from './lock-server.js';
+export type { LockServer, LockServerOptions, TestClient } from './lock-server.js';
+export type { Network } from './network.js';

@@ -1,0 +1,98 @@
+/**
+ * The way between one client and its server, with what can go wrong on it.
+ */
+import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
+import { failAt, timeOf } from '../core/clock.js';
+import { BackendError } from '../core/errors.js';
+import type { LockBackend } from '../core/port.js';
+
+/** What a test can do to the network of one client. */
+export interface Network {
+  /** From now on nothing gets through, and nobody is told: no request, no reply, no event. */
+  partition(): void;
+  /** Ends a partition. Streams that were open break, as sockets do. */
+  heal(): void;
+  /** The next request arrives and is carried out; its reply gets lost. */
+  dropNextReply(): void;
+  /** The next request fails at once, as on a closed port. */
+  refuseNext(times?: number): void;
+  /** From now on each reply takes this much longer, milliseconds. */
+  delayReplies(ms: number): void;
+}
+
+/** The backend behind a network. `latency` is the time of a request or of a reply, one way, milliseconds. */
+export function behindNetwork(
+  backend: LockBackend,
+  { scheduler, latency }: { scheduler: SchedulerLike; latency: number },
+): { backend: LockBackend; network: Network } {
+  const time = timeOf({ scheduler });
+  const healed = new Subject<void>();
+  let cut = false;
+  let repliesToDrop = 0;
+  let refusals = 0;
+  let extra = 0;
+
+  /** One way: takes its time, and gets lost where the network is cut when it leaves or when it arrives. */
+  const travel = (ms: number): Observable<unknown> => {
+    if (cut) return NEVER;
+    if (ms === 0) return of(0);
+    return time.after(ms).pipe(mergeMap(() => (cut ? NEVER : of(0))));
+  };
+
+  const carry = <T>(request$: Observable<T>): Observable<T> =>
+    defer(() => {
+      if (refusals > 0) {
+        refusals -= 1;
+        throw new BackendError('the connection was refused.', { retryable: true });
+      }
+      const lost = repliesToDrop > 0;
+      if (lost) repliesToDrop -= 1;
+      return travel(latency).pipe(
+        mergeMap(() => request$),
+        mergeMap((reply) => (lost ? NEVER : travel(latency + extra).pipe(map(() => reply)))),
+      );
+    });
+
+  /** What is told without being asked for: in order, and broken by the end of a partition. */
+  const stream = <T>(source$: Observable<T>): Observable<T> =>
+    defer(() => {
+      const broken$ = failAt(healed, () => new BackendError('the connection was reset.', { retryable: true }));
+      return travel(latency).pipe(
+        mergeMap(() => source$),
+        filter(() => !cut),
+        latency === 0 ? map((event) => event) : concatMap((event) => travel(latency).pipe(map(() => event))),
+        takeUntil(broken$),
+      );
+    });
+
+  return {
+    backend: {
+      ...backend,
+      grant: (lease, within) => carry(backend.grant(lease, within)),
+      renew: (lease, within) => carry(backend.renew(lease, within)),
+      revoke: (lease, within) => carry(backend.revoke(lease, within)),
+      enter: (claim, within) => carry(backend.enter(claim, within)),
+      leave: (claim, entered, within) => carry(backend.leave(claim, entered, within)),
+      queue: (key, within) => stream(backend.queue(key, within)),
+    },
+    network: {
+      partition: () => {
+        cut = true;
+      },
+      heal: () => {
+        cut = false;
+        healed.next();
+      },
+      dropNextReply: () => {
+        repliesToDrop += 1;
+      },
+      refuseNext: (times = 1) => {
+        refusals += times;
+      },
+      delayReplies: (ms) => {
+        extra = ms;
+      },
+    },
+  };
+}
