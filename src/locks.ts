@@ -40,6 +40,8 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   const engine: Engine = { backend, settings, time, background, report };
 
   const closed = new ReplaySubject<void>(1);
+  let isClosed = false;
+  let closing: Promise<void> | undefined;
   const sessions = createSessions(engine);
   let claims = 0;
   const arena: Arena = {
@@ -47,12 +49,14 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     sessions: sessions.session,
     queues: createQueues(engine, closed),
     closed$: closed,
+    isClosed: () => isClosed,
     nextClaimId: () => (claims++).toString(36),
   };
 
   const close = async (): Promise<void> => {
     const awake = time.awake();
     // The bodies and the claims first, then the lease under them.
+    isClosed = true;
     closed.next();
     sessions.close();
     await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
@@ -60,7 +64,6 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     events.complete();
     awake.unsubscribe();
   };
-  let closing: Promise<void> | undefined;
 
   const locks: Locks = {
     mutex(key) {

@@ -52,7 +52,6 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     admin.close();
     await server.stop();
   });
-  beforeAll(() => undefined);
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((locks) => locks.close()));
     // Whatever a test did, nothing is left on the server.
@@ -310,9 +309,10 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     fresh();
     const a = client();
     const stream: LockState[] = [];
+    const acquired = firstValueFrom(a.events$.pipe(filter((event) => event.type === 'acquired')));
     const first = lastValueFrom(a.mutex(key).lock$().pipe(tap((state) => stream.push(state))));
     first.catch(() => undefined);
-    await firstValueFrom(a.events$.pipe(filter((event) => event.type === 'acquired')));
+    await acquired;
     const inLine = queued(a);
     const second = a.mutex(key).acquire();
     second.catch(() => undefined);

@@ -28,6 +28,7 @@ export interface Arena {
   readonly queues: Queues;
   /** Emits when the `Locks` is closed, and to whoever comes later. */
   readonly closed$: Observable<unknown>;
+  isClosed(): boolean;
   /** A claim id that no other claim of this `Locks` has. */
   nextClaimId(): string;
 }
@@ -65,6 +66,8 @@ export function contend(arena: Arena, key: string, kind: LockKind, { wait, signa
 
     const held$ = (session: Session, { token, leave }: Extract<Stage, { stage: 'first' }>): Observable<Inner> => {
       if (!session.isAlive()) throw new SessionLost('expired');
+      // The holder before us in this same `Locks` was told of the close a moment before we are.
+      if (arena.isClosed()) throw new LocksClosedError({ key });
       const leaveInTime = (): Observable<never> => leave().pipe(takeUntil(at(time, session.validUntil())));
       const taken = createHold(engine, { key, session, token, leave: leaveInTime });
       hold = taken;

@@ -5,15 +5,18 @@ import { NEVER, concat, defer, expand, finalize, map, of, switchMap } from 'rxjs
 import type { Observable } from 'rxjs';
 import type { Entered, LockBackend, Queue, Renewed } from '../../core/port.js';
 import { call } from './client.js';
-import type { Answer, NodeEtcd } from './client.js';
+import type { Answer, NodeEtcd, RequestOptions } from './client.js';
 import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND } from './errors.js';
 import { decodeClaim, pathOf, queueOf, valueOf } from './keys.js';
 
 /** etcd counts whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
-/** node-etcd repeats what fails for up to 27 s; the engine has its own patience. */
-const ONCE = { maxRetries: 0 };
+/**
+ * node-etcd repeats what fails for up to 27 s; the engine has its own patience. An object of its own for each call:
+ * node-etcd writes into the options it is given (`compareAndDelete` adds its `prevValue`).
+ */
+const once = (options: RequestOptions = {}): RequestOptions => ({ ...options, maxRetries: 0 });
 
 /**
  * A watch holds a socket of node-etcd's pool of 100, and when all are taken nothing gets through any more, renewals
@@ -35,11 +38,11 @@ export function nodeEtcdBackend(client: NodeEtcd): LockBackend {
   let watches = 0;
 
   const read = (key: string): Observable<Answer> =>
-    call(`read "${key}"`, (callback) => client.get(pathOf(key), { quorum: true, ...ONCE }, callback));
+    call(`read "${key}"`, (callback) => client.get(pathOf(key), once({ quorum: true }), callback));
 
   const next = (key: string, after: bigint): Observable<Answer> =>
     call(`watch "${key}"`, (callback) =>
-      client.get(pathOf(key), { wait: true, waitIndex: (after + 1n).toString(), ...ONCE }, callback),
+      client.get(pathOf(key), once({ wait: true, waitIndex: (after + 1n).toString() }), callback),
     );
 
   /** Every answer asks for the one after it; each is waited for from the index of the last, so none is missed. */
@@ -67,8 +70,8 @@ export function nodeEtcdBackend(client: NodeEtcd): LockBackend {
     renew: (lease) =>
       call(`renew "${lease.key}"`, (callback) => {
         // `refresh` wakes no watcher and leaves createdIndex, our fencing token, as it is.
-        const options = { refresh: true, prevExist: true, prevValue: valueOf(lease), ttl: seconds(lease.ttl), ...ONCE };
-        return client.set(pathOf(lease.key ?? ''), null, options, callback);
+        const same = { prevExist: true, prevValue: valueOf(lease), ttl: seconds(lease.ttl) };
+        return client.set(pathOf(lease.key ?? ''), null, once({ refresh: true, ...same }), callback);
       }).pipe(
         map(({ refusal }): Renewed => {
           if (refusal?.code === KEY_NOT_FOUND) return { status: 'gone', reason: 'deleted' };
@@ -80,7 +83,7 @@ export function nodeEtcdBackend(client: NodeEtcd): LockBackend {
     enter: ({ key, lease }) => {
       const value = valueOf(lease);
       return call(`lock "${key}"`, (callback) =>
-        client.set(pathOf(key), value, { prevExist: false, ttl: seconds(lease.ttl), ...ONCE }, callback),
+        client.set(pathOf(key), value, once({ prevExist: false, ttl: seconds(lease.ttl) }), callback),
       ).pipe(
         // Taken: by somebody else, or by an attempt of ours whose answer was lost.
         switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(key) : of(answer))),
@@ -93,7 +96,7 @@ export function nodeEtcdBackend(client: NodeEtcd): LockBackend {
     },
 
     leave: ({ key, lease }) =>
-      call(`release "${key}"`, (callback) => client.compareAndDelete(pathOf(key), valueOf(lease), ONCE, callback)).pipe(
+      call(`release "${key}"`, (callback) => client.compareAndDelete(pathOf(key), valueOf(lease), once(), callback)).pipe(
         map(() => undefined),
       ),
 
