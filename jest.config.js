@@ -1,7 +1,12 @@
 /** Specs are TypeScript, turned into CommonJS by swc; types are checked by `npm run check`. */
 export default {
   testMatch: ['<rootDir>/spec/**/*-spec.ts'],
-  transform: { '\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }] },
+  transform: {
+    '\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
   extensionsToTreatAsEsm: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   reporters: ['default', '<rootDir>/spec/support/plain-line-reporter.cjs'],

@@ -3,12 +3,12 @@
  */
 import { Etcd3 } from 'etcd3';
 import Etcd from 'node-etcd';
-import { lastValueFrom, map, take } from 'rxjs';
+import { lastValueFrom, take } from 'rxjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { LockBackend, Queue } from '../../src/index.js';
-import { startEtcd } from '../support/etcd-server.js';
+import { startEtcd } from '../../scripts/etcd.cjs';
 
 /** A server, and what somebody who is no client of rxlock can do to it. */
 export interface Server {
@@ -30,7 +30,7 @@ export interface Contender {
 
 /** The queue of a key as the server has it now. */
 export const queueNow = (backend: LockBackend, key: string): Promise<Queue> =>
-  lastValueFrom(backend.queue(key, 5000).pipe(take(1), map((queue) => queue)));
+  lastValueFrom(backend.queue(key, 5000).pipe(take(1)));
 
 const memory: Contender = {
   name: 'memory',
@@ -43,7 +43,14 @@ const memory: Contender = {
         const [holder] = (await queueNow(backend, key)).claims;
         if (!holder) throw new Error(`nobody holds ${key}`);
         const [lease = '', id = ''] = holder.id.split('-');
-        const claim = { key, lease: { id: lease, ttl: 0, owner: '', key: undefined }, id, kind: 'mutex', since: new Date(), meta: undefined } as const;
+        const claim = {
+          key,
+          lease: { id: lease, ttl: 0, owner: '', key: undefined },
+          id,
+          kind: 'mutex',
+          since: new Date(),
+          meta: undefined,
+        } as const;
         await lastValueFrom(backend.leave(claim, holder, 1000), { defaultValue: undefined });
       },
       stop: () => Promise.resolve(),
@@ -85,7 +92,7 @@ const etcdV2: Contender = {
     const etcd = await startEtcd();
     const admin = new Etcd(etcd.url);
     const done = (run: (callback: (error: unknown) => void) => void): Promise<void> =>
-      new Promise((resolve, reject) => run((error) => (error ? reject(error) : resolve())));
+      new Promise((resolve, reject) => run((error) => (error instanceof Error ? reject(error) : resolve())));
     return {
       backend: () => nodeEtcdBackend(new Etcd(etcd.url)),
       deleteHolder: (key) => done((callback) => admin.del(key, {}, callback)),

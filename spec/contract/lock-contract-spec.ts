@@ -3,7 +3,22 @@
  * the marble specs; here is what only a server can show.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { NEVER, asyncScheduler, concat, defer, filter, firstValueFrom, ignoreElements, lastValueFrom, map, of, take, tap, throwError, timer, toArray } from 'rxjs';
+import {
+  NEVER,
+  concat,
+  defer,
+  filter,
+  firstValueFrom,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  of,
+  take,
+  tap,
+  throwError,
+  timer,
+  toArray,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import {
   AlreadyLockedError,
@@ -15,8 +30,17 @@ import {
   usingLock,
   withLock,
 } from '../../src/index.js';
-import type { HeldLock, Lease, LockBackend, LockEvent, LockState, Locks, LocksOptions, Ownership } from '../../src/index.js';
-import { behindNetwork } from '../../src/testing/network.js';
+import type {
+  HeldLock,
+  Lease,
+  LockBackend,
+  LockEvent,
+  LockState,
+  Locks,
+  LocksOptions,
+  Ownership,
+} from '../../src/index.js';
+import { behindNetwork } from '../../src/testing/index.js';
 import { CONTENDERS, queueNow } from './backends.js';
 import type { Server } from './backends.js';
 
@@ -85,9 +109,16 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
   it('a try names the holder and leaves no trace', async () => {
     fresh();
     const held = await holderOf(client({ owner: 'the holder' }));
-    const error: unknown = await client().mutex(key).acquire({ wait: 0 }).catch((reason: unknown) => reason);
+    const error: unknown = await client()
+      .mutex(key)
+      .acquire({ wait: 0 })
+      .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(AlreadyLockedError);
-    expect(error).toMatchObject({ code: 'ALREADY_LOCKED', key, holders: [{ owner: 'the holder', fencingToken: held.fencingToken }] });
+    expect(error).toMatchObject({
+      code: 'ALREADY_LOCKED',
+      key,
+      holders: [{ owner: 'the holder', fencingToken: held.fencingToken }],
+    });
     await held.release();
     expect(await claims()).toBe(0);
   });
@@ -95,7 +126,10 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
   it('a wait ends in a timeout that names the holder, and the waiter is withdrawn', async () => {
     fresh();
     const held = await holderOf(client({ owner: 'the holder' }));
-    const error: unknown = await client().mutex(key).acquire({ wait: 300 }).catch((reason: unknown) => reason);
+    const error: unknown = await client()
+      .mutex(key)
+      .acquire({ wait: 300 })
+      .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(LockTimeoutError);
     expect(error).toMatchObject({ code: 'LOCK_TIMEOUT', key, wait: 300, holders: [{ owner: 'the holder' }] });
     await held.release();
@@ -132,7 +166,14 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       for (const place of [1, 2, 3, 4, 5]) {
         const locks = client();
         const inLine = queued(locks);
-        all.push(lastValueFrom(of(place).pipe(tap((one) => served.push(one)), withLock(locks.mutex(key)))));
+        all.push(
+          lastValueFrom(
+            of(place).pipe(
+              tap((one) => served.push(one)),
+              withLock(locks.mutex(key)),
+            ),
+          ),
+        );
         await inLine;
       }
       await held.release();
@@ -148,13 +189,21 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       const second = b.mutex(key).acquire();
       await inLine;
       const seen = firstValueFrom(
-        c.mutex(key).lock$().pipe(
-          map((state) => (state.status === 'waiting' ? state.ahead : 'held')),
-          take(3),
-          toArray(),
-        ),
+        c
+          .mutex(key)
+          .lock$()
+          .pipe(
+            map((state) => (state.status === 'waiting' ? state.ahead : 'held')),
+            take(3),
+            toArray(),
+          ),
       );
-      await firstValueFrom(c.mutex(key).ownership$().pipe(filter((state) => state.status === 'held' && state.waiting === 2)));
+      await firstValueFrom(
+        c
+          .mutex(key)
+          .ownership$()
+          .pipe(filter((state) => state.status === 'held' && state.waiting === 2)),
+      );
       await first.release();
       await (await second).release();
       expect(await seen).toEqual([2, 1, 'held']);
@@ -203,7 +252,12 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     const [holding, waiting] = [new AbortController(), new AbortController()];
     const b = client();
     const first = lastValueFrom(client().mutex(key).lock$({ signal: holding.signal }).pipe(ignoreElements()));
-    await firstValueFrom(b.mutex(key).ownership$().pipe(filter((state) => state.status === 'held')));
+    await firstValueFrom(
+      b
+        .mutex(key)
+        .ownership$()
+        .pipe(filter((state) => state.status === 'held')),
+    );
     const inLine = queued(b);
     const second = b.mutex(key).acquire({ signal: waiting.signal });
     await inLine;
@@ -227,7 +281,7 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
 
   it('a holder cut off from the server has lost before the next one holds', async () => {
     fresh();
-    const { backend, network } = behindNetwork(server.backend(), { scheduler: asyncScheduler, latency: 0 });
+    const { backend, network } = behindNetwork(server.backend());
     const a = client({}, backend);
     const held = await holderOf(a);
     const b = client();
@@ -290,19 +344,30 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     fresh();
     const seen: Ownership[] = [];
     const done = lastValueFrom(
-      client().mutex(key).ownership$().pipe(
-        tap((state) => seen.push(state)),
-        take(3),
-      ),
+      client()
+        .mutex(key)
+        .ownership$()
+        .pipe(
+          tap((state) => seen.push(state)),
+          take(3),
+        ),
     );
     const locks = client({ owner: 'seen' });
     await firstValueFrom(locks.mutex(key).ownership$());
     const held = await locks.mutex(key).acquire();
-    await firstValueFrom(locks.mutex(key).ownership$().pipe(filter((state) => state.status === 'held')));
+    await firstValueFrom(
+      locks
+        .mutex(key)
+        .ownership$()
+        .pipe(filter((state) => state.status === 'held')),
+    );
     await held.release();
     await done;
     expect(seen.map(({ status }) => status)).toEqual(['free', 'held', 'free']);
-    expect(seen[1]).toMatchObject({ key, holders: [{ owner: 'seen', kind: 'mutex', fencingToken: held.fencingToken }] });
+    expect(seen[1]).toMatchObject({
+      key,
+      holders: [{ owner: 'seen', kind: 'mutex', fencingToken: held.fencingToken }],
+    });
   });
 
   it('close() stops holders and waiters, releases, withdraws, and refuses what comes later', async () => {
@@ -310,7 +375,12 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     const a = client();
     const stream: LockState[] = [];
     const acquired = firstValueFrom(a.events$.pipe(filter((event) => event.type === 'acquired')));
-    const first = lastValueFrom(a.mutex(key).lock$().pipe(tap((state) => stream.push(state))));
+    const first = lastValueFrom(
+      a
+        .mutex(key)
+        .lock$()
+        .pipe(tap((state) => stream.push(state))),
+    );
     first.catch(() => undefined);
     await acquired;
     const inLine = queued(a);
@@ -331,14 +401,24 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     const events: LockEvent['type'][] = [];
     locks.events$.subscribe(({ type }) => events.push(type));
     expect(await locks.mutex(key).use((held) => Promise.resolve(held.key))).toBe(key);
-    await expect(locks.mutex(key).use(() => { throw new Error('from the body'); })).rejects.toThrow('from the body');
+    await expect(
+      locks.mutex(key).use(() => {
+        throw new Error('from the body');
+      }),
+    ).rejects.toThrow('from the body');
     expect(await claims()).toBe(0);
-    expect(events.filter((type) => type === 'acquired' || type === 'released')).toEqual(['acquired', 'released', 'acquired', 'released']);
+    expect(events.filter((type) => type === 'acquired' || type === 'released')).toEqual([
+      'acquired',
+      'released',
+      'acquired',
+      'released',
+    ]);
   });
 
   describe('at the port', () => {
     const lease = (id: string): Lease => ({ id, ttl: TTL, owner: 'port', key });
-    const claimOf = (of: Lease, id: string) => ({ key, lease: of, id, kind: 'mutex', since: new Date(), meta: undefined }) as const;
+    const claimOf = (of: Lease, id: string) =>
+      ({ key, lease: of, id, kind: 'mutex', since: new Date(), meta: undefined }) as const;
 
     it('a lease granted twice is one lease', async () => {
       fresh();
@@ -373,7 +453,10 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         await lastValueFrom(admin.grant(mine, 2000));
         const claim = claimOf(mine, '0');
         await lastValueFrom(admin.leave(claim, undefined, 2000));
-        await expect(lastValueFrom(admin.enter(claim, 2000))).rejects.toMatchObject({ code: 'BACKEND', retryable: false });
+        await expect(lastValueFrom(admin.enter(claim, 2000))).rejects.toMatchObject({
+          code: 'BACKEND',
+          retryable: false,
+        });
         expect(await claims()).toBe(0);
         await lastValueFrom(admin.revoke(mine, 2000));
       });

@@ -1,19 +1,59 @@
 /**
- * The cast of the marble specs: one server, clients whose lease is 12 frames, margin 2, renewed every 4.
- *
- * Diagrams name what a contender sees: `w` waiting, `h` held.
+ * The cast of the marble specs: one server, and clients whose lease is 12 frames with a margin of 2, renewed every 4.
+ * So a lock granted at 0 and never renewed is lost at 10, and the server gives it away at 12.
  */
-import { map } from 'rxjs';
+import { catchError, filter, map, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
-import type { LockState } from '../../src/index.js';
+import type { LockEvent, LockState, Ownership } from '../../src/index.js';
 import { lockServer } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions } from '../../src/testing/index.js';
 
 export const TIMES = { ttl: 12, safetyMargin: 2, renewEvery: 4 } as const;
 
-export const serverOf = (m: { readonly scheduler: TestScheduler }, options?: LockServerOptions): LockServer => lockServer(m.scheduler, options);
+/** For a network that takes its time: twice of everything. */
+export const SLOW = { ttl: 24, safetyMargin: 4, renewEvery: 8 } as const;
 
-/** The states of a contender as letters. */
+interface Marbles {
+  readonly scheduler: TestScheduler;
+}
+
+export const serverOf = ({ scheduler }: Marbles, options?: LockServerOptions): LockServer =>
+  lockServer(scheduler, options);
+
+/** Does something at a frame. */
+export const atFrame = ({ scheduler }: Marbles, frame: number, action: () => void): void => {
+  scheduler.schedule(action, frame);
+};
+
+/** A contender's states as letters: `w` waiting, `h` held, and at its `#` the code of the error, with its reason. */
 export const letters = (states$: Observable<LockState>): Observable<string> =>
-  states$.pipe(map(({ status }) => (status === 'held' ? 'h' : 'w')));
+  states$.pipe(
+    map(({ status }) => (status === 'held' ? 'h' : 'w')),
+    codes(),
+  );
+
+/** What observers see as letters: `f` free, `h` held, `u` unknown. */
+export const seen = (ownership$: Observable<Ownership>): Observable<string> =>
+  ownership$.pipe(map(({ status }) => status.charAt(0)));
+
+/** Errors as their code, and their reason where they have one: Jest compares only the message of an error. */
+export const codes =
+  <T>() =>
+  (source$: Observable<T>): Observable<T> =>
+    source$.pipe(catchError((error: unknown) => throwError(() => codeOf(error))));
+
+function codeOf(error: unknown): unknown {
+  if (!(error instanceof Object && 'code' in error)) return error;
+  return 'reason' in error ? `${String(error.code)} ${String(error.reason)}` : error.code;
+}
+
+/** The events of some types, each as the first letter that is given for it. */
+export const events = (
+  events$: Observable<LockEvent>,
+  letter: Partial<Record<LockEvent['type'], string>>,
+): Observable<string> =>
+  events$.pipe(
+    map(({ type }) => letter[type]),
+    filter((known) => known !== undefined),
+  );

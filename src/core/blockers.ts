@@ -4,18 +4,18 @@
  */
 import type { LockKind, QueuedClaim } from './port.js';
 
-/** The earlier claims that keep `mine` from holding; empty means that it holds. */
-export type Blockers = (earlier: readonly QueuedClaim[], mine: QueuedClaim) => readonly QueuedClaim[];
+/** How many of the claims before `place` keep the claim at `place` from holding; 0 means that it holds. */
+export type Blockers = (claims: readonly QueuedClaim[], place: number) => number;
 
 const RULES: Readonly<Record<LockKind, Blockers>> = {
-  mutex: (earlier) => earlier,
+  mutex: (_, place) => place,
 };
 
 /** The rule of the claim's own kind. What peers write and what we cannot read counts as a mutex. */
-export const blockers: Blockers = (earlier, mine) => RULES[mine.kind](earlier, mine);
+export const blockers: Blockers = (claims, place) => RULES[claims[place]?.kind ?? 'mutex'](claims, place);
 
 /** The claims that hold. Whoever is behind a blocked claim is blocked too, so they are the first few of the queue. */
 export function holding(claims: readonly QueuedClaim[]): readonly QueuedClaim[] {
-  const firstBlocked = claims.findIndex((claim, place) => blockers(claims.slice(0, place), claim).length > 0);
+  const firstBlocked = claims.findIndex((_, place) => blockers(claims, place) > 0);
   return firstBlocked < 0 ? claims : claims.slice(0, firstBlocked);
 }

@@ -5,22 +5,18 @@ import type { Holder } from './ownership.js';
 
 /** The stable code of each error: what to compare where two copies of the package may be loaded. */
 export type LockErrorCode =
-  | 'ALREADY_LOCKED'
-  | 'LOCK_TIMEOUT'
-  | 'LOCK_LOST'
-  | 'LOCK_NOT_OWNED'
-  | 'LOCKS_CLOSED'
-  | 'INVALID_OPTION'
-  | 'BACKEND';
+  'ALREADY_LOCKED' | 'LOCK_TIMEOUT' | 'LOCK_LOST' | 'LOCK_NOT_OWNED' | 'LOCKS_CLOSED' | 'INVALID_OPTION' | 'BACKEND';
 
 /** The base of all errors of rxlock. `instanceof` works across copies of the package (import and require). */
 export abstract class LockError extends Error {
+  /** The code of the class; none for the base. */
+  static readonly code: LockErrorCode | undefined = undefined;
   abstract readonly code: LockErrorCode;
 
   /** Two builds mean two copies of each class; the code is what they share. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    const codes: ReadonlySet<unknown> = this === LockError ? ALL_CODES : new Set([CODE_OF.get(this.name)]);
-    return value instanceof Object && BRAND in value && 'code' in value && codes.has(value.code);
+    if (!(value instanceof Object && BRAND in value && 'code' in value)) return false;
+    return this.code === undefined || this.code === value.code;
   }
 
   constructor(message: string, options?: ErrorOptions) {
@@ -32,22 +28,12 @@ export abstract class LockError extends Error {
 
 const BRAND = Symbol.for('rxlock.LockError');
 
-const CODE_OF: ReadonlyMap<string, LockErrorCode> = new Map([
-  ['AlreadyLockedError', 'ALREADY_LOCKED'],
-  ['LockTimeoutError', 'LOCK_TIMEOUT'],
-  ['LockLostError', 'LOCK_LOST'],
-  ['LockNotOwnedError', 'LOCK_NOT_OWNED'],
-  ['LocksClosedError', 'LOCKS_CLOSED'],
-  ['InvalidOptionError', 'INVALID_OPTION'],
-  ['BackendError', 'BACKEND'],
-]);
-const ALL_CODES: ReadonlySet<unknown> = new Set(CODE_OF.values());
-
 const names = (holders: readonly Holder[]): string =>
   holders.length === 0 ? 'another client' : holders.map(({ owner }) => owner).join(', ');
 
 /** A lock tried once (`wait: 0`) is held by somebody else. */
 export class AlreadyLockedError extends LockError {
+  static override readonly code = 'ALREADY_LOCKED';
   readonly code = 'ALREADY_LOCKED';
   readonly key: string;
   readonly holders: readonly Holder[];
@@ -61,6 +47,7 @@ export class AlreadyLockedError extends LockError {
 
 /** The `wait` of a contender ran out before its turn came. */
 export class LockTimeoutError extends LockError {
+  static override readonly code = 'LOCK_TIMEOUT';
   readonly code = 'LOCK_TIMEOUT';
   readonly key: string;
   /** How long it waited, milliseconds. */
@@ -90,6 +77,7 @@ const LOSS: Readonly<Record<LossReason, string>> = {
 
 /** A lock that was held is held no more. What it protected must stop, and has been unsubscribed from already. */
 export class LockLostError extends LockError {
+  static override readonly code = 'LOCK_LOST';
   readonly code = 'LOCK_LOST';
   readonly key: string;
   readonly reason: LossReason;
@@ -109,6 +97,7 @@ export class LockLostError extends LockError {
 
 /** Released or used as held, though it is not held any more. */
 export class LockNotOwnedError extends LockError {
+  static override readonly code = 'LOCK_NOT_OWNED';
   readonly code = 'LOCK_NOT_OWNED';
   readonly key: string;
 
@@ -120,6 +109,7 @@ export class LockNotOwnedError extends LockError {
 
 /** The `Locks` was closed while the lock was held or awaited, or before. */
 export class LocksClosedError extends LockError {
+  static override readonly code = 'LOCKS_CLOSED';
   readonly code = 'LOCKS_CLOSED';
   readonly key: string;
 
@@ -131,6 +121,7 @@ export class LocksClosedError extends LockError {
 
 /** An argument that cannot be meant. Thrown at the call, before anything is sent. */
 export class InvalidOptionError extends LockError {
+  static override readonly code = 'INVALID_OPTION';
   readonly code = 'INVALID_OPTION';
   readonly option: string;
   readonly value: unknown;
@@ -144,6 +135,7 @@ export class InvalidOptionError extends LockError {
 
 /** The server could not be reached or refused. `cause` is the client's own error. */
 export class BackendError extends LockError {
+  static override readonly code = 'BACKEND';
   readonly code = 'BACKEND';
   /** Whether asking again may help: false for a refusal (credentials, permissions, a bad request). */
   readonly retryable: boolean;

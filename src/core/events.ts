@@ -22,6 +22,11 @@ export type LockEvent =
   /** A waiter lost its place (its session ended) and queues again at the tail. */
   | { readonly type: 'requeued'; readonly key: string; readonly cause: Error }
   /** What the body of a `use()` returned or threw after the lock was lost, when nobody listens any more. */
-  | { readonly type: 'late-result'; readonly key: string; readonly outcome: 'resolved' | 'rejected'; readonly cause?: unknown }
+  | {
+      readonly type: 'late-result';
+      readonly key: string;
+      readonly outcome: 'resolved' | 'rejected';
+      readonly cause?: unknown;
+    }
   /** Options clamped, set-up worth knowing. */
   | { readonly type: 'note'; readonly message: string };

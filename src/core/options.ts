@@ -92,7 +92,8 @@ const LONGEST_META = 64 * 1024;
 function asJson(meta: JsonValue): string {
   try {
     // Typed as a string, yet undefined for what JSON does not know, such as a function.
-    const json: string | undefined = JSON.stringify(meta);
+    const write: (value: unknown) => string | undefined = JSON.stringify;
+    const json = write(meta);
     if (json !== undefined) return json;
   } catch (cause) {
     throw new InvalidOptionError('meta', typeof meta, `it cannot be written as JSON: ${String(cause)}`);

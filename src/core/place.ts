@@ -22,8 +22,7 @@ export function placeOf(queue: Queue, mine: QueuedClaim): Place {
   const found = place === undefined ? undefined : claims[place];
   if (place === undefined || !found) return { status: 'gone', reason: 'deleted' };
   if (found.id !== mine.id || found.stamp !== mine.stamp) return { status: 'gone', reason: 'overwritten' };
-  if (place === 0) return FIRST;
-  const ahead = blockers(claims.slice(0, place), mine).length;
+  const ahead = blockers(claims, place);
   return ahead === 0 ? FIRST : { status: 'blocked', ahead, holders: holding(claims) };
 }
 

@@ -101,5 +101,4 @@ export interface LockBackend {
 
   /** Lets go of connections that the backend made for itself. Used again, it makes them anew. */
   close(): void;
-
 }

@@ -42,7 +42,12 @@ export function claim$(
   const { backend } = engine;
   const { attempt: budget } = session.timing;
 
-  const enter$ = attempt(engine, `enter ${claim.key}`, budget, defer(() => backend.enter(claim, budget)));
+  const enter$ = attempt(
+    engine,
+    `enter ${claim.key}`,
+    budget,
+    defer(() => backend.enter(claim, budget)),
+  );
 
   return bracket<Entered, Stage>(engine.background, {
     acquire$: enter$.pipe(retried(engine)),
@@ -102,7 +107,9 @@ function stageOf(place: Place, { token }: QueuedClaim, leave: () => Observable<n
 
 const samePlace = (a: Place, b: Place): boolean =>
   a.status === b.status &&
-  (a.status !== 'blocked' || b.status !== 'blocked' || (a.ahead === b.ahead && a.holders[0]?.token === b.holders[0]?.token));
+  (a.status !== 'blocked' ||
+    b.status !== 'blocked' ||
+    (a.ahead === b.ahead && a.holders[0]?.token === b.holders[0]?.token));
 
 /**
  * Leaves the queue; asked until acknowledged, or until the lease has run out. There is nothing to leave for a claim

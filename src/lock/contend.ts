@@ -1,7 +1,24 @@
 /**
  * A contender, from its subscription to its end: the stream behind `lock$`.
  */
-import { EMPTY, Observable, catchError, concat, defer, filter, map, merge, of, repeat, switchMap, takeUntil, takeWhile, tap, throwError, using } from 'rxjs';
+import {
+  EMPTY,
+  Observable,
+  catchError,
+  concat,
+  defer,
+  filter,
+  map,
+  merge,
+  of,
+  repeat,
+  switchMap,
+  takeUntil,
+  takeWhile,
+  tap,
+  throwError,
+  using,
+} from 'rxjs';
 import { at, failAt } from '../core/clock.js';
 import { AlreadyLockedError, BackendError, LockLostError, LockTimeoutError, LocksClosedError } from '../core/errors.js';
 import type { LockState } from '../core/lock.js';
@@ -37,7 +54,12 @@ export interface Arena {
 const RELEASED = { status: 'released' } as const;
 type Inner = LockState | typeof RELEASED;
 
-export function contend(arena: Arena, key: string, kind: LockKind, { wait, signal, meta }: Contention): Observable<LockState> {
+export function contend(
+  arena: Arena,
+  key: string,
+  kind: LockKind,
+  { wait, signal, meta }: Contention,
+): Observable<LockState> {
   const { engine, sessions, queues, closed$ } = arena;
   const { backend, settings, time, report } = engine;
 
@@ -55,7 +77,7 @@ export function contend(arena: Arena, key: string, kind: LockKind, { wait, signa
     };
 
     /** Refused by a queue with one place: watches it until it is empty. Completes then, to try again. */
-    const outside$ = ({ revision, claims }: Queue): Observable<LockState> =>
+    const outside$ = ({ revision }: Queue): Observable<LockState> =>
       queues(key).pipe(
         filter((view) => view.status === 'known'),
         map((view) => view.queue),
@@ -129,12 +151,18 @@ export function contend(arena: Arena, key: string, kind: LockKind, { wait, signa
     const timedOut = (): Error =>
       inTheWay
         ? new LockTimeoutError({ key, wait, holders: inTheWay })
-        : new BackendError(`${backend.name} did not answer within the ${wait} ms that "${key}" was waited for.`, { retryable: true });
+        : new BackendError(`${backend.name} did not answer within the ${wait} ms that "${key}" was waited for.`, {
+            retryable: true,
+          });
     const waitOver$ =
       wait === 0 || wait === Infinity
         ? EMPTY
         : failAt(at(time, started + wait).pipe(filter(() => hold === undefined)), timedOut);
-    const ends$ = merge(aborted(signal), failAt(closed$, () => new LocksClosedError({ key })), waitOver$);
+    const ends$ = merge(
+      aborted(signal),
+      failAt(closed$, () => new LocksClosedError({ key })),
+      waitOver$,
+    );
 
     return round$.pipe(
       repeat({ delay: () => time.after(backoff(1, settings.ttl, settings.random)) }),
@@ -144,7 +172,10 @@ export function contend(arena: Arena, key: string, kind: LockKind, { wait, signa
     );
   });
 
-  return using(() => time.awake(), () => contender$);
+  return using(
+    () => time.awake(),
+    () => contender$,
+  );
 }
 
 /** Errors with the reason of the signal, at once where it was aborted before: its event does not come again. */

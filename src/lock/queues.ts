@@ -1,7 +1,20 @@
 /**
  * The queue of a key, followed for as long as anybody here wants to know: one watch a key, whoever looks.
  */
-import { ReplaySubject, catchError, concat, defer, finalize, ignoreElements, map, of, race, repeat, share, takeUntil } from 'rxjs';
+import {
+  ReplaySubject,
+  catchError,
+  concat,
+  defer,
+  finalize,
+  ignoreElements,
+  map,
+  of,
+  race,
+  repeat,
+  share,
+  takeUntil,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import { failAt } from '../core/clock.js';
 import { BackendError } from '../core/errors.js';
@@ -11,8 +24,7 @@ import type { Engine } from '../session/engine.js';
 
 /** The queue as far as we know it, or why we do not. */
 export type View =
-  | { readonly status: 'known'; readonly queue: Queue }
-  | { readonly status: 'unknown'; readonly cause: Error };
+  { readonly status: 'known'; readonly queue: Queue } | { readonly status: 'unknown'; readonly cause: Error };
 
 /** The views of a key: the latest at once, then each change. Ends with the `Locks`. */
 export type Queues = (key: string) => Observable<View>;

@@ -16,7 +16,7 @@ export function createBackground(onError: (error: unknown) => void): Background 
 
   return {
     run(work$) {
-      const over$ = new ReplaySubject<never>();
+      const over$ = new ReplaySubject<never>(1);
       underWay.add(over$);
       work$
         .pipe(

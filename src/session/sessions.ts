@@ -19,7 +19,9 @@ export function createSessions(engine: Engine): Sessions {
   const { backend, settings, time } = engine;
   const closed = new ReplaySubject<void>(1);
   const opened$ = (key?: string): Observable<Session> =>
-    defer(() => session$(engine, { id: leaseId(), ttl: settings.ttl, owner: settings.owner, key })).pipe(takeUntil(closed));
+    defer(() => session$(engine, { id: leaseId(), ttl: settings.ttl, owner: settings.owner, key })).pipe(
+      takeUntil(closed),
+    );
 
   const shared$ = opened$().pipe(
     share({

@@ -5,4 +5,5 @@
  */
 export { lockServer } from './lock-server.js';
 export type { LockServer, LockServerOptions, TestClient } from './lock-server.js';
-export type { Network } from './network.js';
+export { behindNetwork } from './network.js';
+export type { Network, NetworkOptions } from './network.js';

@@ -21,10 +21,25 @@ export interface Network {
   delayReplies(ms: number): void;
 }
 
-/** The backend behind a network. `latency` is the time of a request or of a reply, one way, milliseconds. */
+/** The options of {@link behindNetwork}. */
+export interface NetworkOptions {
+  /** Where delays run; the machine's time by default. In a marble test the TestScheduler. */
+  readonly scheduler?: SchedulerLike;
+  /** The time of a request or of a reply, one way, milliseconds; 0 by default. */
+  readonly latency?: number;
+}
+
+/**
+ * Any backend, behind a network that can be made to fail.
+ *
+ * @example
+ * const { backend, network } = behindNetwork(memoryBackend());
+ * const locks = createLocks(backend);
+ * network.partition(); // locks held by this client are lost, others get them
+ */
 export function behindNetwork(
   backend: LockBackend,
-  { scheduler, latency }: { scheduler: SchedulerLike; latency: number },
+  { scheduler, latency = 0 }: NetworkOptions = {},
 ): { backend: LockBackend; network: Network } {
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();

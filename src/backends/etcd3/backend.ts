@@ -2,10 +2,24 @@
  * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
  * Lock (it excludes nobody else's).
  */
-import { Observable, catchError, defer, from, map, of, scan, startWith, switchMap, throwError } from 'rxjs';
+import {
+  Observable,
+  catchError,
+  defer,
+  firstValueFrom,
+  from,
+  map,
+  of,
+  scan,
+  startWith,
+  switchMap,
+  throwError,
+} from 'rxjs';
+import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
-import { BackendError } from '../../core/errors.js';
+import { BackendError, LockNotOwnedError } from '../../core/errors.js';
+import type { HeldLock } from '../../core/lock.js';
 import type { Claim, Entered, Lease, LockBackend, Queue, QueuedClaim, Renewed } from '../../core/port.js';
 import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown, toBackendError } from './errors.js';
@@ -20,6 +34,25 @@ const idOf = ({ id }: Lease): string => BigInt(`0x${id}`).toString();
 /** etcd grants whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
+/** The arguments of npm etcd3's `client.if(...)`. */
+export type Guard = readonly [key: Buffer, column: 'Create', comparator: '==', token: string];
+
+/** A {@link LockBackend} on etcd v3, which can also guard writes to that etcd. */
+export interface Etcd3Backend extends LockBackend {
+  /**
+   * Has the server itself refuse a write once the lock is no longer held: the comparison that our claim is still
+   * there. Take it before reading what you will write.
+   *
+   * Rejects with {@link LockNotOwnedError} when the lock is not held any more, with {@link BackendError} when the
+   * server cannot be asked.
+   *
+   * @example
+   * const guard = await backend.guard(held);
+   * const { succeeded } = await client.if(...guard).then(client.put('balance').value('42')).commit();
+   */
+  guard(held: HeldLock): Promise<Guard>;
+}
+
 /**
  * A backend on etcd v3.
  *
@@ -29,30 +62,35 @@ const seconds = (ms: number): number => Math.ceil(ms / 1000);
  * @example
  * const locks = createLocks(etcd3Backend({ hosts: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379'] }));
  */
-export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): LockBackend {
+export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
   /** One call, as one cold attempt. The client cannot cancel a call: the deadline ends what nobody waits for. */
   const call = <T>(what: string, run: (client: Etcd3) => Promise<T>): Observable<T> =>
-    defer(() => from(run(source.client()))).pipe(catchError((error: unknown) => throwError(() => toBackendError(what, error))));
+    defer(() => from(run(source.client()))).pipe(
+      catchError((error: unknown) => throwError(() => toBackendError(what, error))),
+    );
 
   const keepAlive = (lease: Lease): Observable<Renewed> =>
     new Observable((subscriber) => {
       const failed = (error: unknown): void => subscriber.error(toBackendError('renew the lease', error));
       let cancel = (): void => undefined;
-      source.client().leaseClient.leaseKeepAlive().then((stream) => {
-        // A stream for each attempt, with one send: its reply can be credited to nothing else.
-        cancel = () => stream.cancel();
-        stream.on('error', failed);
-        stream.on('end', () => failed(new Error('the keepalive stream ended')));
-        stream.on('data', ({ TTL }) => {
-          const ttl = Number(TTL) * 1000;
-          subscriber.next(ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' });
-          subscriber.complete();
-        });
-        if (subscriber.closed) return stream.cancel();
-        stream.write({ ID: idOf(lease) });
-      }, failed);
+      source
+        .client()
+        .leaseClient.leaseKeepAlive()
+        .then((stream) => {
+          // A stream for each attempt, with one send: its reply can be credited to nothing else.
+          cancel = () => stream.cancel();
+          stream.on('error', failed);
+          stream.on('end', () => failed(new Error('the keepalive stream ended')));
+          stream.on('data', ({ TTL }) => {
+            const ttl = Number(TTL) * 1000;
+            subscriber.next(ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' });
+            subscriber.complete();
+          });
+          if (subscriber.closed) return stream.cancel();
+          stream.write({ ID: idOf(lease) });
+        }, failed);
       return () => cancel();
     });
 
@@ -68,39 +106,53 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): LockBackend {
         client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(within)),
       ).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
-        catchError((error: BackendError) => {
-          if (!isLeaseKnown(error.cause)) return throwError(() => error);
-          // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
-          return keepAlive(lease).pipe(
+        // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
+        orWhen(isLeaseKnown, () =>
+          keepAlive(lease).pipe(
             map((answer) => {
               if (answer.status === 'renewed') return { ttl: answer.ttl };
               throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
             }),
-          );
-        }),
+          ),
+        ),
       ),
 
     renew: keepAlive,
 
     revoke: (lease, within) =>
-      call('revoke the lease', (client) => client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(within))).pipe(
+      call('revoke the lease', (client) =>
+        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(within)),
+      ).pipe(
         map(() => undefined),
-        catchError((error: BackendError) => (isLeaseGone(error.cause) ? of(undefined) : throwError(() => error))),
+        orWhen(isLeaseGone, () => of(undefined)),
       ),
 
     enter: (claim, within) =>
       call(`queue for "${claim.key}"`, (client) => client.kv.txn(enterRequest(claim), deadlineIn(within))).pipe(
         map(({ header, responses }) => entered(claim, BigInt(header.revision), responses)),
-        catchError((error: BackendError) =>
-          isLeaseGone(error.cause) ? of<Entered>({ status: 'lease-gone' }) : throwError(() => error),
-        ),
+        orWhen(isLeaseGone, () => of<Entered>({ status: 'lease-gone' })),
       ),
 
     leave: (claim, mine, within) =>
       call(`release "${claim.key}"`, (client) => client.kv.txn(leaveRequest(claim, mine), deadlineIn(within))).pipe(
         map(() => undefined),
-        catchError((error: BackendError) => (isLeaseGone(error.cause) ? of(undefined) : throwError(() => error))),
+        orWhen(isLeaseGone, () => of(undefined)),
       ),
+
+    async guard(held) {
+      const { key, fencingToken } = held;
+      const prefix = prefixOf(key);
+      const token = fencingToken.toString();
+      const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
+      const { kvs } = await firstValueFrom(
+        call(`guard "${key}"`, (client) =>
+          client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, deadlineIn(held.remaining())),
+        ),
+      );
+      const [claim] = kvs;
+      if (!claim || !held.isHeld()) throw new LockNotOwnedError({ key });
+      return [claim.key, 'Create', '==', token];
+    },
 
     queue: (key, within) => {
       const prefix = prefixOf(key);
@@ -116,6 +168,12 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): LockBackend {
     },
   };
 }
+
+/** An answer of the server that its client reports as an error. */
+const orWhen = <T>(isAnswer: (cause: unknown) => boolean, answer: () => Observable<T>): MonoTypeOperatorFunction<T> =>
+  catchError((error: unknown) =>
+    error instanceof BackendError && isAnswer(error.cause) ? answer() : throwError(() => error),
+  );
 
 type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
 type TxnResponses = Awaited<ReturnType<Etcd3['kv']['txn']>>['responses'];
@@ -136,7 +194,7 @@ function enterRequest(claim: Claim): TxnRequest {
 }
 
 function entered(claim: Claim, revision: bigint, responses: TxnResponses): Entered {
-  const stored = responses.at(-1)?.response_range?.kvs ?? [];
+  const stored = responses.at(-1)?.response_range.kvs ?? [];
   const claims = claimsOf(claim.key, stored);
   const id = claimKey(claim).subarray(prefixOf(claim.key).length).toString();
   const mine = claims.find((queued) => queued.id === id);

@@ -26,7 +26,11 @@ const MEANINGS: readonly Meaning[] = [
     retryable: false,
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
-  { matches: /InvalidArgument|too large|OutOfRange/i, retryable: false, advice: 'the server refuses the request as such.' },
+  {
+    matches: /InvalidArgument|too large|OutOfRange/i,
+    retryable: false,
+    advice: 'the server refuses the request as such.',
+  },
   { matches: /ClientClosed/, retryable: false, advice: 'the etcd client was closed: close the locks first.' },
   {
     matches: /Unavailable|ECONNREFUSED|failed to connect|No connection established/i,
@@ -47,7 +51,7 @@ export function toBackendError(what: string, error: unknown): BackendError {
 
 /** The lease that a request names does not exist (any more). */
 export const isLeaseGone = (error: unknown): boolean =>
-  error instanceof Error && /requested lease not found/.test(`${error.constructor.name}: ${error.message}`) ||
+  (error instanceof Error && /requested lease not found/.test(`${error.constructor.name}: ${error.message}`)) ||
   (error instanceof Error && error.constructor.name === 'EtcdLeaseInvalidError');
 
 /** The lease that was to be granted exists: an earlier grant of ours, whose answer was lost. */

@@ -4,3 +4,4 @@
  * @packageDocumentation
  */
 export { etcd3Backend } from './backend.js';
+export type { Etcd3Backend, Guard } from './backend.js';

@@ -67,7 +67,11 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     if (!lease) return;
     lease.expiry?.unsubscribe();
     leases.delete(id);
-    for (const [name, key] of lease.claims) put(key, (queues.get(key) ?? []).filter((claim) => claim.id !== name));
+    for (const [name, key] of lease.claims)
+      put(
+        key,
+        (queues.get(key) ?? []).filter((claim) => claim.id !== name),
+      );
   };
 
   /** One timer a lease; a renewal moves the instant, and the timer that fires too early is set again. */
@@ -111,7 +115,8 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       const lease = alive(claim.lease);
       const name = nameOf(claim);
       if (!lease) return { status: 'lease-gone' };
-      if (lease.withdrawn.has(name)) throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
+      if (lease.withdrawn.has(name))
+        throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
 
       const claims = queues.get(claim.key) ?? [];
       const there = claims.find(({ id }) => id === name);

@@ -96,9 +96,9 @@ export function nodeEtcdBackend(client: NodeEtcd): LockBackend {
     },
 
     leave: ({ key, lease }) =>
-      call(`release "${key}"`, (callback) => client.compareAndDelete(pathOf(key), valueOf(lease), once(), callback)).pipe(
-        map(() => undefined),
-      ),
+      call(`release "${key}"`, (callback) =>
+        client.compareAndDelete(pathOf(key), valueOf(lease), once(), callback),
+      ).pipe(map(() => undefined)),
 
     queue: (key) =>
       read(key).pipe(

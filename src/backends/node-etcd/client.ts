@@ -2,6 +2,7 @@
  * node-etcd has no types anywhere: this is what rxlock uses of it. The user's client fits structurally, so that the
  * package itself is never loaded from here.
  */
+import { inspect } from 'node:util';
 import { Observable } from 'rxjs';
 import { BackendError } from '../../core/errors.js';
 import { refusalOf, toBackendError } from './errors.js';
@@ -75,9 +76,11 @@ function noAnswer(what: string, body: unknown): BackendError {
   const off = typeof body === 'string' && body.includes('404 page not found');
   const advice = off
     ? 'the v2 API is off: start etcd (3.5 or older) with --enable-v2, or use rxlock/etcd3.'
-    : `what answered is not the v2 API of etcd: ${JSON.stringify(body)?.slice(0, 200) ?? 'nothing'}`;
+    : `what answered is not the v2 API of etcd: ${describe(body)}`;
   return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: !off });
 }
+
+const describe = (body: unknown): string => inspect(body, { depth: 1 }).slice(0, 200);
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;

@@ -38,10 +38,31 @@ export function toBackendError(what: string, error: unknown): BackendError {
     const retryable = (error.errorCode >= 300 && error.errorCode < 400) || error.errorCode === 401;
     return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable, cause: error });
   }
-  const text = error instanceof Error ? error.message : String(error);
+  const text = reasonsOf(error);
   const advice = `${text}. Is etcd up, and are the hosts of the client right?`;
   return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause: error });
 }
+
+/** node-etcd says only that all servers failed, and keeps how in a list. */
+function reasonsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const tried: readonly unknown[] = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  const reasons = tried.filter(isTry).map(({ server, httperror }) => `${server}: ${httperror.message}`);
+  return [error.message, ...new Set(reasons)].join(', ');
+}
+
+interface Try {
+  readonly server: string;
+  readonly httperror: Error;
+}
+
+const isTry = (entry: unknown): entry is Try =>
+  typeof entry === 'object' &&
+  entry !== null &&
+  'server' in entry &&
+  typeof entry.server === 'string' &&
+  'httperror' in entry &&
+  entry.httperror instanceof Error;
 
 interface CodedError extends Error {
   readonly errorCode: number;

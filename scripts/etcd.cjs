@@ -1,0 +1,202 @@
+/**
+ * A real etcd for specs and demo: finds one, or fetches it, and starts it.
+ *
+ *   node scripts/etcd.cjs             prints the path of the one used: $ETCD_BIN, else etcd on PATH, else Debian's 3.5
+ *   node scripts/etcd.cjs bookworm    Debian's package of that suite (bookworm: 3.4, trixie: 3.5)
+ *
+ * Fetching needs apt-get and dpkg, but neither root nor a service: package lists and files live in a cache folder.
+ * CommonJS, since the specs run as that.
+ */
+const { execFileSync, spawn } = require('node:child_process');
+const { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } = require('node:fs');
+const { createServer } = require('node:net');
+const { homedir, tmpdir } = require('node:os');
+const { delimiter, join } = require('node:path');
+
+const DEFAULT_SUITE = 'trixie';
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** Another etcd than these serves no v2 API, which half of the contract specs run on. */
+const SERVES_V2 = /etcd Version: 3\.[45]\./;
+
+/**
+ * The path of an etcd binary. Throws with a sentence that says what to install.
+ *
+ * @param {string} [suite] of Debian
+ * @returns {string}
+ */
+function findEtcd(suite) {
+  if (suite) return fetched(suite);
+  const given = process.env['ETCD_BIN'];
+  if (given) return checked(given, 'ETCD_BIN');
+  const onPath = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'etcd'))
+    .find(existsSync);
+  return onPath ? checked(onPath, 'PATH') : fetched(DEFAULT_SUITE);
+}
+
+function checked(binary, from) {
+  let version;
+  try {
+    version = execFileSync(binary, ['--version'], { encoding: 'utf8' });
+  } catch (cause) {
+    throw new Error(`${binary} (from ${from}) cannot be run.`, { cause });
+  }
+  if (SERVES_V2.test(version)) return binary;
+  throw new Error(
+    `${binary} (from ${from}) is ${version.split('\n')[0]}; the specs need 3.4 or 3.5, which serve the v2 API too.`,
+  );
+}
+
+function fetched(suite) {
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'rxlock', 'etcd');
+  const kept = join(cache, suite);
+  const binary = join(kept, 'usr', 'bin', 'etcd');
+  if (existsSync(binary)) return binary;
+
+  const work = join(cache, `.${suite}-${process.pid}`);
+  try {
+    download(suite, work);
+    rmSync(kept, { recursive: true, force: true });
+    renameSync(join(work, 'root'), kept);
+  } catch (cause) {
+    if (existsSync(binary)) return binary; // another run was faster
+    throw new Error(
+      "There is no etcd here, and Debian's packages cannot be fetched. Install etcd 3.4 or 3.5 (Debian: etcd-server, " +
+        'macOS: brew install etcd, others: github.com/etcd-io/etcd/releases) so that it is on PATH, or set ETCD_BIN to it.',
+      { cause },
+    );
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return binary;
+}
+
+/** With lists and state of its own, so that the system's are neither needed nor touched. */
+function download(suite, work) {
+  const folders = {
+    lists: join(work, 'lists'),
+    archives: join(work, 'archives'),
+    debs: join(work, 'debs'),
+    root: join(work, 'root'),
+  };
+  for (const folder of [
+    join(folders.lists, 'partial'),
+    join(folders.archives, 'partial'),
+    folders.debs,
+    folders.root,
+  ]) {
+    mkdirSync(folder, { recursive: true });
+  }
+  const sources = join(work, 'sources.list');
+  const signed = existsSync(KEYRING) ? `[signed-by=${KEYRING}] ` : '';
+  writeFileSync(sources, `deb ${signed}${mirror()} ${suite} main\n`);
+  writeFileSync(join(work, 'status'), '');
+  const options = [
+    `Dir::State::lists=${folders.lists}`,
+    `Dir::State::status=${join(work, 'status')}`,
+    `Dir::Cache=${folders.archives}`,
+    `Dir::Cache::archives=${folders.archives}`,
+    `Dir::Etc::sourcelist=${sources}`,
+    'Dir::Etc::sourceparts=-',
+    'APT::Sandbox::User=',
+    'Acquire::Languages=none',
+  ].flatMap((option) => ['-o', option]);
+  const quiet = { stdio: ['ignore', 'ignore', 'pipe'], cwd: folders.debs };
+  execFileSync('apt-get', [...options, 'update'], quiet);
+  execFileSync('apt-get', [...options, 'download', 'etcd-server', 'etcd-client'], quiet);
+  for (const deb of readdirSync(folders.debs))
+    execFileSync('dpkg', ['-x', join(folders.debs, deb), folders.root], quiet);
+}
+
+/** The mirror that this machine's apt is set up for. */
+function mirror() {
+  const uris = execFileSync('apt-get', ['update', '--print-uris'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const found = /'(\S+\/debian\/)dists\//.exec(uris);
+  if (!found) throw new Error('apt is not set up for a Debian mirror.');
+  return found[1];
+}
+
+/**
+ * @typedef {object} EtcdServer
+ * @property {string} url of the client API, v3 and v2
+ * @property {string} binary
+ * @property {(signal: NodeJS.Signals) => boolean} signal
+ * @property {() => Promise<void>} stop kills it and removes its data
+ */
+
+/**
+ * Starts an etcd on free loopback ports, with its v2 API on; resolves when it serves.
+ *
+ * @param {string} [suite] of Debian
+ * @returns {Promise<EtcdServer>}
+ */
+async function startEtcd(suite) {
+  const binary = findEtcd(suite);
+  const data = mkdtempSync(join(tmpdir(), 'rxlock-etcd-'));
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const peerUrl = `http://127.0.0.1:${await freePort()}`;
+  const options = {
+    'data-dir': data,
+    'listen-client-urls': url,
+    'advertise-client-urls': url,
+    'listen-peer-urls': peerUrl,
+    'initial-advertise-peer-urls': peerUrl,
+    'initial-cluster': `default=${peerUrl}`,
+  };
+  const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn(binary, [...given, '--enable-v2'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exited = new Promise((resolve) => server.once('exit', resolve));
+  const killed = () => server.kill('SIGKILL');
+  process.once('exit', killed);
+
+  await new Promise((resolve, reject) => {
+    let log = '';
+    server.stderr.on('data', (chunk) => {
+      log = `${log}${chunk}`.slice(-4000);
+      if (log.includes('ready to serve client requests')) resolve(undefined);
+    });
+    server.once('error', reject);
+    server.once('exit', (code) => reject(new Error(`etcd ended with ${code} before it was ready:\n${log}`)));
+  });
+
+  return {
+    url,
+    binary,
+    signal: (signal) => server.kill(signal),
+    async stop() {
+      process.off('exit', killed);
+      server.kill('SIGKILL');
+      await exited;
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** @returns {Promise<number>} */
+const freePort = () =>
+  new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = typeof address === 'object' ? address?.port : undefined;
+      probe.close(() => (port ? resolve(port) : reject(new Error('no free port'))));
+    });
+  });
+
+module.exports = { findEtcd, startEtcd };
+
+if (require.main === module) {
+  try {
+    console.log(findEtcd(process.argv[2]));
+  } catch (error) {
+    console.error(error.message);
+    if (error.cause) console.error(String(error.cause.stderr ?? error.cause));
+    process.exitCode = 1;
+  }
+}

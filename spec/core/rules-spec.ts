@@ -1,0 +1,169 @@
+/**
+ * The pure rules, as tables: timing, places in a queue, ownership, errors.
+ */
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  AlreadyLockedError,
+  BackendError,
+  InvalidOptionError,
+  LockError,
+  LockLostError,
+  LockNotOwnedError,
+  LockTimeoutError,
+  LocksClosedError,
+} from '../../src/index.js';
+import type { Queue, QueuedClaim } from '../../src/index.js';
+import { ownershipOf } from '../../src/core/ownership.js';
+import { placeOf } from '../../src/core/place.js';
+import { backoff, deadline, timingOf } from '../../src/core/timing.js';
+
+const claim = (token: number, more: Partial<QueuedClaim> = {}): QueuedClaim => ({
+  id: `id-${String(token)}`,
+  token: BigInt(token),
+  stamp: String(token),
+  kind: 'mutex',
+  owner: `owner ${String(token)}`,
+  since: undefined,
+  meta: undefined,
+  ...more,
+});
+const queue = (...claims: QueuedClaim[]): Queue => ({ key: 'k', revision: 100n, claims });
+
+describe('timing', () => {
+  const none = { renewEvery: undefined, safetyMargin: undefined };
+
+  it.each([
+    [10_000, { margin: 1000, renewEvery: 10_000 / 3, attempt: 10_000 / 6 }],
+    [2000, { margin: 250, renewEvery: 2000 / 3, attempt: 2000 / 6 }],
+    [300, { margin: 150, renewEvery: 100, attempt: 50 }],
+  ])('of a lease of %d ms', (ttl, expected) => {
+    expect(timingOf(ttl, none)).toMatchObject(expected);
+  });
+
+  it('calls a lock lost a margin before the server may give it away, counted from the send', () => {
+    expect(deadline(500, timingOf(10_000, none))).toBe(500 + 10_000 - 1000);
+  });
+
+  it('clamps what does not fit the granted ttl, and says so', () => {
+    const timing = timingOf(1000, { renewEvery: 5000, safetyMargin: 900 });
+    expect(timing).toMatchObject({ margin: 500, renewEvery: 375 });
+    expect(timing.clamped).toEqual([
+      'safetyMargin 900 ms does not fit the granted ttl of 1000 ms: 500 ms is used',
+      'renewEvery 5000 ms does not fit the granted ttl of 1000 ms: 375 ms is used',
+    ]);
+  });
+
+  it('backs off: longer after each failure, at most a second, never no time at all', () => {
+    const pauses = [1, 2, 3, 4, 5, 6, 7].map((failures) => backoff(failures, 10_000, () => 1));
+    expect(pauses).toEqual([50, 100, 200, 400, 800, 1000, 1000]);
+    expect(backoff(1, 12, () => 0)).toBe(1);
+    fc.assert(
+      fc.property(
+        fc.nat(50),
+        fc.integer({ min: 1, max: 86_400_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (n, ttl, r) => {
+          const pause = backoff(n, ttl, () => r);
+          expect(pause).toBeGreaterThan(0);
+          expect(pause).toBeLessThanOrEqual(1000);
+        },
+      ),
+    );
+  });
+});
+
+describe('the place of a claim', () => {
+  it.each([
+    ['alone', queue(claim(5)), { status: 'first' }],
+    ['first of two', queue(claim(5), claim(7)), { status: 'first' }],
+    ['behind two', queue(claim(1), claim(2), claim(5)), { status: 'blocked', ahead: 2, holders: [claim(1)] }],
+    ['not there', queue(claim(1), claim(7)), { status: 'gone', reason: 'deleted' }],
+    ['in an empty queue', queue(), { status: 'gone', reason: 'deleted' }],
+    ['deleted and made again by another', queue(claim(6, { id: 'id-5' })), { status: 'gone', reason: 'deleted' }],
+    ['written over', queue(claim(5, { stamp: '9' })), { status: 'gone', reason: 'overwritten' }],
+    ['swapped for another', queue(claim(5, { id: 'other' })), { status: 'gone', reason: 'overwritten' }],
+  ])('%s', (_, view, expected) => {
+    expect(placeOf(view, claim(5))).toEqual(expected);
+  });
+
+  it('is found in a queue of any length', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(10_000), { minLength: 1, maxLength: 300 }), fc.nat(), (tokens, pick) => {
+        const claims = [...tokens].sort((a, b) => a - b).map((token) => claim(token));
+        const index = pick % claims.length;
+        const mine = claims[index] ?? claim(0);
+        const place = placeOf(queue(...claims), mine);
+        expect(place).toMatchObject(index === 0 ? { status: 'first' } : { status: 'blocked', ahead: index });
+      }),
+    );
+  });
+});
+
+describe('ownership', () => {
+  it('is free when nobody is in the queue', () => {
+    expect(ownershipOf(queue(), true)).toEqual({ status: 'free', key: 'k' });
+  });
+
+  it('names the holder and counts who waits', () => {
+    const since = new Date(0);
+    const state = ownershipOf(queue(claim(1, { since, meta: { job: 7 } }), claim(2), claim(3)), true);
+    expect(JSON.parse(JSON.stringify(state))).toEqual({
+      status: 'held',
+      key: 'k',
+      waiting: 2,
+      holders: [
+        { owner: 'owner 1', kind: 'mutex', fencingToken: '1', since: '1970-01-01T00:00:00.000Z', meta: { job: 7 } },
+      ],
+    });
+  });
+
+  it('does not count waiters where they leave no trace', () => {
+    expect(ownershipOf(queue(claim(1)), false)).not.toHaveProperty('waiting');
+  });
+});
+
+describe('errors', () => {
+  const key = 'invoices/17';
+  const all = [
+    new AlreadyLockedError({ key, holders: [] }),
+    new LockTimeoutError({ key, wait: 5, holders: [] }),
+    new LockLostError({ key, reason: 'expired', fencingToken: 4711n }),
+    new LockNotOwnedError({ key }),
+    new LocksClosedError({ key }),
+    new InvalidOptionError('ttl', 0, 'give more.'),
+    new BackendError('gone', { retryable: true }),
+  ];
+  const classes = all.map(({ constructor }) => constructor);
+
+  it.each(all.map((error, i) => [error.name, error, i] as const))(
+    '%s is itself and a LockError, and no other',
+    (_, error, i) => {
+      expect(error).toBeInstanceOf(LockError);
+      expect(error).toBeInstanceOf(Error);
+      expect(classes.filter((type) => error instanceof type)).toEqual([classes[i]]);
+      expect(error.name).toBe(classes[i]?.name);
+    },
+  );
+
+  it('have a code each', () => {
+    expect(new Set(all.map(({ code }) => code)).size).toBe(all.length);
+  });
+
+  it('are told from what only looks like them', () => {
+    expect({ code: 'LOCK_LOST' } instanceof LockLostError).toBe(false);
+    expect(new Error('LOCK_LOST') instanceof LockError).toBe(false);
+  });
+
+  it('say what to do', () => {
+    expect(all.map(({ message }) => message)).toEqual([
+      '"invoices/17" is held by another client. Give a longer `wait` to queue for it.',
+      '"invoices/17" did not become free within 5 ms: it is held by another client.',
+      'Lost "invoices/17": no renewal was answered before its deadline. Another client may hold it now: stop writing, or have writes with fencing token 4711 refused.',
+      '"invoices/17" is not held any more, so it cannot be released: see the cause, and take it again.',
+      '"invoices/17" cannot be held: close() was called. Make new locks with createLocks() to go on.',
+      'ttl is 0: give more.',
+      'gone',
+    ]);
+  });
+});
