@@ -1,0 +1,32 @@
+/** The names that the examples of the documentation use without importing them. */
+import type { Etcd3 } from 'etcd3';
+import type { Observable } from 'rxjs';
+import type { TestScheduler } from 'rxjs/testing';
+
+declare global {
+  const locks: import('rxlock').Locks;
+  const held: import('rxlock').HeldLock;
+  const backend: import('rxlock/etcd3').Etcd3Backend;
+  const client: Etcd3;
+  const Etcd: new (hosts: string) => import('rxlock/node-etcd').NodeEtcd;
+  const testScheduler: TestScheduler;
+  const invoices$: Observable<{ readonly id: string }>;
+  const jobs$: Observable<{ readonly id: string }>;
+  const report$: Observable<string>;
+  const bill: (invoice: { readonly id: string }) => Observable<void>;
+  const run: (job: { readonly id: string }) => Observable<void>;
+  const save: (what: object) => Observable<void>;
+
+  type HeldLock = import('rxlock').HeldLock;
+  const createLocks: typeof import('rxlock').createLocks;
+  const withLock: typeof import('rxlock').withLock;
+  const usingLock: typeof import('rxlock').usingLock;
+  const memoryBackend: typeof import('rxlock/memory').memoryBackend;
+  const etcd3Backend: typeof import('rxlock/etcd3').etcd3Backend;
+  const nodeEtcdBackend: typeof import('rxlock/node-etcd').nodeEtcdBackend;
+  const lockServer: typeof import('rxlock/testing').lockServer;
+  const behindNetwork: typeof import('rxlock/testing').behindNetwork;
+  const sleepProofClock: () => { now(): number };
+  const mergeMap: typeof import('rxjs').mergeMap;
+  const concatMap: typeof import('rxjs').concatMap;
+}

@@ -1,0 +1,74 @@
+import { describe, it } from '@jest/globals';
+import { map } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { TIMES, atFrame, letters, seen, serverOf } from '../support/marbles.js';
+
+describe('ownership$', () => {
+  it(
+    'tells the state at once, then each change, without contending',
+    marbles((m) => {
+      const server = serverOf(m);
+      const hold = '     ----^-------!';
+      const look = '     --^-----------!';
+      const result = '   --f-h-------f--';
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), hold).toBeObservable('----h-------');
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), look).toBeObservable(result);
+    }),
+  );
+
+  it(
+    'counts who waits',
+    marbles((m) => {
+      const server = serverOf(m);
+      const contend = () => letters(server.client(TIMES).mutex('k').lock$());
+      const waiting$ = server
+        .client(TIMES)
+        .mutex('k')
+        .ownership$()
+        .pipe(map((state) => (state.status === 'held' ? String(state.waiting) : state.status.charAt(0))));
+      m.expect(waiting$, ' ^----------!').toBeObservable('f-01-2--1-0');
+      m.expect(contend(), '--^------------!').toBeObservable('--h----');
+      m.expect(contend(), '---^----!').toBeObservable('       ---w---');
+      m.expect(contend(), '-----^----!').toBeObservable('     -----w--w');
+    }),
+  );
+
+  it(
+    'says unknown while the server cannot be followed, and never a stale held',
+    marbles((m) => {
+      const server = serverOf(m);
+      const observer = server.client(TIMES);
+      atFrame(m, 4, () => observer.network.partition());
+      atFrame(m, 20, () => observer.network.heal());
+      // Read again once in 12 to 24 frames: the read at 12 is not answered within 2, so at 14 nobody knows. Each try
+      // takes 2 and a back-off of 1; the one under way at 20 breaks, the next one is answered.
+      const hold = '     ^---------------------------!';
+      const look = '     ^-----------------------!';
+      const result = '   h-------------u--u--uh---';
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), hold).toBeObservable('h----');
+      m.expect(seen(observer.mutex('k').ownership$()), look).toBeObservable(result);
+    }),
+  );
+
+  it(
+    'is shared, and replays the latest to who comes later',
+    marbles((m) => {
+      const server = serverOf(m);
+      const observer = server.client(TIMES);
+      const lock = observer.mutex('k');
+      const hold = '     --^------!';
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), hold).toBeObservable('--h-----');
+      m.expect(seen(lock.ownership$()), '     ^----------!').toBeObservable('       f-h------f-');
+      m.expect(seen(observer.mutex('k').ownership$()), '----^------!').toBeObservable('----h----f-');
+    }),
+  );
+
+  it(
+    'completes when its locks are closed',
+    marbles((m) => {
+      const client = serverOf(m).client(TIMES);
+      atFrame(m, 3, () => void client.close());
+      m.expect(seen(client.mutex('k').ownership$())).toBeObservable('f--|');
+    }),
+  );
+});
