@@ -1,7 +1,7 @@
 /**
  * Every example that a user can read compiles: those of the docstrings and those of the README and docs/.
  */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
@@ -62,18 +62,14 @@ describe('the examples', () => {
       const options =
         '--noEmit --strict --target es2022 --lib es2022,esnext.disposable --module nodenext --skipLibCheck --types node --ignoreConfig';
       const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-      let complaints = '';
-      try {
-        execFileSync(process.execPath, [tsc, ...options.split(' '), 'names.d.ts', ...files], {
-          cwd: folder,
-          encoding: 'utf8',
-        });
-      } catch (error) {
-        complaints = error instanceof Object && 'stdout' in error ? String(error.stdout) : String(error);
-        for (const [index, [file]] of examples.entries()) {
-          complaints = complaints.replaceAll(`example-${String(index)}.ts`, relative(ROOT, file));
-        }
-      }
+      const { stdout } = spawnSync(process.execPath, [tsc, ...options.split(' '), 'names.d.ts', ...files], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      const complaints = examples.reduce(
+        (text, [file], index) => text.replaceAll(`example-${String(index)}.ts`, relative(ROOT, file)),
+        stdout,
+      );
       expect(complaints).toBe('');
     } finally {
       rmSync(folder, { recursive: true, force: true });

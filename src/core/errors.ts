@@ -15,7 +15,7 @@ export abstract class LockError extends Error {
 
   /** Two builds mean two copies of each class; the code is what they share. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (!(value instanceof Object && BRAND in value && 'code' in value)) return false;
+    if (typeof value !== 'object' || value === null || !(BRAND in value && 'code' in value)) return false;
     return this.code === undefined || this.code === value.code;
   }
 
