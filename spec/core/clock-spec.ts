@@ -122,10 +122,11 @@ describe('at', () => {
   );
 
   it(
-    'goes on for longer than a timer of Node can',
+    'goes on for longer than a timer of Node can, and looks as often as it is asked to',
     marbles((m) => {
       const time = timeOf({ scheduler: m.scheduler });
       m.expect(at(time, 2 ** 32)).toBeObservable(`${String(2 ** 32)}ms (a|)`, { a: 0 });
+      m.expect(at(time, 5000, 1000)).toBeObservable('5000ms (a|)', { a: 0 });
     }),
   );
 });

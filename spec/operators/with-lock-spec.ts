@@ -1,10 +1,10 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { EMPTY, NEVER, Subscription, concat, mergeMap, of, switchMap, take, tap } from 'rxjs';
+import { EMPTY, NEVER, Subscription, concat, mergeMap, of, repeat, switchMap, take, tap } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks, usingLock, withLock } from '../../src/index.js';
 import type { HeldLock } from '../../src/index.js';
-import { SLOW, TIMES, atFrame, codes, letters, seen, serverOf } from '../support/marbles.js';
+import { SLOW, TIMES, atFrame, codes, events, letters, seen, serverOf } from '../support/marbles.js';
 
 describe('withLock', () => {
   it(
@@ -121,6 +121,24 @@ describe('withLock', () => {
       m.expect(NEVER.pipe(withLock(lock), take(1)), '^!').toBeObservable('--');
       m.expect(concat(of('a'), NEVER).pipe(withLock(lock), take(1)), '--^').toBeObservable('--(a|)');
       m.expect(m.cold('#').pipe(withLock(lock)), '---^').toBeObservable('---#', undefined, 'error');
+    }),
+  );
+
+  it(
+    'stops a synchronous source that nobody wants any more, before its claim leaves',
+    marbles((m) => {
+      const server = serverOf(m);
+      const ran: number[] = [];
+      const source$ = of(1, 2, 3).pipe(
+        repeat(1000),
+        tap((n) => ran.push(n)),
+      );
+      m.expect(source$.pipe(withLock(server.client(TIMES).mutex('k')), take(2))).toBeObservable('(ab|)', {
+        a: 1,
+        b: 2,
+      });
+      m.flush();
+      expect(ran).toEqual([1, 2]);
     }),
   );
 
@@ -246,6 +264,34 @@ describe('usingLock', () => {
       });
       m.expect(result$).toBeObservable(result);
       m.expect(source).toHaveSubscriptions(subs);
+    }),
+  );
+
+  it(
+    'does not subscribe to what project returns when project has given the lock back',
+    marbles((m) => {
+      const inner = m.cold('a|');
+      const result$ = usingLock(serverOf(m).client(TIMES).mutex('k'), (held) => {
+        void held.release();
+        return inner;
+      });
+      m.expect(result$).toBeObservable('|');
+      m.expect(inner).toHaveSubscriptions([]);
+    }),
+  );
+
+  it(
+    'tells the error of a source that fails after the deadline, and counts the lock as lost all the same',
+    marbles((m) => {
+      const source = m.cold('--#');
+      // The process stands still from 1 to 20: its clock runs on, its timers do not.
+      const stalled = createLocks(memoryBackend({ scheduler: m.scheduler }), {
+        ...TIMES,
+        scheduler: m.scheduler,
+        clock: { now: () => m.scheduler.now() + (m.scheduler.now() > 1 ? 19 : 0) },
+      });
+      m.expect(source.pipe(withLock(stalled.mutex('k')))).toBeObservable('--#');
+      m.expect(events(stalled.events$, { lost: 'L', released: 'x' }), '^---!').toBeObservable('--L');
     }),
   );
 

@@ -33,7 +33,8 @@ export interface ClockSources {
 const machine: ClockSources = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  boot: () => uptime() * 1000,
+  // Elsewhere it is coarser than any lead worth counting (macOS: whole seconds).
+  boot: process.platform === 'linux' ? () => uptime() * 1000 : () => performance.now(),
 };
 
 /**
@@ -64,18 +65,25 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
     now() {
       const lastMonotonic = monotonic;
       const lastWall = wall;
-      monotonic = Math.max(lastMonotonic, sources.monotonic());
+      const early = Math.max(lastMonotonic, sources.monotonic());
       wall = sources.wall();
       const wallStep = wall - lastWall;
       // Two clocks agree that nothing happened since the last reading: spare the dear third one.
-      if (monotonic - lastMonotonic < 1 && wallStep >= 0 && wallStep <= 2) return monotonic + asleep;
+      if (early - lastMonotonic < 1 && wallStep >= 0 && wallStep <= 2) {
+        monotonic = early;
+        return monotonic + asleep;
+      }
+      const boot = sources.boot();
+      monotonic = Math.max(early, sources.monotonic());
 
+      // The process may have been put aside between the readings: count what was gained even on the later one, and
+      // take for lost only what was lost even on the earlier one.
       const wallGain = wall - monotonic - wallLead;
-      const bootGain = sources.boot() - monotonic - bootLead;
+      const bootGain = boot - monotonic - bootLead;
       if (wallGain > GRAIN || bootGain > GRAIN) asleep += Math.max(wallGain, bootGain);
       // A source that gained is counted, one that lost is the new base: a later sleep shows as a gain on that.
-      if (wallGain > GRAIN || wallGain < 0) wallLead += wallGain;
-      if (bootGain > GRAIN || bootGain < 0) bootLead += bootGain;
+      wallLead += wallGain > GRAIN ? wallGain : Math.min(0, wall - early - wallLead);
+      bootLead += bootGain > GRAIN ? bootGain : Math.min(0, boot - early - bootLead);
       return monotonic + asleep;
     },
   };
@@ -117,12 +125,16 @@ export function timeOf(options: { scheduler?: SchedulerLike | undefined; clock?:
 /** Node fires a longer timer after 1 ms (measured). */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Emits once when the clock reads `instant` or later. Timers fire early and late; only the clock decides. */
-export function at(time: Time, instant: number): Observable<0> {
+/**
+ * Emits once when the clock reads `instant` or later. Timers fire early and late; only the clock decides.
+ *
+ * @param lookEvery how long it may go unnoticed that the machine slept past the instant: timers stand still with it
+ */
+export function at(time: Time, instant: number, lookEvery = LONGEST_TIMER): Observable<0> {
   return defer(() => {
     const left = instant - time.now();
     if (left <= 0) return of(0 as const);
-    return time.after(Math.min(left, LONGEST_TIMER)).pipe(concatMap(() => at(time, instant)));
+    return time.after(Math.min(left, lookEvery)).pipe(concatMap(() => at(time, instant, lookEvery)));
   });
 }
 

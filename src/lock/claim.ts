@@ -1,7 +1,19 @@
 /**
  * One claim, from entering the queue to leaving it.
  */
-import { EMPTY, concat, defer, distinctUntilChanged, filter, map, of, switchMap } from 'rxjs';
+import {
+  EMPTY,
+  ReplaySubject,
+  catchError,
+  concat,
+  defaultIfEmpty,
+  defer,
+  distinctUntilChanged,
+  filter,
+  map,
+  of,
+  switchMap,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { LossReason } from '../core/errors.js';
 import { placeOf } from '../core/place.js';
@@ -41,13 +53,17 @@ export function claim$(
 ): Observable<Stage> {
   const { backend } = engine;
   const { attempt: budget } = session.timing;
+  let attempts = 0;
+  let underWay$: Observable<Entered> = EMPTY;
 
-  const enter$ = attempt(
-    engine,
-    `enter ${claim.key}`,
-    budget,
-    defer(() => backend.enter(claim, budget)),
-  );
+  /** Sent once, it is heard out even if nobody wants the claim any more: its answer says what there is to withdraw. */
+  const enter$ = defer(() => {
+    const answer = new ReplaySubject<Entered>(1);
+    attempts += 1;
+    underWay$ = answer;
+    attempt(engine, `enter ${claim.key}`, budget, backend.enter(claim, budget)).subscribe(answer);
+    return answer;
+  });
 
   return bracket<Entered, Stage>(engine.background, {
     acquire$: enter$.pipe(retried(engine)),
@@ -62,9 +78,13 @@ export function claim$(
           return stages(engine, queues, session, answer, letGo);
       }
     },
-    release: (answer) => {
+    release: () => {
       leaving();
-      return leave$(engine, session, claim, answer);
+      return underWay$.pipe(
+        catchError(() => EMPTY),
+        defaultIfEmpty(undefined),
+        switchMap((answer) => leave$(engine, session, claim, answer, attempts)),
+      );
     },
   });
 }
@@ -112,19 +132,27 @@ const samePlace = (a: Place, b: Place): boolean =>
     (a.ahead === b.ahead && a.holders[0]?.token === b.holders[0]?.token));
 
 /**
- * Leaves the queue; asked until acknowledged, or until the lease has run out. There is nothing to leave for a claim
- * that was not let in, nor on a lease shared with others that has ended: its revoke takes all its claims along.
+ * Leaves the queue; asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would
+ * ever free the key. There is nothing to leave for a claim that was never sent or not let in, nor on a lease shared
+ * with others that has ended: its revoke takes all its claims along.
  */
-function leave$(engine: Engine, session: Session, claim: Claim, answer: Entered | undefined): Observable<unknown> {
+function leave$(
+  engine: Engine,
+  session: Session,
+  claim: Claim,
+  answer: Entered | undefined,
+  attempts: number,
+): Observable<unknown> {
   const { backend, time } = engine;
   const { attempt: budget, ttl } = session.timing;
-  if (answer?.status === 'refused' || answer?.status === 'lease-gone') return EMPTY;
+  if (attempts === 0 || answer?.status === 'lease-gone') return EMPTY;
+  if (answer?.status === 'refused' && attempts === 1) return EMPTY;
   if (backend.leasePer === 'session' && !session.isAlive()) return EMPTY;
-  const entered = answer?.claim;
+  // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
+  const entered = answer?.status === 'entered' && attempts === 1 ? answer.claim : undefined;
   return defer(() => {
     const giveUpAt = time.now() + 2 * ttl;
-    return attempt(engine, `leave ${claim.key}`, budget, backend.leave(claim, entered, budget)).pipe(
-      retried(engine, { again: (error) => error.retryable && (time.now() < giveUpAt || session.isAlive()) }),
-    );
+    const left$ = attempt(engine, `leave ${claim.key}`, budget, backend.leave(claim, entered, budget));
+    return left$.pipe(retried(engine, { again: () => time.now() < giveUpAt || session.isAlive() }));
   });
 }

@@ -21,7 +21,8 @@ import {
 } from 'rxjs';
 import { at, failAt } from '../core/clock.js';
 import { AlreadyLockedError, BackendError, LockLostError, LockTimeoutError, LocksClosedError } from '../core/errors.js';
-import type { LockState } from '../core/lock.js';
+import type { LossReason } from '../core/errors.js';
+import type { HeldLock, LockState } from '../core/lock.js';
 import type { Contention } from '../core/options.js';
 import { holderOf, holdersOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
@@ -102,21 +103,27 @@ export function contend(
     const inner$ = (session: Session, stage: Stage): Observable<Inner> => {
       switch (stage.stage) {
         case 'refused':
+          // Free again by the time somebody looked who has it: try again.
+          if (stage.queue.claims.length === 0) return EMPTY;
           return concat(of(waiting(holdersOf(stage.queue))), outside$(stage.queue));
         case 'waiting':
           return of(waiting(stage.holders.map(holderOf), stage.ahead));
         case 'first':
           return held$(session, stage);
         case 'gone':
-          throw new SessionLost(stage.reason);
+          // Past the deadline it went with its lease, and the timer that would have said so is late.
+          throw new SessionLost(session.isAlive() ? stage.reason : 'expired');
       }
     };
 
     /** What is done under the lock stops here, before the claim leaves and before anybody downstream is told. */
-    const endHold = (error?: Error): void => {
+    const endHold = (cause?: Error): void => {
       if (!hold || hold.isOver()) return;
+      const { held, since } = hold;
+      // Given back after its deadline, before the timer that would have told so: that was a loss.
+      const error = cause ?? (held.isHeld() ? undefined : lostBy(held, 'expired'));
       hold.end(error);
-      const lasted = time.now() - hold.since;
+      const lasted = time.now() - since;
       if (error instanceof LockLostError) report({ type: 'lost', key, reason: error.reason, held: lasted });
       else report({ type: 'released', key, held: lasted });
     };
@@ -125,8 +132,7 @@ export function contend(
     const failed = (error: unknown): Observable<never> | Observable<typeof RELEASED> => {
       if (error instanceof SessionLost && hold) {
         if (hold.isOver()) return of(RELEASED);
-        const { reason, cause } = error;
-        const lost = new LockLostError({ key, reason, fencingToken: hold.held.fencingToken, cause });
+        const lost = lostBy(hold.held, error.reason, error.cause);
         endHold(lost);
         return throwError(() => lost);
       }
@@ -177,6 +183,9 @@ export function contend(
     () => contender$,
   );
 }
+
+const lostBy = ({ key, fencingToken }: HeldLock, reason: LossReason, cause?: unknown): LockLostError =>
+  new LockLostError({ key, reason, fencingToken, cause });
 
 /** Errors with the reason of the signal, at once where it was aborted before: its event does not come again. */
 function aborted(signal: AbortSignal | undefined): Observable<never> {

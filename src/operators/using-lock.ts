@@ -1,4 +1,4 @@
-import { Observable, Subscription, defer, from } from 'rxjs';
+import { NEVER, Observable, Subscription, defer, from, takeUntil } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
 import type { HeldLock, Lock } from '../core/lock.js';
 import type { ContendOptions } from '../core/options.js';
@@ -52,9 +52,14 @@ export function usingLock<T>(
         // It is rejected for a lock that is lost: then `states$` errors, and that is what counts.
         from(held.release()).subscribe({ error: stop });
       };
-      const inner$ = defer(() => project(held));
+      // By a notifier, since a stream that emits synchronously is under way before there is a subscription to end.
+      const stopped$ = new Observable<void>((notified) => body.add(() => notified.next()));
+      const inner$ = defer(() => {
+        const made = project(held);
+        return body.closed ? NEVER : made;
+      });
       body.add(
-        inner$.subscribe({
+        inner$.pipe(takeUntil(stopped$)).subscribe({
           next: (value) => {
             if (held.isHeld()) subscriber.next(value);
           },
@@ -63,8 +68,8 @@ export function usingLock<T>(
             else subscriber.error(error);
           },
           complete: () => {
-            // Past the deadline its success is not ours to tell: the loss follows.
-            if (held.isHeld()) releaseThen(() => subscriber.complete());
+            // Stopped from outside, or past the deadline: then its success is not ours to tell, and the loss follows.
+            if (!body.closed && held.isHeld()) releaseThen(() => subscriber.complete());
           },
         }),
       );

@@ -1,7 +1,7 @@
 /**
  * One attempt, and the next. The retry policy of the engine, in one place.
  */
-import { retry, throwError } from 'rxjs';
+import { catchError, retry, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { within } from '../core/clock.js';
 import { BackendError } from '../core/errors.js';
@@ -19,7 +19,17 @@ export function attempt<T>(engine: Engine, what: string, ms: number, source$: Ob
         'Is the server up, and are hosts and firewall right?',
       { retryable: true },
     );
-  return source$.pipe(within(engine.time, ms, late));
+  const ours = (error: unknown): BackendError =>
+    error instanceof BackendError
+      ? error
+      : new BackendError(`${engine.backend.name} failed at "${what}": ${String(error)}`, {
+          retryable: true,
+          cause: error,
+        });
+  return source$.pipe(
+    catchError((error: unknown) => throwError(() => ours(error))),
+    within(engine.time, ms, late),
+  );
 }
 
 /** Whether asking again may help. */

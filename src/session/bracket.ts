@@ -2,7 +2,7 @@
  * The asynchronous acquire-use-release. RxJS's `using` cannot wait for a resource, and a plain `switchMap` drops the
  * one whose grant arrives after the unsubscribe.
  */
-import { Observable, switchMap } from 'rxjs';
+import { Observable, ReplaySubject, switchMap } from 'rxjs';
 import type { Background } from './background.js';
 
 /** How the resource is obtained, what is done with it, how it is given back. */
@@ -28,8 +28,15 @@ export interface Bracket<R, T> {
 export function bracket<R, T>(background: Background, { acquire$, use, release }: Bracket<R, T>): Observable<T> {
   return new Observable<T>((subscriber) => {
     let resource: R | undefined;
-    let released$: Observable<never> | undefined;
-    const letGo = (): Observable<never> => (released$ ??= background.run(release(resource)));
+    let released: ReplaySubject<never> | undefined;
+    const letGo = (): Observable<never> => {
+      if (!released) {
+        // Known before the release begins, which may come back here.
+        released = new ReplaySubject<never>(1);
+        background.run(release(resource)).subscribe(released);
+      }
+      return released;
+    };
 
     const used$ = acquire$.pipe(
       switchMap((acquired) => {

@@ -39,6 +39,9 @@ export class SessionLost extends Error {
   }
 }
 
+/** Timers stand still while the machine sleeps; so soon after it woke a loss is noticed. */
+const LOOK_EVERY = 1000;
+
 interface Granted {
   readonly sentAt: number;
   readonly ttl: number;
@@ -105,7 +108,7 @@ function alive$(engine: Engine, lease: Lease, granted: Granted): Observable<Sess
   const gone$ = failAt(told, () => new SessionLost('session'));
   const expired$ = renewed$.pipe(
     startWith(undefined),
-    switchMap(() => failAt(at(time, validUntil), expired)),
+    switchMap(() => failAt(at(time, validUntil, LOOK_EVERY), expired)),
   );
   const session: Session = {
     lease,

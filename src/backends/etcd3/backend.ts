@@ -2,20 +2,8 @@
  * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
  * Lock (it excludes nobody else's).
  */
-import {
-  Observable,
-  catchError,
-  defer,
-  firstValueFrom,
-  from,
-  map,
-  of,
-  scan,
-  startWith,
-  switchMap,
-  throwError,
-} from 'rxjs';
-import type { MonoTypeOperatorFunction } from 'rxjs';
+import { catchError, defer, firstValueFrom, from, map, of, scan, startWith, switchMap, take, throwError } from 'rxjs';
+import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
 import { BackendError, LockNotOwnedError } from '../../core/errors.js';
@@ -25,6 +13,7 @@ import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown, toBackendError } from './errors.js';
 import { claimKey, claimsOf, encodeClaim, endOf, prefixOf, tombstoneKey } from './keys.js';
 import type { StoredClaim } from './keys.js';
+import { streamed } from './stream.js';
 import { watch } from './watch.js';
 import type { Changes } from './watch.js';
 
@@ -71,28 +60,13 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       catchError((error: unknown) => throwError(() => toBackendError(what, error))),
     );
 
+  /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
   const keepAlive = (lease: Lease): Observable<Renewed> =>
-    new Observable((subscriber) => {
-      const failed = (error: unknown): void => subscriber.error(toBackendError('renew the lease', error));
-      let cancel = (): void => undefined;
-      source
-        .client()
-        .leaseClient.leaseKeepAlive()
-        .then((stream) => {
-          // A stream for each attempt, with one send: its reply can be credited to nothing else.
-          cancel = () => stream.cancel();
-          stream.on('error', failed);
-          stream.on('end', () => failed(new Error('the keepalive stream ended')));
-          stream.on('data', ({ TTL }) => {
-            const ttl = Number(TTL) * 1000;
-            subscriber.next(ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' });
-            subscriber.complete();
-          });
-          if (subscriber.closed) return stream.cancel();
-          stream.write({ ID: idOf(lease) });
-        }, failed);
-      return () => cancel();
-    });
+    streamed('renew the lease', () => source.client().leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
+      take(1),
+      map(({ TTL }) => Number(TTL) * 1000),
+      map((ttl): Renewed => (ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' })),
+    );
 
   return {
     name: 'etcd3',
@@ -141,6 +115,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
     async guard(held) {
       const { key, fencingToken } = held;
+      if (!held.isHeld()) throw new LockNotOwnedError({ key });
       const prefix = prefixOf(key);
       const token = fencingToken.toString();
       const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
@@ -161,7 +136,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         switchMap(({ header, kvs }) => {
           const revision = BigInt(header.revision);
           const start = { revision, stored: new Map(kvs.map((kv) => [kv.key.toString('latin1'), kv])) };
-          return watch(source.client(), range, revision).pipe(scan(applied, start), startWith(start));
+          return watch(() => source.client(), range, revision).pipe(scan(applied, start), startWith(start));
         }),
         map(({ revision, stored }): Queue => ({ key, revision, claims: claimsOf(key, [...stored.values()]) })),
       );

@@ -66,8 +66,9 @@ function answerOf(
   if (!isRecord(body) || !isRecord(body['node']) || typeof header !== 'string') return undefined;
   const { value, createdIndex, modifiedIndex } = body['node'];
   if (typeof createdIndex !== 'number' || typeof modifiedIndex !== 'number') return undefined;
-  // A long poll answers with the index it was asked at; the event itself is newer.
-  const index = BigInt(Math.max(Number(header), modifiedIndex));
+  // A read is of the store as it is; a write or an event is of the index at which it happened, which the header may be
+  // far ahead of when a watch is answered from history (measured).
+  const index = body['action'] === 'get' ? BigInt(header) : BigInt(modifiedIndex);
   // No value: the key was deleted or has expired (or is a directory, which can never be locked).
   return { index, node: typeof value === 'string' ? { value, createdIndex } : undefined, refusal: undefined };
 }

@@ -1,0 +1,138 @@
+/**
+ * What is special about etcd v3: peers on the same keys, guarded writes, a client that is the user's own.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Etcd3 } from 'etcd3';
+import { filter, firstValueFrom, take, toArray } from 'rxjs';
+import { startEtcd } from '../../scripts/etcd.cjs';
+import { etcd3Backend } from '../../src/backends/etcd3/index.js';
+import { AlreadyLockedError, BackendError, LockNotOwnedError, createLocks } from '../../src/index.js';
+import type { LockBackend, Locks } from '../../src/index.js';
+
+jest.setTimeout(30_000);
+
+describe('on etcd v3', () => {
+  let etcd: Awaited<ReturnType<typeof startEtcd>>;
+  let admin: Etcd3;
+  const clients: Locks[] = [];
+  const client = (backend: LockBackend = etcd3Backend({ hosts: etcd.url })): Locks => {
+    const locks = createLocks(backend, { ttl: 5000 });
+    clients.push(locks);
+    return locks;
+  };
+  /** `etcdctl` comes with the server. */
+  const etcdctl = (): string => join(dirname(etcd.binary), 'etcdctl');
+  const env = { ...process.env, ETCDCTL_API: '3' };
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    admin = new Etcd3({ hosts: etcd.url });
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((locks) => locks.close()));
+  });
+  afterAll(async () => {
+    admin.close();
+    await etcd.stop();
+  });
+
+  it('is excluded by a holder that is `etcdctl lock`, and gets the lock when that one ends', async () => {
+    const peer = spawn(etcdctl(), ['--endpoints', etcd.url, 'lock', 'peer/first'], { env });
+    await once(peer.stdout, 'data');
+    const lock = client().mutex('peer/first');
+    const error: unknown = await lock.acquire({ wait: 0 }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AlreadyLockedError);
+    expect(error).toMatchObject({ message: expect.stringContaining('unnamed (lease ') });
+    const acquired = lock.acquire();
+    peer.kill('SIGINT');
+    expect((await acquired).isHeld()).toBe(true);
+  });
+
+  it('excludes `etcdctl lock`, which gets the lock after us', async () => {
+    const held = await client().mutex('peer/second').acquire();
+    const peer = promisify(execFile)(etcdctl(), ['--endpoints', etcd.url, 'lock', 'peer/second', 'echo', 'got it'], {
+      env,
+    });
+    await firstValueFrom(
+      client()
+        .mutex('peer/second')
+        .ownership$()
+        .pipe(filter((state) => state.status === 'held' && state.waiting === 1)),
+    );
+    expect(held.isHeld()).toBe(true);
+    await held.release();
+    expect((await peer).stdout).toBe('got it\n');
+  });
+
+  it('is not delayed by a holder of a name that lies below its own', async () => {
+    await client().mutex('nest/a/b').acquire();
+    await client().mutex('nest').acquire({ wait: 0 });
+    await client().mutex('nest/a').acquire({ wait: 0 });
+  });
+
+  it('guards a write: it is put while the lock is held, and refused once it is not', async () => {
+    const backend = etcd3Backend({ hosts: etcd.url });
+    const held = await client(backend).mutex('guarded').acquire();
+    const guard = await backend.guard(held);
+    const write = (value: string) =>
+      admin
+        .if(...guard)
+        .then(admin.put('balance').value(value))
+        .commit();
+    expect(await write('1')).toMatchObject({ succeeded: true });
+    await held.release();
+    expect(await write('2')).toMatchObject({ succeeded: false });
+    expect(await admin.get('balance').string()).toBe('1');
+    await expect(backend.guard(held)).rejects.toBeInstanceOf(LockNotOwnedError);
+  });
+
+  it("does not disturb the user's own client, whose breaker is that of the package", async () => {
+    const own = new Etcd3({ hosts: etcd.url });
+    const locks = client(etcd3Backend(own));
+    const notes = firstValueFrom(locks.events$.pipe(filter((event) => event.type === 'note')));
+    const held = await locks.mutex('own/held').acquire();
+    expect(await notes).toMatchObject({ message: expect.stringContaining('its circuit breaker stops renewals') });
+    // Four watches given up in a row would be four failures, if giving up counted as one.
+    const states = [1, 2, 3, 4].map((n) => firstValueFrom(locks.mutex(`own/${String(n)}`).ownership$()));
+    await Promise.all(states);
+    await firstValueFrom(held.renewals$.pipe(take(2), toArray()));
+    await own.put('own/value').value('there');
+    expect(await own.get('own/value').string()).toBe('there');
+    expect(held.isHeld()).toBe(true);
+    own.close();
+  });
+
+  it('says within a bounded time that nobody answers, and what to look at', async () => {
+    const locks = client(etcd3Backend({ hosts: 'http://127.0.0.1:1' }));
+    const error: unknown = await locks
+      .mutex('k')
+      .acquire()
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(BackendError);
+    expect(error).toMatchObject({
+      message: expect.stringContaining('nobody answers there: is etcd up, and are `hosts`'),
+    });
+    await locks.close();
+  });
+
+  it('says that a frozen server does not answer, and leaves nothing on it', async () => {
+    const locks = client();
+    etcd.signal('SIGSTOP');
+    const error: unknown = await locks
+      .mutex('frozen')
+      .acquire({ wait: 500 })
+      .catch((reason: unknown) => reason);
+    etcd.signal('SIGCONT');
+    expect(error).toBeInstanceOf(BackendError);
+    expect(error).toMatchObject({
+      retryable: true,
+      message: expect.stringContaining('did not answer within the 500 ms'),
+    });
+    await locks.close();
+    expect(await admin.getAll().prefix('frozen/').keys()).toEqual([]);
+  });
+});

@@ -1,0 +1,97 @@
+/**
+ * What happens in a run, as plain data: who contends when and for how long, and what goes wrong.
+ */
+import fc from 'fast-check';
+
+export const TTL = 3000;
+export const KEYS = ['a', 'b'] as const;
+/** Faults and new tasks end here; from here on everyone must be served. */
+export const HEAL_AT = 10_000;
+
+/** The longest a body runs. */
+export const LONGEST_HOLD = 3000;
+/** The most contenders in one run. */
+export const MOST_TASKS = 14;
+
+/** One who contends. */
+export interface Task {
+  readonly at: number;
+  readonly client: number;
+  readonly key: number;
+  /** How long its body runs once it holds, and how it ends. */
+  readonly hold: number;
+  readonly ends: 'complete' | 'error' | 'release';
+  readonly wait: number;
+  /** Unsubscribed so long after its start, if at all. */
+  readonly leaveAfter: number | undefined;
+}
+
+export type Fault =
+  | {
+      readonly kind: 'partition' | 'lose-replies' | 'slow' | 'pause' | 'sleep';
+      readonly at: number;
+      readonly client: number;
+      readonly ms: number;
+    }
+  | { readonly kind: 'step-wall'; readonly at: number; readonly client: number; readonly ms: number }
+  | { readonly kind: 'close'; readonly at: number; readonly client: number };
+
+export interface Schedule {
+  /** Of delays, losses and jitter. */
+  readonly seed: number;
+  readonly latency: number;
+  readonly loss: number;
+  /** How fast the clocks of each client run. */
+  readonly rates: readonly number[];
+  readonly tasks: readonly Task[];
+  readonly faults: readonly Fault[];
+}
+
+const instant = fc.integer({ min: 0, max: HEAL_AT });
+const client = fc.integer({ min: 0, max: 3 });
+
+const task: fc.Arbitrary<Task> = fc.record({
+  at: instant,
+  client,
+  key: fc.constantFrom(0, 0, 1),
+  hold: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 0, max: LONGEST_HOLD })),
+  ends: fc.constantFrom('complete', 'complete', 'error', 'release'),
+  wait: fc.oneof(
+    { weight: 6, arbitrary: fc.constant(Infinity) },
+    { weight: 1, arbitrary: fc.constantFrom(0, 500, 3000) },
+  ),
+  leaveAfter: fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 2 }),
+});
+
+const lasting = fc.record({
+  kind: fc.constantFrom('partition', 'lose-replies', 'slow', 'pause', 'sleep'),
+  at: instant,
+  client,
+  ms: fc.integer({ min: 1, max: 3 * TTL }),
+});
+
+const fault: fc.Arbitrary<Fault> = fc.oneof(
+  { weight: 8, arbitrary: lasting },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('step-wall'),
+      at: instant,
+      client,
+      ms: fc.integer({ min: -60_000, max: 5000 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('close'), at: instant, client }) },
+);
+
+/** The margin of 10 % of the ttl is for the rate of the clocks, and for the grain of the sleep-proof clock. */
+const rate = fc.constantFrom(1, 1, 0.95, 1.05, 0.98);
+
+export const schedules: fc.Arbitrary<Schedule> = fc.record({
+  seed: fc.integer(),
+  latency: fc.constantFrom(0, 2, 20, 200, 800),
+  loss: fc.constantFrom(0, 0, 0.05, 0.3),
+  rates: fc.array(rate, { minLength: 4, maxLength: 4 }),
+  tasks: fc.array(task, { minLength: 2, maxLength: MOST_TASKS }),
+  faults: fc.array(fault, { maxLength: 8 }),
+});

@@ -1,0 +1,36 @@
+/**
+ * The engine against everything that can go wrong, in as many schedules as fit. A failure prints the smallest schedule
+ * that fast-check finds, to be replayed with `simulate(schedule)`.
+ */
+import { describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
+import { schedules } from './schedule.js';
+import { simulate } from './simulate.js';
+import type { Account } from './simulate.js';
+
+/** `SEEDS=100000 SEED=7 npm run simulate` runs as many as asked, from another start. */
+const RUNS = Number(process.env['SEEDS'] ?? 500);
+const SEED = Number(process.env['SEED'] ?? 1);
+
+jest.setTimeout(60_000 + 200 * RUNS);
+
+describe('the engine', () => {
+  it(`keeps its promises in ${String(RUNS)} schedules`, () => {
+    const total = { held: 0, lost: 0, emitted: 0, requeued: 0 };
+    const add = (account: Account): void => {
+      total.held += account.held;
+      total.lost += account.lost;
+      total.emitted += account.emitted;
+      total.requeued += account.requeued;
+    };
+    fc.assert(
+      fc.property(schedules, (schedule) => add(simulate(schedule))),
+      { numRuns: RUNS, seed: SEED },
+    );
+    // A run in which nothing happens proves nothing.
+    expect(total.held).toBeGreaterThan(RUNS);
+    expect(total.lost).toBeGreaterThan(RUNS / 10);
+    expect(total.emitted).toBeGreaterThan(10 * RUNS);
+    expect(total.requeued).toBeGreaterThan(RUNS / 10);
+  });
+});

@@ -1,0 +1,122 @@
+/**
+ * The network between a machine and the server. A request that was sent is on its way: unsubscribing does not call it
+ * back, and it may arrive after what was sent later.
+ */
+import { Observable } from 'rxjs';
+import { BackendError } from '../../src/index.js';
+import type { LockBackend } from '../../src/index.js';
+import type { Machine } from './machine.js';
+import type { World } from './world.js';
+
+export interface Wire {
+  readonly backend: LockBackend;
+  partition(ms: number): void;
+  /** Requests arrive, replies are lost. */
+  loseReplies(ms: number): void;
+  /** Messages take this much longer. */
+  slow(ms: number, by: number): void;
+  /** From now on every message arrives, soon. */
+  heal(): void;
+}
+
+/** How messages travel: up to `latency` each way, and some of them nowhere. */
+export interface Weather {
+  readonly latency: number;
+  readonly loss: number;
+}
+
+export function createWire(
+  world: World,
+  machine: Machine,
+  server: LockBackend,
+  weather: Weather,
+  random: () => number,
+): Wire {
+  let cutUntil = 0;
+  let repliesLostUntil = 0;
+  let slowUntil = 0;
+  let slowBy = 0;
+  let healed = false;
+  const streams = new Set<() => void>();
+
+  const delay = (): number => {
+    if (healed) return 1 + random() * 4;
+    return random() * weather.latency + (world.now() < slowUntil ? random() * slowBy : 0);
+  };
+  const arrives = (): boolean => world.now() >= cutUntil && (healed || random() >= weather.loss);
+
+  const carry = <T>(request$: Observable<T>): Observable<T> =>
+    new Observable((subscriber) => {
+      if (!arrives()) return;
+      world.at(world.now() + delay(), () => {
+        if (world.now() < cutUntil) return;
+        request$.subscribe({
+          next: (reply) =>
+            answer(() => {
+              subscriber.next(reply);
+              subscriber.complete();
+            }),
+          error: (error: unknown) => answer(() => subscriber.error(error)),
+        });
+      });
+      const answer = (told: () => void): void => {
+        if (!arrives() || world.now() < repliesLostUntil) return;
+        machine.whenAwake(world.now() + delay(), () => {
+          if (world.now() >= cutUntil) told();
+        });
+      };
+    });
+
+  /** What is told without being asked for comes in order, or the stream breaks. */
+  const follow = <T>(source$: Observable<T>): Observable<T> =>
+    new Observable((subscriber) => {
+      let last = world.now();
+      const broken = (): void => subscriber.error(new BackendError('the connection was reset', { retryable: true }));
+      streams.add(broken);
+      subscriber.add(() => streams.delete(broken));
+      if (!arrives()) return;
+      world.at(world.now() + delay(), () => {
+        if (subscriber.closed) return;
+        subscriber.add(
+          source$.subscribe((event) => {
+            last = Math.max(last, world.now() + delay());
+            machine.whenAwake(last, () => {
+              // In a partition it stays silent, and what was told meanwhile is gone for good.
+              if (world.now() >= cutUntil) subscriber.next(event);
+            });
+          }),
+        );
+      });
+    });
+
+  return {
+    backend: {
+      ...server,
+      grant: (lease, within) => carry(server.grant(lease, within)),
+      renew: (lease, within) => carry(server.renew(lease, within)),
+      revoke: (lease, within) => carry(server.revoke(lease, within)),
+      enter: (claim, within) => carry(server.enter(claim, within)),
+      leave: (claim, entered, within) => carry(server.leave(claim, entered, within)),
+      queue: (key, within) => follow(server.queue(key, within)),
+    },
+    partition(ms) {
+      cutUntil = Math.max(cutUntil, world.now() + ms);
+      // When it ends, some sockets are found broken, others just go on, having missed what they missed.
+      machine.whenAwake(cutUntil, () => {
+        for (const broken of [...streams]) if (random() < 0.5) broken();
+      });
+    },
+    loseReplies(ms) {
+      repliesLostUntil = world.now() + ms;
+    },
+    slow(ms, by) {
+      slowUntil = world.now() + ms;
+      slowBy = by;
+    },
+    heal() {
+      healed = true;
+      cutUntil = repliesLostUntil = slowUntil = 0;
+      for (const broken of [...streams]) broken();
+    },
+  };
+}
