@@ -16,6 +16,8 @@ export interface Machine {
   sleep(ms: number): void;
   /** Somebody sets the wall clock. */
   stepWall(ms: number): void;
+  /** The last instant at which the process was known to be stopped. */
+  lastStopped(): number;
   /** Runs something in the process at the instant, or when the process runs again. */
   whenAwake(instant: number, event: () => void): void;
 }
@@ -77,6 +79,7 @@ export function createMachine(world: World, rate: number): Machine {
       schedule: (work, delay, state) => new Action(work).schedule(state, delay),
     },
     whenAwake,
+    lastStopped: () => Math.min(stoppedUntil, world.now()) || -Infinity,
     pause(ms) {
       stoppedUntil = Math.max(stoppedUntil, world.now() + ms);
     },

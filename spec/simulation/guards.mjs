@@ -1,0 +1,98 @@
+/**
+ * The guards of the engine, each with a way to take it out. A guard whose removal nothing notices is not proven.
+ * What is to be replaced must be there, once or more: a guard that moved is to be found again here.
+ */
+export const GUARDS = {
+  'the safety margin': [['src/core/timing.ts', '=> sentAt + ttl - margin', '=> sentAt + ttl + 0 * margin']],
+  'the deadline counts from the send of a renewal': [
+    ['src/session/session.ts', 'return { sentAt, ttl: answer.ttl }', 'return { sentAt: time.now(), ttl: answer.ttl }'],
+  ],
+  'the deadline itself': [
+    ['src/session/session.ts', 'failAt(at(time, validUntil, LOOK_EVERY), expired)', 'EMPTY'],
+    EMPTY_IN('src/session/session.ts'),
+  ],
+  'no late renewal counts': [
+    ['src/session/session.ts', 'if (time.now() >= validUntil) throw expired();', ''],
+    [
+      'src/session/session.ts',
+      'failAt(at(time, validUntil, LOOK_EVERY), expired)',
+      'failAt(at(time, validUntil + 700, LOOK_EVERY), expired)',
+    ],
+  ],
+  'the deadline is looked at before each emission': [
+    ['src/operators/using-lock.ts', 'if (held.isHeld()) subscriber.next(value);', 'subscriber.next(value);'],
+  ],
+  'the clock is not the wall clock': [['src/core/clock.ts', 'return monotonic + asleep;', 'return wall;']],
+  'the clock counts sleep': [['src/core/clock.ts', 'asleep += Math.max(wallGain, bootGain)', 'asleep += 0']],
+  'a release takes out its own claim only': [
+    [
+      'src/backends/memory/server.ts',
+      'claims.filter(({ id, token }) => id !== name || (entered && token !== entered.token))',
+      'claims.slice(1)',
+    ],
+  ],
+  'a claim is withdrawn on unsubscribe': [
+    [
+      'src/lock/claim.ts',
+      'switchMap((answer) => leave$(engine, session, claim, answer, attempts))',
+      'switchMap(() => EMPTY)',
+    ],
+  ],
+  'a release is asked for until acknowledged': [
+    ['src/lock/claim.ts', 'again: () => time.now() < giveUpAt || session.isAlive()', 'again: () => false'],
+  ],
+  'an attempt to enter is repeated as the same claim': [
+    [
+      'src/lock/claim.ts',
+      'backend.enter(claim, budget)',
+      'backend.enter({ ...claim, id: `${claim.id}x${String(attempts)}` }, budget)',
+    ],
+  ],
+  'an unanswered attempt leaves a tombstone': [
+    [
+      'src/lock/claim.ts',
+      "answer?.status === 'entered' && attempts === 1 ? answer.claim",
+      "answer?.status === 'entered' ? answer.claim",
+    ],
+  ],
+  'an attempt under way is heard out before it is withdrawn': [
+    ['src/lock/claim.ts', 'if (attempts === 0 ||', 'if (!answer ||'],
+  ],
+  'the body is stopped before its claim leaves': [
+    ['src/operators/using-lock.ts', '    subscriber.add(body);\n', ''],
+    ['src/operators/using-lock.ts', 'body.add(held.renewals$.subscribe({ error: stop, complete: stop }));', ''],
+  ],
+  'the queue is read again after its stream broke': [
+    ['src/lock/queues.ts', 'return round$.pipe(repeat());', 'return round$;'],
+  ],
+  'the queue is read again once in a while': [
+    ['src/lock/queues.ts', 'takeUntil(time.after(settings.ttl * (1 + settings.random()))),', ''],
+  ],
+  'a holder watches its own claim': [
+    [
+      'src/lock/claim.ts',
+      'return concat(of(first), later$)',
+      "return concat(of(first), first.status === 'first' ? NEVER : later$)",
+    ],
+    ['src/lock/claim.ts', 'import { ', 'import { NEVER } from "rxjs";\nimport { '],
+  ],
+  'a view older than the claim says nothing about it': [
+    ['src/lock/claim.ts', 'filter((view) => view.queue.revision >= queue.revision),', ''],
+  ],
+  'a lock is not granted on a session past its deadline': [
+    ['src/lock/contend.ts', "if (!session.isAlive()) throw new SessionLost('expired');", ''],
+    ['src/lock/hold.ts', '!over && session.isAlive()', '!over'],
+  ],
+  'a waiter whose session ended queues again': [
+    ['src/lock/contend.ts', 'if (error instanceof SessionLost || (inTheWay', 'if ((inTheWay'],
+  ],
+  'an ended session is revoked': [
+    ['src/session/session.ts', 'release: () => revoke$(engine, lease)', 'release: () => EMPTY'],
+    EMPTY_IN('src/session/session.ts'),
+  ],
+};
+
+/** An import for a replacement that needs it. */
+function EMPTY_IN(file) {
+  return [file, "} from 'rxjs';\nimport type { Observable }", ", EMPTY } from 'rxjs';\nimport type { Observable }"];
+}
