@@ -53,16 +53,14 @@ function reasonsOf(error: unknown): string {
 
 interface Try {
   readonly server: string;
-  readonly httperror: Error;
+  readonly httperror: { readonly message: string };
 }
 
 const isTry = (entry: unknown): entry is Try =>
-  typeof entry === 'object' &&
-  entry !== null &&
-  'server' in entry &&
-  typeof entry.server === 'string' &&
-  'httperror' in entry &&
-  entry.httperror instanceof Error;
+  hasText(entry, 'server') && 'httperror' in entry && hasText(entry.httperror, 'message');
+
+const hasText = <Name extends string>(value: unknown, name: Name): value is Readonly<Record<Name, string>> =>
+  typeof value === 'object' && value !== null && typeof Reflect.get(value, name) === 'string';
 
 interface CodedError extends Error {
   readonly errorCode: number;
