@@ -3,7 +3,6 @@
  */
 import {
   EMPTY,
-  Observable,
   catchError,
   concat,
   defer,
@@ -19,8 +18,9 @@ import {
   throwError,
   using,
 } from 'rxjs';
-import { at, failAt } from '../core/clock.js';
-import { AlreadyLockedError, BackendError, LockLostError, LockTimeoutError, LocksClosedError } from '../core/errors.js';
+import type { Observable } from 'rxjs';
+import { at } from '../core/clock.js';
+import { AlreadyLockedError, LockLostError, LocksClosedError } from '../core/errors.js';
 import type { LossReason } from '../core/errors.js';
 import type { HeldLock, LockState } from '../core/lock.js';
 import type { Contention } from '../core/options.js';
@@ -35,6 +35,7 @@ import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
 import { claim$ } from './claim.js';
 import type { Stage } from './claim.js';
+import { endings } from './endings.js';
 import { createHold } from './hold.js';
 import type { Hold } from './hold.js';
 import type { Queues } from './queues.js';
@@ -55,13 +56,9 @@ export interface Arena {
 const RELEASED = { status: 'released' } as const;
 type Inner = LockState | typeof RELEASED;
 
-export function contend(
-  arena: Arena,
-  key: string,
-  kind: LockKind,
-  { wait, signal, meta }: Contention,
-): Observable<LockState> {
+export function contend(arena: Arena, key: string, kind: LockKind, contention: Contention): Observable<LockState> {
   const { engine, sessions, queues, closed$ } = arena;
+  const { wait, meta } = contention;
   const { backend, settings, time, report } = engine;
 
   const contender$ = defer(() => {
@@ -154,21 +151,15 @@ export function contend(
       catchError(failed),
     );
 
-    const timedOut = (): Error =>
-      inTheWay
-        ? new LockTimeoutError({ key, wait, holders: inTheWay })
-        : new BackendError(`${backend.name} did not answer within the ${wait} ms that "${key}" was waited for.`, {
-            retryable: true,
-          });
-    const waitOver$ =
-      wait === 0 || wait === Infinity
-        ? EMPTY
-        : failAt(at(time, started + wait).pipe(filter(() => hold === undefined)), timedOut);
-    const ends$ = merge(
-      aborted(signal),
-      failAt(closed$, () => new LocksClosedError({ key })),
-      waitOver$,
-    );
+    const ends$ = endings({
+      time,
+      key,
+      contention,
+      closed$,
+      serverName: backend.name,
+      isHeld: () => hold !== undefined,
+      inTheWay: () => inTheWay,
+    });
 
     return round$.pipe(
       repeat({ delay: () => time.after(backoff(1, settings.ttl, settings.random)) }),
@@ -186,14 +177,3 @@ export function contend(
 
 const lostBy = ({ key, fencingToken }: HeldLock, reason: LossReason, cause?: unknown): LockLostError =>
   new LockLostError({ key, reason, fencingToken, cause });
-
-/** Errors with the reason of the signal, at once where it was aborted before: its event does not come again. */
-function aborted(signal: AbortSignal | undefined): Observable<never> {
-  if (!signal) return EMPTY;
-  return new Observable((subscriber) => {
-    const abort = (): void => subscriber.error(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    return () => signal.removeEventListener('abort', abort);
-  });
-}
