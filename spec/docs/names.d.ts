@@ -26,6 +26,8 @@ declare global {
   const nodeEtcdBackend: typeof import('rxlock/node-etcd').nodeEtcdBackend;
   const lockServer: typeof import('rxlock/testing').lockServer;
   const behindNetwork: typeof import('rxlock/testing').behindNetwork;
+  const expect: (actual: unknown) => { toEqual(expected: unknown): void };
+  const stateLetters: typeof import('rxlock/testing').stateLetters;
   const sleepProofClock: () => { now(): number };
   const mergeMap: typeof import('rxjs').mergeMap;
   const concatMap: typeof import('rxjs').concatMap;

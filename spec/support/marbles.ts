@@ -6,7 +6,7 @@ import { catchError, filter, map, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import type { LockEvent, LockState, Ownership } from '../../src/index.js';
-import { lockServer } from '../../src/testing/index.js';
+import { lockServer, stateLetters } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions } from '../../src/testing/index.js';
 
 export const TIMES = { ttl: 12, safetyMargin: 2, renewEvery: 4 } as const;
@@ -27,11 +27,7 @@ export const atFrame = ({ scheduler }: Marbles, frame: number, action: () => voi
 };
 
 /** A contender's states as letters: `w` waiting, `h` held, and at its `#` the code of the error, with its reason. */
-export const letters = (states$: Observable<LockState>): Observable<string> =>
-  states$.pipe(
-    map(({ status }) => (status === 'held' ? 'h' : 'w')),
-    codes(),
-  );
+export const letters = (states$: Observable<LockState>): Observable<string> => stateLetters(states$).pipe(codes());
 
 /** What observers see as letters: `f` free, `h` held, `u` unknown. */
 export const seen = (ownership$: Observable<Ownership>): Observable<string> =>

@@ -1,7 +1,21 @@
 /**
  * A session: a lease kept alive. Grant, renew, deadline, loss: the rules of time.
  */
-import { Subject, concatMap, defer, map, merge, of, repeat, share, startWith, switchMap, tap } from 'rxjs';
+import {
+  Subject,
+  catchError,
+  concatMap,
+  defer,
+  map,
+  merge,
+  of,
+  repeat,
+  share,
+  startWith,
+  switchMap,
+  tap,
+  throwError,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import { at, failAt } from '../core/clock.js';
 import type { LossReason } from '../core/errors.js';
@@ -101,6 +115,8 @@ function alive$(engine: Engine, lease: Lease, granted: Granted): Observable<Sess
       validUntil = deadline(sentAt, ttl === timing.ttl ? timing : timingOf(ttl, settings));
       report({ type: 'renewed', lease: lease.id, took: time.now() - sentAt, validUntil });
     }),
+    // After a stall the renewal's timer may run before the deadline's; whatever it found, the deadline came first.
+    catchError((error: unknown) => throwError(() => (time.now() >= validUntil ? expired() : error))),
     share(),
   );
 

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { lockServer } from './lock-server.js';
+export { lockServer, stateLetters } from './lock-server.js';
 export type { LockServer, LockServerOptions, TestClient } from './lock-server.js';
 export { behindNetwork } from './network.js';
 export type { Network, NetworkOptions } from './network.js';

@@ -1,14 +1,16 @@
 /**
  * A lock server in virtual time, for marble tests.
  */
-import type { SchedulerLike } from 'rxjs';
+import { EMPTY, map, mergeMap, take } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
 import { memoryBackend } from '../backends/memory/backend.js';
 import type { MemoryBackendOptions } from '../backends/memory/backend.js';
-import type { Locks } from '../core/lock.js';
+import type { LockState, Locks } from '../core/lock.js';
 import type { LocksOptions } from '../core/options.js';
 import { createLocks } from '../locks.js';
 import { behindNetwork } from './network.js';
 import type { Network } from './network.js';
+import { heardBy, stallable } from './stalls.js';
 
 /** The options of {@link lockServer}. */
 export interface LockServerOptions extends Omit<MemoryBackendOptions, 'scheduler'> {
@@ -16,32 +18,61 @@ export interface LockServerOptions extends Omit<MemoryBackendOptions, 'scheduler
   readonly latency?: number;
 }
 
-/** A client of the server: its locks, and the network it has to itself. */
+/** A client of the server: its locks, the network it has to itself, the process it runs in. */
 export interface TestClient extends Locks {
   readonly network: Network;
+  /** Its process stands still for so long, milliseconds: no timer of its locks runs, its clock runs on. */
+  pauseClient(ms: number): void;
 }
 
 /** A server to be contended on. */
 export interface LockServer {
   /** Another client, as another process would be. */
   client(options?: Omit<LocksOptions, 'scheduler'>): TestClient;
+  /** Ends the lease of whoever holds the key, as a server that loses patience does: the holder is told. */
+  expire(key: string): void;
 }
 
 /**
  * A server in memory whose time is the given scheduler's, with a network for each client that can be made to fail.
  *
+ * @param scheduler the TestScheduler of `rxjs/testing`, or `m.scheduler` of rxjs-marbles
  * @example
  * const server = lockServer(testScheduler, { latency: 1 });
- * const a = server.client({ owner: 'a', ttl: 12, safetyMargin: 2 });
- * const b = server.client({ owner: 'b', ttl: 12, safetyMargin: 2 });
+ * const a = server.client({ owner: 'a', ttl: 24, safetyMargin: 4 });
+ * const b = server.client({ owner: 'b', ttl: 24, safetyMargin: 4 });
  * a.network.partition(); // a loses its locks, b gets them
  */
 export function lockServer(scheduler: SchedulerLike, { latency = 0, ...memory }: LockServerOptions = {}): LockServer {
   const shared = memoryBackend({ scheduler, ...memory });
   return {
     client(options) {
-      const { backend, network } = behindNetwork(shared, { scheduler, latency });
-      return { ...createLocks(backend, { random: () => 0, ...options, scheduler }), network };
+      const process = stallable(scheduler);
+      const { backend, network } = behindNetwork(shared, { scheduler: process, latency });
+      const locks = createLocks(heardBy(process, backend), { random: () => 0, ...options, scheduler: process });
+      return { ...locks, network, pauseClient: (ms) => process.stall(ms) };
+    },
+    expire: (key) => {
+      const holder$ = shared.queue(key, 0).pipe(take(1));
+      holder$
+        .pipe(
+          mergeMap(({ claims: [holder] }) => {
+            const id = holder?.id.split('-')[0];
+            return id === undefined ? EMPTY : shared.revoke({ id, ttl: 0, owner: '', key: undefined }, 0);
+          }),
+        )
+        .subscribe();
     },
   };
 }
+
+/**
+ * The states of a contender as letters, for a marble diagram: `w` waiting, `h` held.
+ *
+ * @example
+ * testScheduler.run(({ expectObservable }) => {
+ *   expectObservable(stateLetters(locks.mutex('k').lock$()), '--^---!').toBe('--h');
+ * });
+ */
+export const stateLetters = (states$: Observable<LockState>): Observable<'w' | 'h'> =>
+  states$.pipe(map(({ status }) => (status === 'held' ? 'h' : 'w')));

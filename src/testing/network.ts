@@ -19,6 +19,8 @@ export interface Network {
   refuseNext(times?: number): void;
   /** From now on each reply takes this much longer, milliseconds. */
   delayReplies(ms: number): void;
+  /** From now on the reply to each renewal takes this much longer, milliseconds. */
+  delayRenewals(ms: number): void;
 }
 
 /** The options of {@link behindNetwork}. */
@@ -47,6 +49,7 @@ export function behindNetwork(
   let repliesToDrop = 0;
   let refusals = 0;
   let extra = 0;
+  let extraForRenewals = 0;
 
   /** One way: takes its time, and gets lost where the network is cut when it leaves or when it arrives. */
   const travel = (ms: number): Observable<unknown> => {
@@ -55,7 +58,7 @@ export function behindNetwork(
     return time.after(ms).pipe(mergeMap(() => (cut ? NEVER : of(0))));
   };
 
-  const carry = <T>(request$: Observable<T>): Observable<T> =>
+  const carry = <T>(request$: Observable<T>, slower = (): number => 0): Observable<T> =>
     defer(() => {
       if (refusals > 0) {
         refusals -= 1;
@@ -65,7 +68,7 @@ export function behindNetwork(
       if (lost) repliesToDrop -= 1;
       return travel(latency).pipe(
         mergeMap(() => request$),
-        mergeMap((reply) => (lost ? NEVER : travel(latency + extra).pipe(map(() => reply)))),
+        mergeMap((reply) => (lost ? NEVER : travel(latency + extra + slower()).pipe(map(() => reply)))),
       );
     });
 
@@ -85,7 +88,7 @@ export function behindNetwork(
     backend: {
       ...backend,
       grant: (lease, within) => carry(backend.grant(lease, within)),
-      renew: (lease, within) => carry(backend.renew(lease, within)),
+      renew: (lease, within) => carry(backend.renew(lease, within), () => extraForRenewals),
       revoke: (lease, within) => carry(backend.revoke(lease, within)),
       enter: (claim, within) => carry(backend.enter(claim, within)),
       leave: (claim, entered, within) => carry(backend.leave(claim, entered, within)),
@@ -107,6 +110,9 @@ export function behindNetwork(
       },
       delayReplies: (ms) => {
         extra = ms;
+      },
+      delayRenewals: (ms) => {
+        extraForRenewals = ms;
       },
     },
   };

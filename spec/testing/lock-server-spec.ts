@@ -1,0 +1,95 @@
+import { describe, it } from '@jest/globals';
+import { concat, of } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import { createLocks, withLock } from '../../src/index.js';
+import { behindNetwork } from '../../src/testing/index.js';
+import { TIMES, atFrame, codes, events, letters, seen, serverOf } from '../support/marbles.js';
+
+describe('the lock server of rxlock/testing', () => {
+  it(
+    'pauseClient: nothing of that client runs meanwhile, and after it the deadline is looked at first',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      atFrame(m, 5, () => a.pauseClient(20));
+      // The source is a machine of its own: it goes on emitting into a lock that is lost since 14.
+      const source = m.cold(' a----b----c----d----e----f');
+      const result = '        a----b----c--------------#';
+      const other = '         -w--------------h---------';
+      m.expect(source.pipe(withLock(a.mutex('k')), codes())).toBeObservable(result, undefined, 'LOCK_LOST expired');
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '-^------------------------!').toBeObservable(other);
+    }),
+  );
+
+  it(
+    'pauseClient for less than the lease: the lock is kept, and renewed at the first chance',
+    marbles((m) => {
+      const a = serverOf(m).client(TIMES);
+      atFrame(m, 1, () => a.pauseClient(8));
+      const hold = '  ^------------------!';
+      m.expect(letters(a.mutex('k').lock$()), hold).toBeObservable('h-------------------');
+      m.expect(events(a.events$, { renewed: 'r', lost: 'L' }), hold).toBeObservable('---------r---r---r--');
+    }),
+  );
+
+  it(
+    'expire: the holder is told at once, and the next one holds',
+    marbles((m) => {
+      const server = serverOf(m);
+      atFrame(m, 5, () => server.expire('k'));
+      m.expect(letters(server.client(TIMES).mutex('k').lock$())).toBeObservable(
+        'h----#',
+        undefined,
+        'LOCK_LOST deleted',
+      );
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '-^-------!').toBeObservable('-w---h----');
+    }),
+  );
+
+  it(
+    'delayRenewals: answers that come too late are none',
+    marbles((m) => {
+      const a = serverOf(m).client(TIMES);
+      atFrame(m, 1, () => a.network.delayRenewals(3));
+      const types = { renewed: 'r', 'renewal-failed': 'x', lost: 'L' } as const;
+      m.expect(letters(a.mutex('k').lock$())).toBeObservable('    h---------#', undefined, 'LOCK_LOST expired');
+      m.expect(events(a.events$, types), '^----------!').toBeObservable('------x--xL-');
+    }),
+  );
+
+  it(
+    'dropNextReply: a claim whose answer is lost is found again, not doubled',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      atFrame(m, 1, () => a.network.dropNextReply());
+      // The session is there already; the claim sent at 2 is given up at 4 and asked for again at 5.
+      m.expect(letters(a.mutex('other').lock$()), '^-------!').toBeObservable('             h');
+      m.expect(letters(a.mutex('k').lock$()), '--^-----!').toBeObservable('                 -----h');
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^--------!').toBeObservable('f-h-----f');
+    }),
+  );
+
+  it(
+    'refuseNext: refused requests are sent again',
+    marbles((m) => {
+      const a = serverOf(m).client(TIMES);
+      a.network.refuseNext(3);
+      m.expect(letters(a.mutex('k').lock$()), '^--------!').toBeObservable('---h------');
+    }),
+  );
+
+  it(
+    'behindNetwork stands before any backend',
+    marbles((m) => {
+      const scheduler = m.scheduler;
+      const { backend, network } = behindNetwork(memoryBackend({ scheduler }), { scheduler, latency: 1 });
+      const locks = createLocks(backend, { ttl: 24, safetyMargin: 4, scheduler });
+      atFrame(m, 5, () => network.partition());
+      const source$ = concat(of('a'), m.cold('----b|'));
+      // Granted by a request sent at 0, so good until 24 - 4; the release is not acknowledged.
+      m.expect(source$.pipe(withLock(locks.mutex('k')))).toBeObservable('----a---b-----------|');
+    }),
+  );
+});
