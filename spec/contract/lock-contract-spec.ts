@@ -128,10 +128,10 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     const held = await holderOf(client({ owner: 'the holder' }));
     const error: unknown = await client()
       .mutex(key)
-      .acquire({ wait: 300 })
+      .acquire({ wait: 1000 })
       .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(LockTimeoutError);
-    expect(error).toMatchObject({ code: 'LOCK_TIMEOUT', key, wait: 300, holders: [{ owner: 'the holder' }] });
+    expect(error).toMatchObject({ code: 'LOCK_TIMEOUT', key, wait: 1000, holders: [{ owner: 'the holder' }] });
     await held.release();
     await empty();
   });

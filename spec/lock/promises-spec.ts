@@ -8,10 +8,10 @@ import { LockLostError, LockNotOwnedError, createLocks } from '../../src/index.j
 import type { HeldLock, LockEvent, Locks } from '../../src/index.js';
 import { behindNetwork } from '../../src/testing/index.js';
 
-/** A client whose locks are lost 30 ms after the network has been cut. */
+/** A client whose locks are lost half a second after its network has been cut, at the latest. */
 const cutOff = (): { locks: Locks; network: ReturnType<typeof behindNetwork>['network'] } => {
   const { backend, network } = behindNetwork(memoryBackend());
-  return { locks: createLocks(backend, { ttl: 60, safetyMargin: 20 }), network };
+  return { locks: createLocks(backend, { ttl: 600, safetyMargin: 100 }), network };
 };
 
 const lossOf = (held: HeldLock): Promise<unknown> =>

@@ -42,7 +42,7 @@ export const GUARDS = {
     ],
   ],
   'a release is asked for until acknowledged': [
-    ['src/lock/claim.ts', 'again: () => time.now() < giveUpAt || session.isAlive()', 'again: () => false'],
+    ['src/lock/claim.ts', '(time.now() < giveUpAt || session.isAlive())', 'false'],
   ],
   'an attempt to enter is repeated as the same claim': [
     [

@@ -15,7 +15,7 @@ import {
   switchMap,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { LossReason } from '../core/errors.js';
+import type { BackendError, LossReason } from '../core/errors.js';
 import { placeOf } from '../core/place.js';
 import type { Place } from '../core/place.js';
 import type { Claim, Entered, Queue, QueuedClaim } from '../core/port.js';
@@ -150,9 +150,16 @@ function leave$(
   if (backend.leasePer === 'session' && !session.isAlive()) return EMPTY;
   // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
   const entered = answer?.status === 'entered' && attempts === 1 ? answer.claim : undefined;
+  // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
+  const mayHelp = (error: BackendError, failures: number): boolean =>
+    error.retryable || entered !== undefined || failures < 5;
   return defer(() => {
     const giveUpAt = time.now() + 2 * ttl;
     const left$ = attempt(engine, `leave ${claim.key}`, budget, backend.leave(claim, entered, budget));
-    return left$.pipe(retried(engine, { again: () => time.now() < giveUpAt || session.isAlive() }));
+    return left$.pipe(
+      retried(engine, {
+        again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || session.isAlive()),
+      }),
+    );
   });
 }
