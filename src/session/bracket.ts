@@ -10,8 +10,8 @@ export interface Bracket<R, T> {
   readonly acquire$: Observable<R>;
   /** `letGo` gives the resource back early: what it returns completes when that is done. */
   use(resource: R, letGo: () => Observable<never>): Observable<T>;
-  /** `undefined`: nothing came back yet, though it may still have been granted. */
-  release(resource: R | undefined): Observable<unknown>;
+  /** Begins whether or not anything was granted: what is still under way may be. */
+  release(): Observable<unknown>;
 }
 
 /**
@@ -27,23 +27,17 @@ export interface Bracket<R, T> {
  */
 export function bracket<R, T>(background: Background, { acquire$, use, release }: Bracket<R, T>): Observable<T> {
   return new Observable<T>((subscriber) => {
-    let resource: R | undefined;
     let released: ReplaySubject<never> | undefined;
     const letGo = (): Observable<never> => {
       if (!released) {
         // Known before the release begins, which may come back here.
         released = new ReplaySubject<never>(1);
-        background.run(release(resource)).subscribe(released);
+        background.run(release()).subscribe(released);
       }
       return released;
     };
 
-    const used$ = acquire$.pipe(
-      switchMap((acquired) => {
-        resource = acquired;
-        return use(acquired, letGo);
-      }),
-    );
+    const used$ = acquire$.pipe(switchMap((resource) => use(resource, letGo)));
     // Finalizers run in the order they were added: the use first, then the release. A subscription of its own, since
     // an inner stream of `switchMap` that starts later would be added to `subscriber` behind the release.
     subscriber.add(
