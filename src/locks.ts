@@ -1,7 +1,7 @@
 /**
  * `createLocks`: the engine put together over a backend.
  */
-import { ReplaySubject, Subject, lastValueFrom, takeUntil } from 'rxjs';
+import { Subject, lastValueFrom, takeUntil } from 'rxjs';
 import { timeOf } from './core/clock.js';
 import { InvalidOptionError } from './core/errors.js';
 import type { LockEvent } from './core/events.js';
@@ -11,8 +11,9 @@ import { checkedSettings } from './core/options.js';
 import type { LocksOptions } from './core/options.js';
 import type { LockBackend } from './core/port.js';
 import type { Arena } from './lock/contend.js';
+import { createContenders } from './lock/contenders.js';
 import { createLock } from './lock/lock.js';
-import { createQueues } from './lock/queues.js';
+import { createLines } from './lock/lines.js';
 import { createBackground } from './session/background.js';
 import type { Engine } from './session/engine.js';
 import { createSessions } from './session/sessions.js';
@@ -39,7 +40,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   });
   const engine: Engine = { backend, settings, time, background, report };
 
-  const closed = new ReplaySubject<void>(1);
+  const contenders = createContenders(time);
   let isClosed = false;
   let closing: Promise<void> | undefined;
   const sessions = createSessions(engine);
@@ -47,8 +48,8 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   const arena: Arena = {
     engine,
     sessions: sessions.session,
-    queues: createQueues(engine, closed),
-    closed$: closed,
+    lines: createLines(engine),
+    contenders,
     isClosed: () => isClosed,
     nextClaimId: () => (claims++).toString(36),
   };
@@ -57,9 +58,11 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     const awake = time.awake();
     // The bodies and the claims first, then the lease under them.
     isClosed = true;
-    closed.next();
+    contenders.close();
     sessions.close();
+    arena.lines.stop();
     await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
+    background.stop();
     backend.close();
     events.complete();
     awake.unsubscribe();

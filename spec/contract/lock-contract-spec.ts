@@ -435,8 +435,8 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       const mine = lease('1000000000000002');
       await lastValueFrom(admin.grant(mine, 2000));
       const claim = claimOf(mine, '0');
-      const first = await lastValueFrom(admin.enter(claim, 2000));
-      const again = await lastValueFrom(admin.enter(claim, 2000));
+      const first = await lastValueFrom(admin.enter(claim, 2000, true));
+      const again = await lastValueFrom(admin.enter(claim, 2000, true));
       if (first.status !== 'entered' || again.status !== 'entered') throw new Error('not entered');
       expect(again.claim.token).toBe(first.claim.token);
       expect(await claims()).toBe(1);
@@ -453,7 +453,7 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         await lastValueFrom(admin.grant(mine, 2000));
         const claim = claimOf(mine, '0');
         await lastValueFrom(admin.leave(claim, undefined, 2000));
-        await expect(lastValueFrom(admin.enter(claim, 2000))).rejects.toMatchObject({
+        await expect(lastValueFrom(admin.enter(claim, 2000, true))).rejects.toMatchObject({
           code: 'BACKEND',
           retryable: false,
         });
@@ -465,7 +465,7 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         fresh();
         const none = lease('1000000000000004');
         expect(await lastValueFrom(admin.renew(none, 2000))).toMatchObject({ status: 'gone' });
-        expect(await lastValueFrom(admin.enter(claimOf(none, '0'), 2000))).toEqual({ status: 'lease-gone' });
+        expect(await lastValueFrom(admin.enter(claimOf(none, '0'), 2000, true))).toEqual({ status: 'lease-gone' });
       });
     }
   });

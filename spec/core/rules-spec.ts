@@ -77,14 +77,14 @@ describe('the place of a claim', () => {
   it.each([
     ['alone', queue(claim(5)), { status: 'first' }],
     ['first of two', queue(claim(5), claim(7)), { status: 'first' }],
-    ['behind two', queue(claim(1), claim(2), claim(5)), { status: 'blocked', ahead: 2, holders: [claim(1)] }],
+    ['behind two', queue(claim(1), claim(2), claim(5)), { status: 'blocked', ahead: 2 }],
     ['not there', queue(claim(1), claim(7)), { status: 'gone', reason: 'deleted' }],
     ['in an empty queue', queue(), { status: 'gone', reason: 'deleted' }],
     ['deleted and made again by another', queue(claim(6, { id: 'id-5' })), { status: 'gone', reason: 'deleted' }],
     ['written over', queue(claim(5, { stamp: '9' })), { status: 'gone', reason: 'overwritten' }],
     ['swapped for another', queue(claim(5, { id: 'other' })), { status: 'gone', reason: 'overwritten' }],
   ])('%s', (_, view, expected) => {
-    expect(placeOf(view, claim(5))).toEqual(expected);
+    expect(placeOf(view.claims, claim(5))).toEqual(expected);
   });
 
   it('is found in a queue of any length', () => {
@@ -93,7 +93,7 @@ describe('the place of a claim', () => {
         const claims = [...tokens].sort((a, b) => a - b).map((token) => claim(token));
         const index = pick % claims.length;
         const mine = claims[index] ?? claim(0);
-        const place = placeOf(queue(...claims), mine);
+        const place = placeOf(claims, mine);
         expect(place).toMatchObject(index === 0 ? { status: 'first' } : { status: 'blocked', ahead: index });
       }),
     );

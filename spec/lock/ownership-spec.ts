@@ -40,11 +40,11 @@ describe('ownership$', () => {
       const observer = server.client(TIMES);
       atFrame(m, 4, () => observer.network.partition());
       atFrame(m, 20, () => observer.network.heal());
-      // Read again once in 12 to 24 frames: the read at 12 is not answered within 2, so at 14 nobody knows. Each try
-      // takes 2 and a back-off of 1; the one under way at 20 breaks, the next one is answered.
+      // Asked once in 4 frames whether it is still told: the question of 4 is not answered within 2, so at 6 nobody
+      // knows. Each try to read takes 2 and a back-off of 1; the one under way at 20 breaks, the next one is answered.
       const hold = '     ^---------------------------!';
       const look = '     ^-----------------------!';
-      const result = '   h-------------u--u--uh---';
+      const result = '   h-----u--u--u--u--u-uh---';
       m.expect(letters(server.client(TIMES).mutex('k').lock$()), hold).toBeObservable('h----');
       m.expect(seen(observer.mutex('k').ownership$()), look).toBeObservable(result);
     }),

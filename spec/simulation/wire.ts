@@ -97,9 +97,11 @@ export function createWire(
       grant: (lease, within) => carry(server.grant(lease, within)),
       renew: (lease, within) => carry(server.renew(lease, within)),
       revoke: (lease, within) => carry(server.revoke(lease, within)),
-      enter: (claim, within) => carry(server.enter(claim, within)),
-      leave: (claim, entered, within) => carry(server.leave(claim, entered, within)),
-      queue: (key, within) => follow(server.queue(key, within)),
+      enter: (claim, within, look) => carry(server.enter(claim, within, look)),
+      leave: (claim, entered, within, heir) => carry(server.leave(claim, entered, within, heir)),
+      queue: (key, within, from) => follow(server.queue(key, within, from)),
+      audit: (lease, within) => carry(server.audit(lease, within)),
+      probe: (within) => carry(server.probe(within)),
     },
     partition(ms) {
       cutUntil = Math.max(cutUntil, world.now() + ms);

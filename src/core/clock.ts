@@ -2,8 +2,8 @@
  * The one file that touches real time. Everything else gets a {@link Time} and asks it.
  */
 import { uptime } from 'node:os';
-import { Observable, Subscription, concatMap, defer, map, merge, of, take, timer } from 'rxjs';
-import type { MonoTypeOperatorFunction, SchedulerLike } from 'rxjs';
+import { Observable, Subscription, concatMap, defer, map, of, take, timer } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 
 /** Reads the time, in milliseconds since an arbitrary but fixed instant. */
 export interface Clock {
@@ -60,21 +60,24 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
   let wallLead = wall - monotonic;
   let bootLead = sources.boot() - monotonic;
   let asleep = 0;
+  /** When all three were read last. */
+  let compared = monotonic;
 
   return {
     now() {
-      const lastMonotonic = monotonic;
       const lastWall = wall;
-      const early = Math.max(lastMonotonic, sources.monotonic());
+      const early = Math.max(monotonic, sources.monotonic());
       wall = sources.wall();
       const wallStep = wall - lastWall;
-      // Two clocks agree that nothing happened since the last reading: spare the dear third one.
-      if (early - lastMonotonic < 1 && wallStep >= 0 && wallStep <= 2) {
+      // Two clocks agree that nothing happened: spare the dear third one. For a millisecond only, since a wall clock
+      // set back by just as long as the machine slept would make them agree, too.
+      if (early - compared < 1 && wallStep >= 0 && wallStep <= 2) {
         monotonic = early;
         return monotonic + asleep;
       }
       const boot = sources.boot();
       monotonic = Math.max(early, sources.monotonic());
+      compared = monotonic;
 
       // The process may have been put aside between the readings: count what was gained even on the later one, and
       // take for lost only what was lost even on the earlier one.
@@ -136,11 +139,6 @@ export function at(time: Time, instant: number, lookEvery = LONGEST_TIMER): Obse
     if (left <= 0) return of(0 as const);
     return time.after(Math.min(left, lookEvery)).pipe(concatMap(() => at(time, instant, lookEvery)));
   });
-}
-
-/** The first value of the source, or `late()` thrown when it takes longer than `ms`; the source is then cancelled. */
-export function within<T>(time: Time, ms: number, late: () => Error): MonoTypeOperatorFunction<T> {
-  return (source) => merge(source, failAt(time.after(ms), late)).pipe(take(1));
 }
 
 /** Errors when the trigger emits: the argument of a `takeUntil` that is to end in an error. */

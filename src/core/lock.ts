@@ -96,6 +96,16 @@ export interface Renewal {
   readonly validUntil: number;
 }
 
+/** How to give a lock back. */
+export interface ReleaseOptions {
+  /**
+   * Whether a waiter of the same `Locks` that is next in the queue holds at once, without a round trip; `true` by
+   * default. `false` when something that was begun under the lock may still be under way: then the server
+   * acknowledges the release first.
+   */
+  readonly handOn?: boolean;
+}
+
 /** A lock that is ours until `validUntil`, which moves on with each renewal. */
 export interface HeldLock {
   readonly key: string;
@@ -117,7 +127,10 @@ export interface HeldLock {
    * acknowledged, or when the lease has run out. Again: the same promise.
    * Rejects with {@link LockNotOwnedError} when it was lost before, with the loss as `cause`.
    */
-  release(): Promise<void>;
-  /** As {@link release}: a block that lost its lock on the way ends in an error. */
+  release(options?: ReleaseOptions): Promise<void>;
+  /**
+   * As {@link release}, without handing on, since nobody knows whether the block was done or threw. A block that lost
+   * its lock on the way ends in an error.
+   */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -57,16 +57,27 @@ export interface Queue {
   readonly claims: readonly QueuedClaim[];
 }
 
-/** What became of an attempt to queue. `refused`: a queue with one place, and it is taken. */
+/**
+ * What became of an attempt to queue. `entered`: with the queue where the answer showed all of it.
+ * `refused`: a queue with one place, and it is taken.
+ */
 export type Entered =
-  | { readonly status: 'entered'; readonly claim: QueuedClaim; readonly queue: Queue }
+  | { readonly status: 'entered'; readonly claim: QueuedClaim; readonly queue: Queue | undefined }
   | { readonly status: 'refused'; readonly queue: Queue }
   | { readonly status: 'lease-gone' };
+
+/** The acknowledgement of a leave, and whether the claim that was asked about, next in the queue, is still there. */
+export interface Left {
+  readonly heir: 'there' | 'gone' | 'unknown';
+}
 
 /** What became of a renewal: the TTL granted from now on, or why there is nothing left to renew. */
 export type Renewed =
   | { readonly status: 'renewed'; readonly ttl: number }
   | { readonly status: 'gone'; readonly reason: 'session' | 'deleted' | 'overwritten' };
+
+/** Says whether a claim of the audited lease is there. */
+export type Audit = (key: string, claim: QueuedClaim) => boolean;
 
 /** A lock server, as the engine sees it. `within` is how long the engine listens for the answer, milliseconds. */
 export interface LockBackend {
@@ -88,16 +99,30 @@ export interface LockBackend {
   /** Ends the lease and drops what hangs on it. One that is gone is fine. */
   revoke(lease: Lease, within: number): Observable<void>;
 
-  /** Puts the claim at the end of the queue. Asked again for the same claim it finds it where it is. */
-  enter(claim: Claim, within: number): Observable<Entered>;
+  /**
+   * Puts the claim at the end of the queue. Asked again for the same claim it finds it where it is.
+   * Without `look` the queue need not be read for the answer: whoever asks sees it already.
+   */
+  enter(claim: Claim, within: number, look: boolean): Observable<Entered>;
   /**
    * Takes exactly this claim out of the queue; one that is gone is fine. Without `entered` nobody knows whether it is
-   * in: then an attempt to enter that arrives later still must fail, too.
+   * in: then an attempt to enter that arrives later still must fail, too. `heir` is the claim that holds from now on:
+   * the same request looks whether it is still there.
    */
-  leave(claim: Claim, entered: QueuedClaim | undefined, within: number): Observable<void>;
+  leave(claim: Claim, entered: QueuedClaim | undefined, within: number, heir?: QueuedClaim): Observable<Left>;
 
-  /** The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. */
-  queue(key: string, within: number): Observable<Queue>;
+  /**
+   * The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. With `from`, an
+   * earlier view of it, it need not be read again: that view, once it is being followed, and what has changed since.
+   */
+  queue(key: string, within: number, from?: Queue): Observable<Queue>;
+  /**
+   * Asks whether whoever follows a queue would still be told: answers, or errors. Without an answer the streams of
+   * `queue` cannot be relied on; where they share a connection, unsubscribing before the answer ends them with an error.
+   */
+  probe(within: number): Observable<void>;
+  /** Which claims hang on the lease: one question for all, against the event that says one is gone and gets lost. */
+  audit(lease: Lease, within: number): Observable<Audit>;
 
   /** Lets go of connections that the backend made for itself. Used again, it makes them anew. */
   close(): void;

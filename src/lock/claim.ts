@@ -1,165 +1,133 @@
 /**
  * One claim, from entering the queue to leaving it.
  */
-import {
-  EMPTY,
-  ReplaySubject,
-  catchError,
-  concat,
-  defaultIfEmpty,
-  defer,
-  distinctUntilChanged,
-  filter,
-  map,
-  of,
-  switchMap,
-} from 'rxjs';
+import { EMPTY, defer, finalize, of, tap, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { BackendError, LossReason } from '../core/errors.js';
-import { placeOf } from '../core/place.js';
-import type { Place } from '../core/place.js';
-import type { Claim, Entered, Queue, QueuedClaim } from '../core/port.js';
-import { attempt, retried } from '../session/attempts.js';
+import type { BackendError } from '../core/errors.js';
+import type { Claim, Entered, Left, Queue, QueuedClaim } from '../core/port.js';
+import { ATTEMPTS, attempt, retried } from '../session/attempts.js';
 import { bracket } from '../session/bracket.js';
 import type { Engine } from '../session/engine.js';
-import { SessionLost } from '../session/session.js';
+import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
-import type { Queues, View } from './queues.js';
+import type { Turn } from './line.js';
+import type { Lines } from './lines.js';
 
-/** Where the claim stands. */
-export type Stage =
-  /** It was not let in: the queue has one place, and this is who has it. */
-  | { readonly stage: 'refused'; readonly queue: Queue }
-  | { readonly stage: 'waiting'; readonly ahead: number; readonly holders: readonly QueuedClaim[] }
-  /** Its turn. `leave` gives it back; what it returns completes when the server has acknowledged. */
-  | { readonly stage: 'first'; readonly token: bigint; leave(): Observable<never> }
-  | { readonly stage: 'gone'; readonly reason: LossReason };
+/** Where the claim stands: not let in, since the queue has one place; or its turn. */
+export type Stage = Turn | { readonly status: 'refused'; readonly queue: Queue };
 
-/** An uncontended lock is mostly given back before a watch on it would pay; a deletion is told within 100 ms. */
-const WATCH_AFTER = 50;
+/** A claim that is contended with. */
+export interface Entry {
+  /**
+   * Enters the queue and says where the claim stands, at once and at each change, until unsubscribed: then the claim
+   * leaves, in the background, whatever was under way.
+   */
+  readonly stage$: Observable<Stage>;
+  /** The token, once it is in. */
+  readonly token: bigint | undefined;
+  /** Leaves the queue. With `handOn`, who is right behind it here holds at once. */
+  leave(handOn: boolean): void;
+}
 
-/**
- * Enters the queue and says where the claim stands, at once and at each change, until unsubscribed: then the claim
- * leaves, in the background, whatever was under way.
- *
- * @param leaving is called right before the claim begins to leave: from then on it is not held
- */
-export function claim$(
-  engine: Engine,
-  queues: Queues,
-  session: Session,
-  claim: Claim,
-  leaving: () => void,
-): Observable<Stage> {
+/** What a claim needs of those around it. */
+export interface ClaimParts {
+  readonly engine: Engine;
+  readonly lines: Lines;
+  readonly session: Session;
+  readonly claim: Claim;
+  /** Whether the answer to entering must show the queue: who tries once does not wait for a watch. */
+  readonly isTry: boolean;
+  /** Whether the `Locks` is being closed: then the end of its lease takes all claims along. */
+  isClosed(): boolean;
+  /** Called right before the claim begins to leave: from then on it is not held. */
+  leaving(): void;
+  /** Called when it has left, or nothing more can be done about it. */
+  left(): void;
+}
+
+export function createEntry(parts: ClaimParts): Entry {
+  const { engine, lines, session, claim, isTry, leaving, left } = parts;
   const { backend } = engine;
   const { attempt: budget } = session.timing;
-  let attempts = 0;
-  let underWay$: Observable<Entered> = EMPTY;
+  const enter$ = defer(() => backend.enter(claim, budget, isTry || !lines.at(claim.key).isLive));
+  let mine: QueuedClaim | undefined;
+  let letGo: (() => void) | undefined;
+  let isHandedOn = false;
 
-  /** Sent once, it is heard out even if nobody wants the claim any more: its answer says what there is to withdraw. */
-  const enter$ = defer(() => {
-    const answer = new ReplaySubject<Entered>(1);
-    attempts += 1;
-    underWay$ = answer;
-    attempt(engine, `enter ${claim.key}`, budget, backend.enter(claim, budget)).subscribe(answer);
-    return answer;
-  });
-
-  return bracket<Entered, Stage>(engine.background, {
-    acquire$: enter$.pipe(retried(engine)),
-    use: (answer, letGo) => {
+  const stage$ = bracket<Entered, Stage>(engine, {
+    attempt: () => attempt(engine, `enter ${claim.key}`, budget, enter$),
+    use(answer, giveBack) {
       switch (answer.status) {
         case 'refused':
-          return of({ stage: 'refused', queue: answer.queue });
+          return of({ status: 'refused', queue: answer.queue });
         case 'lease-gone':
           session.gone();
-          throw new SessionLost('session');
+          return throwError(() => new PlaceLost('session'));
         case 'entered':
-          return stages(engine, queues, session, answer, letGo);
+          mine = answer.claim;
+          letGo = giveBack;
+          return lines.at(claim.key).turn$(answer.claim, session.lease, answer.queue);
       }
     },
-    release: () => {
+    giveBack(answer, isClear) {
       leaving();
-      return underWay$.pipe(
-        catchError(() => EMPTY),
-        defaultIfEmpty(undefined),
-        switchMap((answer) => leave$(engine, session, claim, answer, attempts)),
+      // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
+      const entered = isClear ? mine : undefined;
+      const line = lines.at(claim.key);
+      if (mine) line.leaves(mine);
+      const handedOn = isHandedOn && entered ? line.handOn(entered) : undefined;
+      const left$ = isWorthLeaving(parts, answer, isClear) ? leave$(parts, entered, handedOn?.heir) : EMPTY;
+      return left$.pipe(
+        tap((answered) => {
+          if (handedOn && answered.heir === 'gone') line.gone(handedOn.heir);
+        }),
+        finalize(() => {
+          handedOn?.over();
+          left();
+        }),
       );
     },
   });
+
+  return {
+    stage$,
+    get token() {
+      return mine?.token;
+    },
+    leave(handOn) {
+      isHandedOn = handOn;
+      letGo?.();
+      lines.at(claim.key).settle();
+    },
+  };
 }
-
-function stages(
-  engine: Engine,
-  queues: Queues,
-  session: Session,
-  { claim: mine, queue }: Extract<Entered, { status: 'entered' }>,
-  leave: () => Observable<never>,
-): Observable<Stage> {
-  const { time } = engine;
-  const first = placeOf(queue, mine);
-  const watchAfter = first.status === 'first' ? Math.min(WATCH_AFTER, session.timing.renewEvery) : 0;
-  const views$ = queues(queue.key);
-  const watched$ = watchAfter === 0 ? views$ : time.after(watchAfter).pipe(switchMap(() => views$));
-
-  const later$ = watched$.pipe(
-    // A view shared with others may be older than our own claim: we are not in it, and that means nothing.
-    filter((view): view is Extract<View, { status: 'known' }> => view.status === 'known'),
-    filter((view) => view.queue.revision >= queue.revision),
-    map((view) => placeOf(view.queue, mine)),
-  );
-  return concat(of(first), later$).pipe(
-    distinctUntilChanged(samePlace),
-    map((place) => stageOf(place, mine, leave)),
-  );
-}
-
-function stageOf(place: Place, { token }: QueuedClaim, leave: () => Observable<never>): Stage {
-  switch (place.status) {
-    case 'first':
-      return { stage: 'first', token, leave };
-    case 'blocked':
-      return { stage: 'waiting', ahead: place.ahead, holders: place.holders };
-    case 'gone':
-      return { stage: 'gone', reason: place.reason };
-  }
-}
-
-const samePlace = (a: Place, b: Place): boolean =>
-  a.status === b.status &&
-  (a.status !== 'blocked' ||
-    b.status !== 'blocked' ||
-    (a.ahead === b.ahead && a.holders[0]?.token === b.holders[0]?.token));
 
 /**
- * Leaves the queue; asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would
- * ever free the key. There is nothing to leave for a claim that was never sent or not let in, nor on a lease shared
- * with others that has ended: its revoke takes all its claims along.
+ * There is nothing to leave for a claim that was not let in, nor on a lease shared with others that has ended or is
+ * about to: its revoke takes all its claims along.
  */
+function isWorthLeaving(parts: ClaimParts, answer: Entered | undefined, isClear: boolean): boolean {
+  const { engine, session, isClosed } = parts;
+  if (answer?.status === 'lease-gone' || (answer?.status === 'refused' && isClear)) return false;
+  return engine.backend.leasePer === 'claim' || (session.isAlive() && !isClosed());
+}
+
+/** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
 function leave$(
-  engine: Engine,
-  session: Session,
-  claim: Claim,
-  answer: Entered | undefined,
-  attempts: number,
-): Observable<unknown> {
+  { engine, session, claim }: ClaimParts,
+  entered: QueuedClaim | undefined,
+  heir: QueuedClaim | undefined,
+): Observable<Left> {
   const { backend, time } = engine;
   const { attempt: budget, ttl } = session.timing;
-  if (attempts === 0 || answer?.status === 'lease-gone') return EMPTY;
-  if (answer?.status === 'refused' && attempts === 1) return EMPTY;
-  if (backend.leasePer === 'session' && !session.isAlive()) return EMPTY;
-  // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
-  const entered = answer?.status === 'entered' && attempts === 1 ? answer.claim : undefined;
+  const giveUpAt = time.now() + 2 * ttl;
   // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
   const mayHelp = (error: BackendError, failures: number): boolean =>
-    error.retryable || entered !== undefined || failures < 5;
-  return defer(() => {
-    const giveUpAt = time.now() + 2 * ttl;
-    const left$ = attempt(engine, `leave ${claim.key}`, budget, backend.leave(claim, entered, budget));
-    return left$.pipe(
-      retried(engine, {
-        again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || session.isAlive()),
-      }),
-    );
-  });
+    error.retryable || entered !== undefined || failures < ATTEMPTS;
+  const left$ = defer(() => backend.leave(claim, entered, budget, heir));
+  return attempt(engine, `leave ${claim.key}`, budget, left$).pipe(
+    retried(engine, {
+      again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || session.isAlive()),
+    }),
+  );
 }

@@ -1,179 +1,291 @@
 /**
  * A contender, from its subscription to its end: the stream behind `lock$`.
  */
-import {
-  EMPTY,
-  catchError,
-  concat,
-  defer,
-  filter,
-  map,
-  merge,
-  of,
-  repeat,
-  switchMap,
-  takeUntil,
-  takeWhile,
-  tap,
-  throwError,
-  using,
-} from 'rxjs';
-import type { Observable } from 'rxjs';
+import { Observable, Subscription } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { at } from '../core/clock.js';
 import { AlreadyLockedError, LockLostError, LocksClosedError } from '../core/errors.js';
-import type { LossReason } from '../core/errors.js';
-import type { HeldLock, LockState } from '../core/lock.js';
+import type { LockState } from '../core/lock.js';
 import type { Contention } from '../core/options.js';
-import { holderOf, holdersOf } from '../core/ownership.js';
+import { holdersOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
 import type { LockKind, Queue } from '../core/port.js';
+import { settlesWith } from '../core/settled.js';
 import { backoff } from '../core/timing.js';
 import { isRetryable } from '../session/attempts.js';
 import type { Engine } from '../session/engine.js';
-import { SessionLost } from '../session/session.js';
+import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
 import type { Sessions } from '../session/sessions.js';
-import { claim$ } from './claim.js';
-import type { Stage } from './claim.js';
+import { createEntry } from './claim.js';
+import type { Entry, Stage } from './claim.js';
 import { endings } from './endings.js';
-import { createHold } from './hold.js';
-import type { Hold } from './hold.js';
-import type { Queues } from './queues.js';
+import { Hold } from './hold.js';
+import type { Turn } from './line.js';
+import type { Lines } from './lines.js';
 
 /** What all contenders of one `Locks` share. */
 export interface Arena {
   readonly engine: Engine;
   readonly sessions: Sessions['session'];
-  readonly queues: Queues;
-  /** Emits when the `Locks` is closed, and to whoever comes later. */
-  readonly closed$: Observable<unknown>;
+  readonly lines: Lines;
+  /** Who contends or holds, to be ended by a close. */
+  readonly contenders: Contenders;
   isClosed(): boolean;
   /** A claim id that no other claim of this `Locks` has. */
   nextClaimId(): string;
 }
 
-/** The last state inside: the release was acknowledged, so the stream is to complete. */
-const RELEASED = { status: 'released' } as const;
-type Inner = LockState | typeof RELEASED;
-
-export function contend(arena: Arena, key: string, kind: LockKind, contention: Contention): Observable<LockState> {
-  const { engine, sessions, queues, closed$ } = arena;
-  const { wait, meta } = contention;
-  const { backend, settings, time, report } = engine;
-
-  const contender$ = defer(() => {
-    const started = time.now();
-    let hold: Hold | undefined;
-    /** Who was seen to be in the way; nothing before the server has answered. */
-    let inTheWay: readonly Holder[] | undefined;
-
-    const waiting = (holders: readonly Holder[], ahead?: number): LockState => {
-      if (wait === 0) throw new AlreadyLockedError({ key, holders });
-      if (inTheWay === undefined) report({ type: 'queued', key, ...(ahead !== undefined && { ahead }) });
-      inTheWay = holders;
-      return { status: 'waiting', key, holders, ...(ahead !== undefined && { ahead }) };
-    };
-
-    /** Refused by a queue with one place: watches it until it is empty. Completes then, to try again. */
-    const outside$ = ({ revision }: Queue): Observable<LockState> =>
-      queues(key).pipe(
-        filter((view) => view.status === 'known'),
-        map((view) => view.queue),
-        filter((queue) => queue.revision >= revision),
-        takeWhile((queue) => queue.claims.length > 0),
-        map((queue) => waiting(holdersOf(queue))),
-      );
-
-    const held$ = (session: Session, { token, leave }: Extract<Stage, { stage: 'first' }>): Observable<Inner> => {
-      if (!session.isAlive()) throw new SessionLost('expired');
-      // The holder before us in this same `Locks` was told of the close a moment before we are.
-      if (arena.isClosed()) throw new LocksClosedError({ key });
-      const leaveInTime = (): Observable<never> => leave().pipe(takeUntil(at(time, session.validUntil())));
-      const taken = createHold(engine, { key, session, token, leave: leaveInTime });
-      hold = taken;
-      report({ type: 'acquired', key, fencingToken: token, waited: taken.since - started });
-      const released$ = taken.asked$.pipe(switchMap(() => concat(leaveInTime(), of(RELEASED))));
-      // The ear first: a body that ends at once asks for the release while `held` is being told.
-      return merge(released$, of<Inner>({ status: 'held', key, held: taken.held }));
-    };
-
-    const inner$ = (session: Session, stage: Stage): Observable<Inner> => {
-      switch (stage.stage) {
-        case 'refused':
-          // Free again by the time somebody looked who has it: try again.
-          if (stage.queue.claims.length === 0) return EMPTY;
-          return concat(of(waiting(holdersOf(stage.queue))), outside$(stage.queue));
-        case 'waiting':
-          return of(waiting(stage.holders.map(holderOf), stage.ahead));
-        case 'first':
-          return held$(session, stage);
-        case 'gone':
-          // Past the deadline it went with its lease, and the timer that would have said so is late.
-          throw new SessionLost(session.isAlive() ? stage.reason : 'expired');
-      }
-    };
-
-    /** What is done under the lock stops here, before the claim leaves and before anybody downstream is told. */
-    const endHold = (cause?: Error): void => {
-      if (!hold || hold.isOver()) return;
-      const { held, since } = hold;
-      // Given back after its deadline, before the timer that would have told so: that was a loss.
-      const error = cause ?? (held.isHeld() ? undefined : lostBy(held, 'expired'));
-      hold.end(error);
-      const lasted = time.now() - since;
-      if (error instanceof LockLostError) report({ type: 'lost', key, reason: error.reason, held: lasted });
-      else report({ type: 'released', key, held: lasted });
-    };
-
-    /** What a failure means: the loss of what was held, another round for who was queued, or the end. */
-    const failed = (error: unknown): Observable<never> | Observable<typeof RELEASED> => {
-      if (error instanceof SessionLost && hold) {
-        if (hold.isOver()) return of(RELEASED);
-        const lost = lostBy(hold.held, error.reason, error.cause);
-        endHold(lost);
-        return throwError(() => lost);
-      }
-      if (error instanceof SessionLost || (inTheWay && isRetryable(error))) {
-        report({ type: 'requeued', key, cause: error });
-        return EMPTY;
-      }
-      return throwError(() => error);
-    };
-
-    /** One round: a session, a claim in it. Completes when the next round is to begin, at the tail. */
-    const round$ = sessions(key).pipe(
-      switchMap((session) => {
-        const claim = { key, lease: session.lease, id: arena.nextClaimId(), kind, since: time.date(), meta };
-        return claim$(engine, queues, session, claim, endHold).pipe(map((stage) => ({ session, stage })));
-      }),
-      takeWhile(({ stage }) => stage.stage !== 'refused', true),
-      switchMap(({ session, stage }) => inner$(session, stage)),
-      catchError(failed),
-    );
-
-    const ends$ = endings({
-      time,
-      key,
-      contention,
-      closed$,
-      serverName: backend.name,
-      isHeld: () => hold !== undefined,
-      inTheWay: () => inTheWay,
-    });
-
-    return round$.pipe(
-      repeat({ delay: () => time.after(backoff(1, settings.ttl, settings.random)) }),
-      takeWhile((state): state is LockState => state.status !== 'released'),
-      takeUntil(ends$),
-      tap({ error: (error: unknown) => endHold(error instanceof Error ? error : new Error(String(error))) }),
-    );
-  });
-
-  return using(
-    () => time.awake(),
-    () => contender$,
-  );
+/** Who can be ended from outside. */
+export interface Contender {
+  close(): void;
 }
 
-const lostBy = ({ key, fencingToken }: HeldLock, reason: LossReason, cause?: unknown): LockLostError =>
-  new LockLostError({ key, reason, fencingToken, cause });
+export interface Contenders {
+  add(contender: Contender): void;
+  delete(contender: Contender): void;
+}
+
+export function contend(arena: Arena, key: string, kind: LockKind, contention: Contention): Observable<LockState> {
+  return new Observable((subscriber) => {
+    const contender = new Contending(arena, key, kind, contention, subscriber);
+    contender.begin();
+    return () => contender.stop();
+  });
+}
+
+/**
+ * One object and not a pipeline: ten thousand locks may be held, and forty thousand taken a second.
+ *
+ * ```text
+ * begin -> session -> claim -> waiting -> held -> released
+ *   ^                  |          |         |
+ *   +--- a pause <-----+----------+         +-> lost
+ * ```
+ */
+class Contending implements Contender {
+  readonly #arena: Arena;
+  readonly #key: string;
+  readonly #kind: LockKind;
+  readonly #contention: Contention;
+  readonly #subscriber: Subscriber<LockState>;
+  readonly #started: number;
+  /** One round: a session, and a claim in it that leaves before the session does. */
+  #round = new Subscription();
+  #ending: Subscription | undefined;
+  #entry: Entry | undefined;
+  #hold: Hold | undefined;
+  /** Who was seen to be in the way; nothing before the server has answered. */
+  #inTheWay: readonly Holder[] | undefined;
+  /** Of the wait for the acknowledgement of a release that was asked for. */
+  #deadline: Subscription | undefined;
+
+  constructor(
+    arena: Arena,
+    key: string,
+    kind: LockKind,
+    contention: Contention,
+    subscriber: Subscriber<LockState>,
+  ) {
+    this.#arena = arena;
+    this.#key = key;
+    this.#kind = kind;
+    this.#contention = contention;
+    this.#subscriber = subscriber;
+    this.#started = arena.engine.time.now();
+  }
+
+  begin(): void {
+    if (this.#arena.isClosed()) return this.#fail(new LocksClosedError({ key: this.#key }));
+    this.#arena.contenders.add(this);
+    const { wait, signal } = this.#contention;
+    if (signal || (wait > 0 && wait < Infinity)) {
+      this.#ending = endings({
+        time: this.#engine.time,
+        key: this.#key,
+        contention: this.#contention,
+        serverName: this.#engine.backend.name,
+        isHeld: () => this.#hold !== undefined,
+        inTheWay: () => this.#inTheWay,
+      }).subscribe({ error: (error: unknown) => this.#fail(error) });
+    }
+    if (!this.#subscriber.closed) this.#contend();
+  }
+
+  /** Its subscriber is gone: the claim leaves, in the background. */
+  stop(): void {
+    this.#arena.contenders.delete(this);
+    this.#ending?.unsubscribe();
+    this.#round.unsubscribe();
+  }
+
+  close(): void {
+    this.#fail(new LocksClosedError({ key: this.#key }));
+  }
+
+  get #engine(): Engine {
+    return this.#arena.engine;
+  }
+
+  #contend(): void {
+    const queued = new Subscription();
+    this.#round = new Subscription();
+    this.#round.add(queued);
+    this.#round.add(
+      this.#arena.sessions(this.#key).subscribe({
+        next: (session) => queued.add(this.#queue(session)),
+        error: (error: unknown) => this.#failed(error),
+      }),
+    );
+  }
+
+  #queue(session: Session): Subscription {
+    const { engine, lines } = this.#arena;
+    const claim = {
+      key: this.#key,
+      lease: session.lease,
+      id: this.#arena.nextClaimId(),
+      kind: this.#kind,
+      since: engine.time.date(),
+      meta: this.#contention.meta,
+    };
+    // An entry of an earlier round may still be leaving; what it says is not about this round's hold.
+    const entry: Entry = createEntry({
+      engine,
+      lines,
+      session,
+      claim,
+      isTry: this.#contention.wait === 0,
+      isClosed: this.#arena.isClosed,
+      leaving: () => {
+        if (this.#entry === entry) this.#endHold();
+      },
+      left: () => {
+        if (this.#entry === entry) this.#left();
+      },
+    });
+    this.#entry = entry;
+    return entry.stage$.subscribe({
+      next: (stage) => this.#staged(session, stage),
+      error: (error: unknown) => this.#failed(error),
+    });
+  }
+
+  #staged(session: Session, stage: Stage): void {
+    switch (stage.status) {
+      case 'refused':
+        return this.#refused(stage.queue);
+      case 'blocked':
+        return this.#waiting(stage.holders, stage.ahead);
+      case 'first':
+        return this.#held(session, stage);
+      case 'gone':
+        // Past the deadline it went with its lease, and the timer that would have said so is late.
+        return this.#failed(new PlaceLost(session.isAlive() ? stage.reason : 'expired'));
+    }
+  }
+
+  #waiting(holders: readonly Holder[], ahead?: number): void {
+    const key = this.#key;
+    if (this.#contention.wait === 0) return this.#fail(new AlreadyLockedError({ key, holders }));
+    const known = ahead === undefined ? {} : { ahead };
+    if (!this.#inTheWay) this.#engine.report({ type: 'queued', key, ...known });
+    this.#inTheWay = holders;
+    this.#subscriber.next({ status: 'waiting', key, holders, ...known });
+  }
+
+  /** By a queue with one place: it is watched until it is empty, then another round begins. */
+  #refused(queue: Queue): void {
+    this.#round.unsubscribe();
+    // Free again by the time somebody looked who has it.
+    if (queue.claims.length === 0) return this.#again();
+    this.#waiting(holdersOf(queue));
+    if (this.#subscriber.closed) return;
+    const outside = new Subscription();
+    this.#round = outside;
+    outside.add(
+      this.#arena.lines.view$(this.#key).subscribe((view) => {
+        if (view.status !== 'known' || view.queue.revision < queue.revision) return;
+        if (view.queue.claims.length > 0) return this.#waiting(holdersOf(view.queue));
+        outside.unsubscribe();
+        this.#again();
+      }),
+    );
+  }
+
+  #held(session: Session, { settled$ }: Extract<Turn, { status: 'first' }>): void {
+    const token = this.#entry?.token;
+    if (token === undefined) return;
+    if (!session.isAlive()) return this.#failed(new PlaceLost('expired'));
+    const key = this.#key;
+    // The holder before us in this same `Locks` was told of the close a moment before we are.
+    if (this.#arena.isClosed()) return this.close();
+    const { engine } = this.#arena;
+    const hold = new Hold({ engine, key, session, token, asked: (handOn) => this.#release(session, handOn) });
+    this.#hold = hold;
+    if (settled$) settlesWith(hold.held, settled$);
+    engine.report({ type: 'acquired', key, fencingToken: token, waited: hold.since - this.#started });
+    this.#subscriber.next({ status: 'held', key, held: hold.held });
+  }
+
+  /** Asked for by the user. The acknowledgement is waited for until the lease has run out. */
+  #release(session: Session, handOn: boolean): void {
+    this.#endHold();
+    const { time } = this.#engine;
+    this.#deadline = at(time, session.validUntil()).subscribe(() => this.#left());
+    this.#entry?.leave(handOn);
+  }
+
+  /** The claim is out of the queue, or not worth waiting for any more. */
+  #left(): void {
+    this.#hold?.left();
+    if (!this.#deadline) return;
+    this.#deadline.unsubscribe();
+    this.#subscriber.complete();
+  }
+
+  /** What is done under the lock stops here, before the claim leaves and before anybody downstream is told. */
+  #endHold(cause?: Error): void {
+    const hold = this.#hold;
+    if (!hold || hold.isOver) return;
+    const key = this.#key;
+    const { time, report } = this.#engine;
+    // Given back after its deadline, before the timer that would have told so: that was a loss.
+    const error = cause ?? (hold.isHeld() ? undefined : this.#lostBy(hold, new PlaceLost('expired')));
+    hold.end(error);
+    const held = time.now() - hold.since;
+    if (error instanceof LockLostError) report({ type: 'lost', key, reason: error.reason, held });
+    else report({ type: 'released', key, held });
+  }
+
+  /** What a failure means: the loss of what was held, another round for who was queued, or the end. */
+  #failed(error: unknown): void {
+    const hold = this.#hold;
+    if (error instanceof PlaceLost && hold) {
+      if (hold.isOver) this.#left();
+      else this.#fail(this.#lostBy(hold, error));
+    } else if (error instanceof PlaceLost || (this.#inTheWay && isRetryable(error))) {
+      this.#engine.report({ type: 'requeued', key: this.#key, cause: error });
+      this.#again();
+    } else {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#endHold(error instanceof Error ? error : new Error(String(error)));
+    this.#subscriber.error(error);
+  }
+
+  /** Another round, at the tail of the queue. */
+  #again(): void {
+    this.#round.unsubscribe();
+    if (this.#subscriber.closed) return;
+    const { time, settings } = this.#engine;
+    this.#round = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
+  }
+
+  #lostBy({ held: { key, fencingToken } }: Hold, { reason, cause }: PlaceLost): LockLostError {
+    return new LockLostError({ key, reason, fencingToken, cause });
+  }
+}

@@ -1,10 +1,10 @@
 /**
- * What ends a contention from outside: its signal, the closing of its locks, the end of its patience.
+ * What ends a contention from outside: its signal, the end of its patience.
  */
 import { EMPTY, Observable, filter, merge } from 'rxjs';
 import { at, failAt } from '../core/clock.js';
 import type { Time } from '../core/clock.js';
-import { BackendError, LockTimeoutError, LocksClosedError } from '../core/errors.js';
+import { BackendError, LockTimeoutError } from '../core/errors.js';
 import type { Contention } from '../core/options.js';
 import type { Holder } from '../core/ownership.js';
 
@@ -12,7 +12,6 @@ export interface Endings {
   readonly time: Time;
   readonly key: string;
   readonly contention: Contention;
-  readonly closed$: Observable<unknown>;
   readonly serverName: string;
   /** Whether the wait is over because the lock was got. */
   isHeld(): boolean;
@@ -21,7 +20,7 @@ export interface Endings {
 }
 
 /** Never emits; errors when the contention is to end, with what its user is to be told. */
-export function endings({ time, key, contention, closed$, serverName, isHeld, inTheWay }: Endings): Observable<never> {
+export function endings({ time, key, contention, serverName, isHeld, inTheWay }: Endings): Observable<never> {
   const { wait, signal } = contention;
 
   const timedOut = (): Error => {
@@ -34,11 +33,7 @@ export function endings({ time, key, contention, closed$, serverName, isHeld, in
   const isLimited = wait > 0 && wait < Infinity;
   const patience$ = isLimited ? at(time, time.now() + wait).pipe(filter(() => !isHeld())) : EMPTY;
 
-  return merge(
-    aborted(signal),
-    failAt(closed$, () => new LocksClosedError({ key })),
-    failAt(patience$, timedOut),
-  );
+  return merge(aborted(signal), failAt(patience$, timedOut));
 }
 
 /** Errors with the reason of the signal, at once where it was aborted before: its event does not come again. */

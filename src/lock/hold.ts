@@ -1,96 +1,150 @@
 /**
  * A lock while it is held: the HeldLock its user gets, and the end of it.
  */
-import { EMPTY, NEVER, Subject, catchError, defer, lastValueFrom, map, takeUntil, throwError } from 'rxjs';
-import type { Observable } from 'rxjs';
+import { AsyncSubject, Observable, Subject, lastValueFrom } from 'rxjs';
 import { LockNotOwnedError } from '../core/errors.js';
-import type { HeldLock } from '../core/lock.js';
+import type { HeldLock, ReleaseOptions, Renewal } from '../core/lock.js';
 import type { Engine } from '../session/engine.js';
 import type { Session } from '../session/session.js';
 
+/** What a hold is made of. */
+export interface HoldParts {
+  readonly engine: Engine;
+  readonly key: string;
+  readonly session: Session;
+  readonly token: bigint;
+  /** Its user asks for the release. */
+  readonly asked: (handOn: boolean) => void;
+}
+
 /** The engine's side of a {@link HeldLock}. */
-export interface Hold {
+export class Hold {
   readonly held: HeldLock;
   /** When it was acquired. */
   readonly since: number;
-  /** Emits when the user asks for the release. */
-  readonly asked$: Observable<void>;
+  readonly #parts: HoldParts;
+  readonly #renewalsBefore: number;
+  #isOver = false;
+  #loss: Error | undefined;
+  #ended: Subject<never> | undefined;
+  #aborter: AbortController | undefined;
+  #isLeft = false;
+  #left: AsyncSubject<void> | undefined;
+  #released: Promise<void> | undefined;
+
+  constructor(parts: HoldParts) {
+    this.#parts = parts;
+    this.since = parts.engine.time.now();
+    this.#renewalsBefore = parts.session.renewals();
+    this.held = new Held(this, parts);
+  }
+
   /** Whether it was ended, by a release or a loss. */
-  isOver(): boolean;
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /**
    * It is over from this instant on. With an error: the streams on it are told first, then the signal aborts.
    * Only the first call counts.
    */
-  end(error?: Error): void;
+  end(error?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#loss = error;
+    if (error) this.#ended?.error(error);
+    else this.#ended?.complete();
+    if (error) this.#aborter?.abort(error);
+  }
+
+  /** Its claim is out of the queue, or will be without us. */
+  left(): void {
+    this.#isLeft = true;
+    this.#left?.complete();
+  }
+
+  isHeld(): boolean {
+    return !this.#isOver && this.#parts.session.isAlive();
+  }
+
+  signal(): AbortSignal {
+    this.#aborter ??= new AbortController();
+    if (this.#loss) this.#aborter.abort(this.#loss);
+    return this.#aborter.signal;
+  }
+
+  release(handOn: boolean): Promise<void> {
+    return (this.#released ??= this.#release(handOn));
+  }
+
+  renewal$(): Observable<Renewal> {
+    const { session } = this.#parts;
+    return new Observable((subscriber) => {
+      if (this.#loss) return subscriber.error(this.#loss);
+      if (this.#isOver) return subscriber.complete();
+      // The end of the session reaches us as the end of this hold, with the error that names the key.
+      this.#ended ??= new Subject();
+      subscriber.add(this.#ended.subscribe(subscriber));
+      subscriber.add(
+        session.renewed$.subscribe(() =>
+          subscriber.next({ count: session.renewals() - this.#renewalsBefore, validUntil: session.validUntil() }),
+        ),
+      );
+    });
+  }
+
+  async #release(handOn: boolean): Promise<void> {
+    const { key, session, asked } = this.#parts;
+    if (this.#loss || (!this.#isOver && !session.isAlive())) throw new LockNotOwnedError({ key, cause: this.#loss });
+    if (this.#isLeft) return;
+    this.#left = new AsyncSubject();
+    if (!this.#isOver) asked(handOn);
+    await lastValueFrom(this.#left, { defaultValue: undefined });
+  }
 }
 
-/** What a hold is made of. `leave` deletes the claim and completes when that is acknowledged or has become pointless. */
-export interface HoldParts {
+class Held implements HeldLock {
   readonly key: string;
-  readonly session: Session;
-  readonly token: bigint;
-  leave(): Observable<never>;
-}
+  readonly owner: string;
+  readonly fencingToken: bigint;
+  readonly #hold: Hold;
+  readonly #engine: Engine;
+  readonly #session: Session;
 
-export function createHold({ time, settings }: Engine, { key, session, token, leave }: HoldParts): Hold {
-  const since = time.now();
-  const renewalsBefore = session.renewals();
-  const asked = new Subject<void>();
-  const ended = new Subject<void>();
-  let over = false;
-  let loss: Error | undefined;
-  let aborter: AbortController | undefined;
-  let released: Promise<void> | undefined;
+  constructor(hold: Hold, { engine, key, session, token }: HoldParts) {
+    this.key = key;
+    this.owner = engine.settings.owner;
+    this.fencingToken = token;
+    this.#hold = hold;
+    this.#engine = engine;
+    this.#session = session;
+  }
 
-  const isHeld = (): boolean => !over && session.isAlive();
+  get validUntil(): number {
+    return this.#session.validUntil();
+  }
 
-  const release = async (): Promise<void> => {
-    if (loss !== undefined || (!over && !session.isAlive())) throw new LockNotOwnedError({ key, cause: loss });
-    asked.next();
-    await lastValueFrom(leave(), { defaultValue: undefined });
-  };
+  get renewals$(): Observable<Renewal> {
+    return this.#hold.renewal$();
+  }
 
-  const renewal$ = session.renewed$.pipe(
-    map(() => ({ count: session.renewals() - renewalsBefore, validUntil: session.validUntil() })),
-    // The end of the session reaches us as the end of this hold, with the error that names the key.
-    catchError(() => NEVER),
-    takeUntil(ended),
-  );
+  get signal(): AbortSignal {
+    return this.#hold.signal();
+  }
 
-  const held: HeldLock = {
-    key,
-    owner: settings.owner,
-    fencingToken: token,
-    get validUntil() {
-      return session.validUntil();
-    },
-    isHeld,
-    remaining: () => (isHeld() ? session.validUntil() - time.now() : 0),
-    renewals$: defer(() => {
-      if (loss) return throwError(() => loss);
-      return over ? EMPTY : renewal$;
-    }),
-    get signal() {
-      aborter ??= new AbortController();
-      if (loss) aborter.abort(loss);
-      return aborter.signal;
-    },
-    release: () => (released ??= release()),
-    [Symbol.asyncDispose]: () => held.release(),
-  };
+  isHeld(): boolean {
+    return this.#hold.isHeld();
+  }
 
-  return {
-    held,
-    since,
-    asked$: asked,
-    isOver: () => over,
-    end(error) {
-      if (over) return;
-      over = true;
-      loss = error;
-      if (error) ended.error(error);
-      else ended.next();
-      if (error) aborter?.abort(error);
-    },
-  };
+  remaining(): number {
+    return this.isHeld() ? this.validUntil - this.#engine.time.now() : 0;
+  }
+
+  release({ handOn = true }: ReleaseOptions = {}): Promise<void> {
+    return this.#hold.release(handOn);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release({ handOn: false });
+  }
 }

@@ -11,9 +11,9 @@ import { contend } from './contend.js';
 import type { Arena } from './contend.js';
 
 export function createLock(arena: Arena, key: string, kind: LockKind): Lock {
-  const { engine, queues } = arena;
+  const { engine, lines } = arena;
 
-  const ownership$ = queues(key).pipe(
+  const ownership$ = lines.view$(key).pipe(
     map((view): Ownership => {
       if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
       return ownershipOf(view.queue, engine.backend.leasePer === 'session');
@@ -58,7 +58,7 @@ function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) =>
     const ended = (outcome: 'resolved' | 'rejected', settle: () => void, cause?: unknown): void => {
       if (signal.aborted) return engine.report({ type: 'late-result', key, outcome, cause });
       // It is rejected for a lock that is not ours any more: then the signal aborts, and that rejects.
-      held.release().then(settle, () => engine.report({ type: 'late-result', key, outcome, cause }));
+      held.release({ handOn: outcome === 'resolved' }).then(settle, () => engine.report({ type: 'late-result', key, outcome, cause }));
     };
     const running = new Promise<T>((done) => done(body(held)));
     running.then(

@@ -1,6 +1,6 @@
-import { NEVER, Observable, Subscription, defer, from, takeUntil } from 'rxjs';
+import { NEVER, Observable, Subscription, defer, takeUntil } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import type { HeldLock, Lock } from '../core/lock.js';
+import type { HeldLock, Lock, ReleaseOptions } from '../core/lock.js';
 import type { ContendOptions } from '../core/options.js';
 
 /**
@@ -47,10 +47,10 @@ export function usingLock<T>(
       const stop = (): void => body.unsubscribe();
       body.add(held.renewals$.subscribe({ error: stop, complete: stop }));
 
-      const releaseThen = (deliver: () => void): void => {
+      const releaseThen = (options: ReleaseOptions, deliver: () => void): void => {
         outcome = deliver;
         // It is rejected for a lock that is lost: then `states$` errors, and that is what counts.
-        from(held.release()).subscribe({ error: stop });
+        held.release(options).catch(stop);
       };
       // By a notifier, since a stream that emits synchronously is under way before there is a subscription to end.
       const stopped$ = new Observable<void>((notified) => body.add(() => notified.next()));
@@ -64,12 +64,12 @@ export function usingLock<T>(
             if (held.isHeld()) subscriber.next(value);
           },
           error: (error: unknown) => {
-            if (held.isHeld()) releaseThen(() => subscriber.error(error));
+            if (held.isHeld()) releaseThen({ handOn: false }, () => subscriber.error(error));
             else subscriber.error(error);
           },
           complete: () => {
             // Stopped from outside, or past the deadline: then its success is not ours to tell, and the loss follows.
-            if (!body.closed && held.isHeld()) releaseThen(() => subscriber.complete());
+            if (!body.closed && held.isHeld()) releaseThen({ handOn: true }, () => subscriber.complete());
           },
         }),
       );

@@ -1,47 +1,36 @@
 /**
  * Work that outlives its subscriber: a release after an unsubscribe, a revoke after a loss.
  */
-import { EMPTY, Observable, ReplaySubject, catchError, ignoreElements } from 'rxjs';
+import { EMPTY, Subject, defer, ignoreElements, take } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
 
 export interface Background {
-  /** Starts the work now, whoever listens. What is returned completes when the work is over, however it went. */
-  run(work$: Observable<unknown>): Observable<never>;
+  /** Starts the work now, whoever listens. `over` is called when it has ended, however it went. */
+  run(work$: Observable<unknown>, over?: () => void): void;
   /** Completes when nothing is under way. */
   readonly idle$: Observable<never>;
+  /** Ends what is under way: nobody waits for it any more. */
+  stop(): void;
 }
 
 /** @param onError hears of work that failed for good; nobody else is there to listen */
 export function createBackground(onError: (error: unknown) => void): Background {
-  const underWay = new Set<Observable<never>>();
+  const underWay = new Set<Subscription>();
+  const idle = new Subject<void>();
 
   return {
-    run(work$) {
-      const over$ = new ReplaySubject<never>(1);
-      underWay.add(over$);
-      work$
-        .pipe(
-          ignoreElements(),
-          catchError((error: unknown) => {
-            onError(error);
-            return EMPTY;
-          }),
-        )
-        .subscribe({
-          complete: () => {
-            underWay.delete(over$);
-            over$.complete();
-          },
-        });
-      return over$;
+    run(work$, over) {
+      const work = work$.subscribe({ error: onError });
+      underWay.add(work);
+      work.add(() => {
+        underWay.delete(work);
+        over?.();
+        if (underWay.size === 0) idle.next();
+      });
     },
-
-    idle$: new Observable<never>((subscriber) => {
-      const wait = (): void => {
-        const [next] = underWay;
-        if (next) subscriber.add(next.subscribe({ complete: wait }));
-        else subscriber.complete();
-      };
-      wait();
-    }),
+    idle$: defer(() => (underWay.size === 0 ? EMPTY : idle.pipe(take(1), ignoreElements()))),
+    stop() {
+      for (const work of [...underWay]) work.unsubscribe();
+    },
   };
 }

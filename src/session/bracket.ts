@@ -2,51 +2,100 @@
  * The asynchronous acquire-use-release. RxJS's `using` cannot wait for a resource, and a plain `switchMap` drops the
  * one whose grant arrives after the unsubscribe.
  */
-import { Observable, ReplaySubject, switchMap } from 'rxjs';
-import type { Background } from './background.js';
+import { Observable, Subscription, defer } from 'rxjs';
+import { aFewTimes, retried } from './attempts.js';
+import type { Engine } from './engine.js';
 
 /** How the resource is obtained, what is done with it, how it is given back. */
 export interface Bracket<R, T> {
-  readonly acquire$: Observable<R>;
-  /** `letGo` gives the resource back early: what it returns completes when that is done. */
-  use(resource: R, letGo: () => Observable<never>): Observable<T>;
-  /** Begins whether or not anything was granted: what is still under way may be. */
-  release(): Observable<unknown>;
+  /** One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. */
+  attempt(): Observable<R>;
+  /** `letGo` gives the resource back early; the result completes when that is done. */
+  use(resource: R, letGo: () => void): Observable<T>;
+  /**
+   * Gives back what was granted. Not called where nothing was ever sent.
+   *
+   * @param answer of the last attempt, where it was answered
+   * @param isClear whether every attempt was answered: one that was not may still arrive at the server
+   */
+  giveBack(answer: R | undefined, isClear: boolean): Observable<unknown>;
 }
 
 /**
  * Mirrors `use`. However it ends (complete, error, unsubscribe at any instant, even before the grant), the resource is
- * released exactly once, after the use has been torn down, in the background.
+ * given back exactly once, after the use has been torn down, in the background.
  *
  * ```text
- * acquire$   --r|
+ * attempt    --r
  * use          --a--b--|
  * result     ----a--b--|
- * release              r--|      goes on by itself
+ * giveBack             r--|      goes on by itself
+ *
+ * result     -!
+ * attempt    --r                 heard out
+ * giveBack     r--|
  * ```
  */
-export function bracket<R, T>(background: Background, { acquire$, use, release }: Bracket<R, T>): Observable<T> {
+export function bracket<R, T>(engine: Engine, { attempt, use, giveBack }: Bracket<R, T>): Observable<T> {
   return new Observable<T>((subscriber) => {
-    let released: ReplaySubject<never> | undefined;
-    const letGo = (): Observable<never> => {
-      if (!released) {
-        // Known before the release begins, which may come back here.
-        released = new ReplaySubject<never>(1);
-        background.run(release()).subscribe(released);
-      }
-      return released;
+    let attempts = 0;
+    let answer: R | undefined;
+    let isUnderWay = false;
+    let isWanted = true;
+    let using: Subscription | undefined;
+    /** Called when the attempt under way has ended and nobody wants the resource any more. */
+    let heardOut: (() => void) | undefined;
+
+    const back$ = new Observable<unknown>((over) => {
+      const give = (): void => {
+        acquiring.unsubscribe();
+        if (attempts === 0) over.complete();
+        else giveBack(answer, answer !== undefined && attempts === 1).subscribe(over);
+      };
+      if (isUnderWay) heardOut = give;
+      else give();
+      return acquiring;
+    });
+    const letGo = (): void => {
+      if (!isWanted) return;
+      isWanted = false;
+      // First: nothing is done with a resource that is being given back.
+      using?.unsubscribe();
+      engine.background.run(back$, () => subscriber.complete());
     };
 
-    const used$ = acquire$.pipe(switchMap((resource) => use(resource, letGo)));
-    // Finalizers run in the order they were added: the use first, then the release. A subscription of its own, since
-    // an inner stream of `switchMap` that starts later would be added to `subscriber` behind the release.
-    subscriber.add(
-      used$.subscribe({
-        next: (value) => subscriber.next(value),
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => subscriber.complete(),
+    const acquire$ = defer(() => {
+      attempts += 1;
+      isUnderWay = true;
+      return attempt();
+    }).pipe(
+      retried(engine, {
+        again: (error, failures) => isWanted && aFewTimes.again(error, failures),
+        failed: () => (isUnderWay = false),
       }),
     );
-    subscriber.add(letGo);
+    const acquiring = new Subscription();
+    acquiring.add(
+      acquire$.subscribe({
+        next: (resource) => {
+          isUnderWay = false;
+          answer = resource;
+          if (!isWanted) return heardOut?.();
+          using = use(resource, letGo).subscribe({
+            next: (value) => subscriber.next(value),
+            error: (error: unknown) => subscriber.error(error),
+            complete: () => subscriber.complete(),
+          });
+          // Let go while it began.
+          if (!isWanted) using.unsubscribe();
+        },
+        error: (error: unknown) => {
+          isUnderWay = false;
+          if (isWanted) subscriber.error(error);
+          else heardOut?.();
+        },
+      }),
+    );
+    return letGo;
   });
 }

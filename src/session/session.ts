@@ -42,14 +42,14 @@ export interface Session {
   gone(): void;
 }
 
-/** The end of a session that was alive: not a user's error, it becomes a LockLostError for each lock held. */
-export class SessionLost extends Error {
-  override readonly name = 'SessionLost';
+/** The end of a session that was alive, or of a claim: no user's error, it becomes a LockLostError for each lock held. */
+export class PlaceLost extends Error {
+  override readonly name = 'PlaceLost';
   constructor(
     readonly reason: LossReason,
     cause?: unknown,
   ) {
-    super(`the session ended: ${reason}`, { cause });
+    super(`the place in the queue is lost: ${reason}`, { cause });
   }
 }
 
@@ -62,7 +62,7 @@ interface Granted {
 }
 
 /**
- * Grants a lease and keeps it alive. Emits the session once, and errors with {@link SessionLost} when the lease can
+ * Grants a lease and keeps it alive. Emits the session once, and errors with {@link PlaceLost} when the lease can
  * be relied on no more, before the server can give its claims away. Revokes the lease however it ends.
  *
  * ```text
@@ -78,15 +78,14 @@ export function session$(engine: Engine, lease: Lease): Observable<Session> {
   const { backend, time, settings } = engine;
   const budget = settings.ttl / 6;
 
-  const grant$ = defer((): Observable<Granted> => {
-    const sentAt = time.now();
-    return attempt(engine, 'grant', budget, backend.grant(lease, budget)).pipe(map(({ ttl }) => ({ sentAt, ttl })));
-  });
-
-  return bracket(engine.background, {
-    acquire$: grant$.pipe(retried(engine)),
+  return bracket(engine, {
+    attempt() {
+      const sentAt = time.now();
+      const granted$ = defer(() => backend.grant(lease, budget));
+      return attempt(engine, 'grant', budget, granted$).pipe(map(({ ttl }): Granted => ({ sentAt, ttl })));
+    },
     use: (granted) => alive$(engine, lease, granted),
-    release: () => revoke$(engine, lease),
+    giveBack: () => revoke$(engine, lease),
   });
 }
 
@@ -99,7 +98,7 @@ function alive$(engine: Engine, lease: Lease, granted: Granted): Observable<Sess
   let ended = false;
   let renewals = 0;
   let lastFailure: Error | undefined;
-  const expired = (): SessionLost => new SessionLost('expired', lastFailure);
+  const expired = (): PlaceLost => new PlaceLost('expired', lastFailure);
 
   const renewed$ = renewals$(engine, lease, timing, granted.sentAt, {
     failed: (cause) => {
@@ -121,7 +120,7 @@ function alive$(engine: Engine, lease: Lease, granted: Granted): Observable<Sess
   );
 
   const told = new Subject<void>();
-  const gone$ = failAt(told, () => new SessionLost('session'));
+  const gone$ = failAt(told, () => new PlaceLost('session'));
   const expired$ = renewed$.pipe(
     startWith(undefined),
     switchMap(() => failAt(at(time, validUntil, LOOK_EVERY), expired)),
@@ -155,7 +154,7 @@ function renewals$(
     lastSent = sentAt;
     return attempt(engine, 'renew', timing.attempt, backend.renew(lease, timing.attempt)).pipe(
       map((answer: Renewed) => {
-        if (answer.status === 'gone') throw new SessionLost(answer.reason);
+        if (answer.status === 'gone') throw new PlaceLost(answer.reason);
         return { sentAt, ttl: answer.ttl };
       }),
     );

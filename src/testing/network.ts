@@ -90,9 +90,11 @@ export function behindNetwork(
       grant: (lease, within) => carry(backend.grant(lease, within)),
       renew: (lease, within) => carry(backend.renew(lease, within), () => extraForRenewals),
       revoke: (lease, within) => carry(backend.revoke(lease, within)),
-      enter: (claim, within) => carry(backend.enter(claim, within)),
-      leave: (claim, entered, within) => carry(backend.leave(claim, entered, within)),
-      queue: (key, within) => stream(backend.queue(key, within)),
+      enter: (claim, within, look) => carry(backend.enter(claim, within, look)),
+      leave: (claim, entered, within, heir) => carry(backend.leave(claim, entered, within, heir)),
+      queue: (key, within, from) => stream(backend.queue(key, within, from)),
+      audit: (lease, within) => carry(backend.audit(lease, within)),
+      probe: (within) => carry(backend.probe(within)),
     },
     network: {
       partition: () => {

@@ -52,7 +52,9 @@ export const heardBy = (process: StallableScheduler, backend: LockBackend): Lock
   grant: (lease, within) => backend.grant(lease, within).pipe(process.hears()),
   renew: (lease, within) => backend.renew(lease, within).pipe(process.hears()),
   revoke: (lease, within) => backend.revoke(lease, within).pipe(process.hears()),
-  enter: (claim, within) => backend.enter(claim, within).pipe(process.hears()),
-  leave: (claim, entered, within) => backend.leave(claim, entered, within).pipe(process.hears()),
-  queue: (key, within) => backend.queue(key, within).pipe(process.hears()),
+  enter: (claim, within, look) => backend.enter(claim, within, look).pipe(process.hears()),
+  leave: (claim, entered, within, heir) => backend.leave(claim, entered, within, heir).pipe(process.hears()),
+  queue: (key, within, from) => backend.queue(key, within, from).pipe(process.hears()),
+  audit: (lease, within) => backend.audit(lease, within).pipe(process.hears()),
+  probe: (within) => backend.probe(within).pipe(process.hears()),
 });

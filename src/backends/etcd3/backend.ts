@@ -8,7 +8,7 @@ import type { Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
 import { BackendError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
-import type { Claim, Entered, Lease, LockBackend, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+import type { Claim, Entered, Lease, Left, LockBackend, Queue, QueuedClaim, Renewed } from '../../core/port.js';
 import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown, toBackendError } from './errors.js';
 import { claimKey, claimsOf, encodeClaim, endOf, prefixOf, tombstoneKey } from './keys.js';
@@ -109,9 +109,12 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
     leave: (claim, mine, within) =>
       call(`release "${claim.key}"`, (client) => client.kv.txn(leaveRequest(claim, mine), deadlineIn(within))).pipe(
-        map(() => undefined),
-        orWhen(isLeaseGone, () => of(undefined)),
+        map((): Left => ({ heir: 'unknown' })),
+        orWhen(isLeaseGone, () => of<Left>({ heir: 'unknown' })),
       ),
+
+    probe: () => of(undefined),
+    audit: () => of(() => true),
 
     async guard(held) {
       const { key, fencingToken } = held;

@@ -42,8 +42,10 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     renew: (lease) => answer(() => server.renew(lease)),
     revoke: (lease) => answer(() => server.revoke(lease)),
     enter: (claim) => answer(() => server.enter(claim)),
-    leave: (claim, entered) => answer(() => server.leave(claim, entered)),
+    leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
     queue: (key) => server.queue(key),
+    probe: () => of(undefined),
+    audit: (lease) => answer(() => server.audit(lease)),
     close: () => undefined,
   };
 }

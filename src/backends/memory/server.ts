@@ -7,7 +7,7 @@ import type { Subscription } from 'rxjs';
 import { at } from '../../core/clock.js';
 import type { Time } from '../../core/clock.js';
 import { BackendError } from '../../core/errors.js';
-import type { Claim, Entered, Lease, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+import type { Audit, Claim, Entered, Lease, Left, Queue, QueuedClaim, Renewed } from '../../core/port.js';
 
 interface ServerLease {
   readonly ttl: number;
@@ -25,8 +25,9 @@ export interface MemoryServer {
   renew(lease: Lease): Renewed;
   revoke(lease: Lease): void;
   enter(claim: Claim): Entered;
-  leave(claim: Claim, entered: QueuedClaim | undefined): void;
+  leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
   queue(key: string): Observable<Queue>;
+  audit(lease: Lease): Audit;
 }
 
 export function createMemoryServer(time: Time, grantedTtl: (asked: number) => number): MemoryServer {
@@ -131,15 +132,23 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       return { status: 'entered', claim: mine, queue: { key: claim.key, revision: token, claims: [...claims, mine] } };
     },
 
-    leave(claim, entered) {
+    leave(claim, entered, heir) {
       const lease = alive(claim.lease);
       const name = nameOf(claim);
       if (!entered) lease?.withdrawn.add(name);
       const claims = queues.get(claim.key) ?? [];
       const left = claims.filter(({ id, token }) => id !== name || (entered && token !== entered.token));
-      if (left.length === claims.length) return;
-      lease?.claims.delete(name);
-      put(claim.key, left);
+      if (left.length < claims.length) {
+        lease?.claims.delete(name);
+        put(claim.key, left);
+      }
+      if (!heir) return { heir: 'unknown' };
+      return { heir: claims.some(({ id, stamp }) => id === heir.id && stamp === heir.stamp) ? 'there' : 'gone' };
+    },
+
+    audit(lease) {
+      const claims = new Map(alive(lease)?.claims);
+      return (key, { id }) => claims.get(id) === key;
     },
 
     queue: (key) =>

@@ -98,7 +98,12 @@ export function nodeEtcdBackend(client: NodeEtcd): LockBackend {
     leave: ({ key, lease }) =>
       call(`release "${key}"`, (callback) =>
         client.compareAndDelete(pathOf(key), valueOf(lease), once(), callback),
-      ).pipe(map(() => undefined)),
+      ).pipe(map(() => ({ heir: 'unknown' }))),
+
+    // A long poll for each key, and none that speaks for the others: the engine reads again once in a while.
+    probe: () => of(undefined),
+    // A renewal compares the value, and so it finds out by itself.
+    audit: () => of(() => true),
 
     queue: (key) =>
       read(key).pipe(

@@ -1,0 +1,355 @@
+/**
+ * The line at one key: our claims in it, what is known of the queue there, and who is told what.
+ */
+import { AsyncSubject, Observable, Subject, defer, merge } from 'rxjs';
+import type { Subscriber, Subscription } from 'rxjs';
+import { holding } from '../core/blockers.js';
+import { holderOf } from '../core/ownership.js';
+import type { Holder } from '../core/ownership.js';
+import { indexOf, missingFrom, placeFor, placeOf } from '../core/place.js';
+import type { Place } from '../core/place.js';
+import type { Lease, Queue, QueuedClaim } from '../core/port.js';
+import { ATTEMPTS } from '../session/attempts.js';
+import type { Engine } from '../session/engine.js';
+import { Follower } from './follower.js';
+
+/** The queue as far as we know it, or why we do not. */
+export type View =
+  { readonly status: 'known'; readonly queue: Queue } | { readonly status: 'unknown'; readonly cause: Error };
+
+/** What a claim of ours is told of its place. */
+export type Turn =
+  /** It holds. `settled$` completes when the releases of those who handed on to it here are acknowledged. */
+  | { readonly status: 'first'; readonly settled$?: Observable<unknown> }
+  | { readonly status: 'blocked'; readonly ahead: number; readonly holders: readonly Holder[] }
+  | Extract<Place, { status: 'gone' }>;
+
+/** A claim handed on: who holds now, and what to call when its own release is over. */
+export interface HandedOn {
+  readonly heir: QueuedClaim;
+  over(): void;
+}
+
+/** Those around a line. */
+export interface Street {
+  /** The member holds and watches nothing so far: `follow()` it when it has held for a while. */
+  holds(member: Member): void;
+  /** It holds no more. */
+  parted(member: Member): void;
+  /** The line is followed from now on: to be patrolled. */
+  followed(line: Line): void;
+  /** Nobody is in it any more, and nobody looks at it. */
+  empty(line: Line): void;
+}
+
+/** What waiters are told of who is ahead is conflated: a thousand of them are told a hundred times a ttl at most. */
+const TELLINGS_PER_TTL = 100;
+
+/** One of our claims in a line. */
+export class Member {
+  status: 'new' | 'blocked' | 'first' | 'over' = 'new';
+  isFollowing = false;
+  /** What it was told last: how many are ahead, and the first of them. */
+  ahead = 0;
+  front: bigint | undefined;
+
+  constructor(
+    readonly line: Line,
+    readonly mine: QueuedClaim,
+    readonly lease: Lease,
+    readonly subscriber: Subscriber<Turn>,
+  ) {}
+
+  get token(): bigint {
+    return this.mine.token;
+  }
+}
+
+export class Line {
+  readonly key: string;
+  readonly #engine: Engine;
+  readonly #street: Street;
+
+  /** Ours that are in, in the order of their tokens. */
+  readonly #members: Member[] = [];
+  /** As the server showed it last. */
+  #queue: Queue | undefined;
+  /** Of the queue, those that count: without the claims of ours that were handed on. */
+  #claims: readonly QueuedClaim[] = [];
+  #handedOn: Map<bigint, AsyncSubject<unknown>> | undefined;
+  /** Whether each of ours was looked for in it. */
+  #isChecked = true;
+  #isTelling = false;
+
+  #follower: Follower | undefined;
+  #followers = 0;
+  #idleSince = 0;
+  #isLive = false;
+  #lost: Error | undefined;
+  #views: Subject<View> | undefined;
+  #conflating: Subscription | undefined;
+
+  constructor(engine: Engine, key: string, street: Street) {
+    this.#engine = engine;
+    this.key = key;
+    this.#street = street;
+  }
+
+  /** Whether the queue is being watched, so that what is known of it is up to date. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  /** Where a claim of ours stands, at once if that is known, and at each change. */
+  turn$(mine: QueuedClaim, lease: Lease, queue: Queue | undefined): Observable<Turn> {
+    return new Observable((subscriber) => {
+      const member = new Member(this, mine, lease, subscriber);
+      this.#members.splice(placeFor(this.#members, mine.token), 0, member);
+      if (queue) this.#adopt(queue);
+      this.#tell();
+      if (member.status === 'first') this.#street.holds(member);
+      else this.follow(member);
+      return () => this.#part(member);
+    });
+  }
+
+  /** The views of the queue: the latest at once, then each change. */
+  view$(): Observable<View> {
+    return new Observable((subscriber) => {
+      const views = (this.#views ??= new Subject());
+      const listening = views.subscribe(subscriber);
+      if (this.#isLive && this.#queue) subscriber.next({ status: 'known', queue: this.#queue });
+      else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
+      this.#follow(undefined);
+      return () => {
+        listening.unsubscribe();
+        if (!views.observed) this.#views = undefined;
+        this.#unfollow();
+      };
+    });
+  }
+
+  /** From now on the member is told of what happens on the server. */
+  follow(member: Member): void {
+    if (member.status === 'over' || member.isFollowing) return;
+    member.isFollowing = true;
+    this.#follow(this.#queue);
+  }
+
+  /** Our claim is about to leave: it is told nothing more. */
+  leaves({ token }: QueuedClaim): void {
+    const member = this.#members[indexOf(this.#members, token)];
+    if (member) this.#part(member);
+  }
+
+  /**
+   * Takes our claim out of what counts, if the claim right behind it is ours, too: that one holds then. Its place and
+   * its token have been fixed since it queued, nobody can come between, and the lease is the same.
+   * {@link settle} tells it.
+   */
+  handOn(mine: QueuedClaim): HandedOn | undefined {
+    if (this.#lost) return undefined;
+    const rest = this.#claims.filter(({ token }) => token !== mine.token);
+    const heir = holding(rest).find((claim) => {
+      const status = this.#memberOf(claim)?.status;
+      return status === 'new' || status === 'blocked';
+    });
+    if (!heir) return undefined;
+    const over = new AsyncSubject();
+    this.#handedOn ??= new Map();
+    this.#handedOn.set(mine.token, over);
+    this.#claims = rest;
+    return { heir, over: () => over.complete() };
+  }
+
+  settle(): void {
+    this.#tell();
+  }
+
+  /** The server says that the claim is not there any more. */
+  gone({ token }: QueuedClaim): void {
+    const member = this.#members[indexOf(this.#members, token)];
+    if (member) this.#end(member);
+  }
+
+  /** Looks after the watch, once in a while; says whether there is one. */
+  patrol(longEnough: number): boolean {
+    if (!this.#follower) return false;
+    if (this.#followers > 0) {
+      // Who only holds is told by the audit of his lease.
+      if (this.#views || this.#members.some(({ status }) => status !== 'first')) this.#follower.readAgainIfDue();
+      return true;
+    }
+    if (this.#engine.time.now() - this.#idleSince < longEnough) return true;
+    this.stop();
+    return false;
+  }
+
+  /** Ours that hold. */
+  holders(): readonly Member[] {
+    return this.#members.filter(({ status }) => status === 'first');
+  }
+
+  /** There are signs that an event was missed. */
+  readAgain(): void {
+    this.#follower?.start();
+  }
+
+  /** What was told of late cannot be relied on. */
+  doubt(cause: Error): void {
+    this.#follower?.broken(cause);
+  }
+
+  /** Watches no more; who looks at it is told the end. */
+  stop(): void {
+    this.#views?.complete();
+    this.#follower?.stop();
+    this.#follower = undefined;
+    this.#isLive = false;
+    this.#lost = undefined;
+    this.#conflating?.unsubscribe();
+    this.#conflating = undefined;
+    this.#forgetIfEmpty();
+  }
+
+  #part(member: Member): void {
+    if (member.status === 'over') return;
+    if (member.status === 'first' && !member.isFollowing) this.#street.parted(member);
+    member.status = 'over';
+    this.#members.splice(indexOf(this.#members, member.token), 1);
+    if (member.isFollowing) this.#unfollow();
+    else this.#forgetIfEmpty();
+  }
+
+  #follow(from: Queue | undefined): void {
+    this.#followers += 1;
+    if (this.#follower) return;
+    this.#follower = new Follower(this.#engine, this.key, {
+      seen: (queue) => this.#seen(queue),
+      unknown: (cause, failures) => this.#unknown(cause, failures),
+    });
+    this.#street.followed(this);
+    this.#follower.start(from);
+  }
+
+  /** The watch stays for a while: who releases often queues again at once. */
+  #unfollow(): void {
+    this.#followers -= 1;
+    if (this.#followers === 0) this.#idleSince = this.#engine.time.now();
+  }
+
+  #forgetIfEmpty(): void {
+    if (this.#members.length === 0 && this.#followers === 0 && !this.#follower) this.#street.empty(this);
+  }
+
+  #seen(queue: Queue): void {
+    this.#isLive = true;
+    this.#lost = undefined;
+    this.#adopt(queue);
+    this.#tell();
+    if (this.#queue) this.#views?.next({ status: 'known', queue: this.#queue });
+  }
+
+  #unknown(cause: Error, failures: number): void {
+    this.#isLive = false;
+    this.#lost = cause;
+    this.#views?.next({ status: 'unknown', cause });
+    if (failures < ATTEMPTS) return;
+    for (const member of this.#members.filter(({ status }) => status === 'new')) member.subscriber.error(cause);
+  }
+
+  /** An answer may be older than what a watch has told meanwhile. */
+  #adopt(queue: Queue): void {
+    if (this.#queue && queue.revision < this.#queue.revision) return;
+    this.#queue = queue;
+    this.#claims = queue.claims;
+    this.#isChecked = false;
+    if (!this.#handedOn) return;
+    for (const token of this.#handedOn.keys()) {
+      if (indexOf(queue.claims, token) < 0) this.#handedOn.delete(token);
+    }
+    if (this.#handedOn.size === 0) this.#handedOn = undefined;
+    else this.#claims = queue.claims.filter(({ token }) => !this.#handedOn?.has(token));
+  }
+
+  /** Whoever is told may release, withdraw or queue at once: told in a loop, so that long chains do not recurse. */
+  #tell(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    let claims: readonly QueuedClaim[];
+    do {
+      claims = this.#claims;
+      this.#tellMissing();
+      this.#tellFirst();
+    } while (claims !== this.#claims);
+    this.#isTelling = false;
+    this.#tellWaiting();
+  }
+
+  #tellMissing(): void {
+    if (this.#isChecked || !this.#queue) return;
+    this.#isChecked = true;
+    for (const member of missingFrom(this.#claims, this.#members, this.#queue.revision)) this.#end(member);
+  }
+
+  #tellFirst(): void {
+    const claims = this.#claims;
+    for (const claim of holding(claims)) {
+      const member = this.#memberOf(claim);
+      if (member && member.status !== 'first') this.#makeFirst(member);
+      if (claims !== this.#claims) return;
+    }
+  }
+
+  #makeFirst(member: Member): void {
+    member.status = 'first';
+    if (!this.#handedOn) return member.subscriber.next({ status: 'first' });
+    const settled$ = defer(() => {
+      const before = [...(this.#handedOn ?? [])].filter(([token]) => token < member.token);
+      return merge(...before.map(([, over]) => over));
+    });
+    member.subscriber.next({ status: 'first', settled$ });
+  }
+
+  #end(member: Member): void {
+    if (member.status === 'over') return;
+    this.#part(member);
+    const place = placeOf(this.#claims, member.mine);
+    member.subscriber.next(place.status === 'gone' ? place : { status: 'gone', reason: 'deleted' });
+  }
+
+  /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */
+  #tellWaiting(): void {
+    const isDue = this.#conflating === undefined;
+    const revision = this.#queue?.revision ?? 0n;
+    const isToBeTold = ({ status, token }: Member): boolean =>
+      token <= revision && (status === 'new' || (isDue && status === 'blocked'));
+    const waiting = this.#members.filter(isToBeTold);
+    if (waiting.length === 0) return;
+    const holders = holding(this.#claims).map(holderOf);
+    const told = waiting.filter((member) => this.#tellBlocked(member, holders));
+    if (told.length === 0 || !isDue) return;
+    const { time, settings } = this.#engine;
+    this.#conflating = time.after(Math.ceil(settings.ttl / TELLINGS_PER_TTL)).subscribe(() => {
+      this.#conflating = undefined;
+      this.#tellWaiting();
+    });
+  }
+
+  /** Says whether there was anything to tell. */
+  #tellBlocked(member: Member, holders: readonly Holder[]): boolean {
+    const place = placeOf(this.#claims, member.mine);
+    const front = this.#claims[0]?.token;
+    if (member.status === 'over' || place.status !== 'blocked') return false;
+    if (member.status === 'blocked' && member.ahead === place.ahead && member.front === front) return false;
+    member.status = 'blocked';
+    member.ahead = place.ahead;
+    member.front = front;
+    member.subscriber.next({ status: 'blocked', ahead: place.ahead, holders });
+    return true;
+  }
+
+  #memberOf({ token }: QueuedClaim): Member | undefined {
+    return this.#members[indexOf(this.#members, token)];
+  }
+}
