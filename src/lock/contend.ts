@@ -80,13 +80,7 @@ class Contending implements Contender {
   /** Of the wait for the acknowledgement of a release that was asked for. */
   #deadline: Subscription | undefined;
 
-  constructor(
-    arena: Arena,
-    key: string,
-    kind: LockKind,
-    contention: Contention,
-    subscriber: Subscriber<LockState>,
-  ) {
+  constructor(arena: Arena, key: string, kind: LockKind, contention: Contention, subscriber: Subscriber<LockState>) {
     this.#arena = arena;
     this.#key = key;
     this.#kind = kind;

@@ -37,9 +37,7 @@ export class Follower {
     this.#watch = watch;
     this.#readAgainAt = time.now() + settings.ttl * (1 + settings.random());
 
-    const silence = time
-      .after(answerTime)
-      .subscribe(() => this.broken(silenceOf(backend.name, this.#key, answerTime)));
+    const silence = time.after(answerTime).subscribe(() => this.broken(silenceOf(backend.name, this.#key, answerTime)));
     watch.add(silence);
     watch.add(
       backend.queue(this.#key, answerTime, from).subscribe({

@@ -64,7 +64,10 @@ export function createLines(engine: Engine): Lines {
   const patrol$ = defer(() => time.after(renewEvery)).pipe(
     concatMap(() => {
       for (const line of [...followed]) if (!line.patrol(renewEvery)) followed.delete(line);
-      if (followed.size > 0) return backend.leasePer === 'session' && isAuditDue() ? concat(probe$, audit$.pipe(catchError(() => EMPTY))) : probe$;
+      if (followed.size > 0)
+        return backend.leasePer === 'session' && isAuditDue()
+          ? concat(probe$, audit$.pipe(catchError(() => EMPTY)))
+          : probe$;
       patrolling?.unsubscribe();
       return EMPTY;
     }),

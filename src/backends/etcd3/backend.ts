@@ -2,23 +2,38 @@
  * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
  * Lock (it excludes nobody else's).
  */
-import { catchError, defer, firstValueFrom, from, map, of, scan, startWith, switchMap, take, throwError } from 'rxjs';
-import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
+import {
+  EMPTY,
+  catchError,
+  concat,
+  endWith,
+  expand,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  of,
+  reduce,
+  switchMap,
+  take,
+  takeUntil,
+} from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
 import { BackendError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
-import type { Claim, Entered, Lease, Left, LockBackend, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+import type { Entered, Lease, Left, LockBackend, Queue, Renewed } from '../../core/port.js';
+import { settled } from '../../core/settled.js';
+import { call, inWords, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
-import { isLeaseGone, isLeaseKnown, toBackendError } from './errors.js';
-import { claimKey, claimsOf, encodeClaim, endOf, prefixOf, tombstoneKey } from './keys.js';
+import { isLeaseGone, isLeaseKnown } from './errors.js';
+import { createGroupCommit } from './group-commit.js';
+import type { Send } from './group-commit.js';
+import { endOf, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
+import { enterRequest, entered, idOf, leaveRequest, left, queueOf, readRequest } from './requests.js';
 import { streamed } from './stream.js';
-import { watch } from './watch.js';
-import type { Changes } from './watch.js';
-
-/** etcd counts lease ids as int64 and npm etcd3 writes them in decimal. */
-const idOf = ({ id }: Lease): string => BigInt(`0x${id}`).toString();
+import { createWatches } from './watches.js';
 
 /** etcd grants whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
@@ -54,19 +69,50 @@ export interface Etcd3Backend extends LockBackend {
 export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
-  /** One call, as one cold attempt. The client cannot cancel a call: the deadline ends what nobody waits for. */
-  const call = <T>(what: string, run: (client: Etcd3) => Promise<T>): Observable<T> =>
-    defer(() => from(run(source.client()))).pipe(
-      catchError((error: unknown) => throwError(() => toBackendError(what, error))),
+  const send: Send = (txn, within) =>
+    call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(within))).pipe(
+      map(({ header, succeeded, responses }) => ({ revision: BigInt(header.revision), succeeded, responses })),
     );
+  const commit = createGroupCommit(send);
+
+  const watches = createWatches(() => {
+    const { client, failed } = source.endpoint();
+    return { open: () => client.watchClient.watch(), failed };
+  });
 
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
   const keepAlive = (lease: Lease): Observable<Renewed> =>
-    streamed('renew the lease', () => source.client().leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
-      take(1),
+    tried(source, ({ renewing }) =>
+      streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
+    ).pipe(
       map(({ TTL }) => Number(TTL) * 1000),
       map((ttl): Renewed => (ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' })),
     );
+
+  /** All of it, page by page, as it was when the first page was read. */
+  const read = (key: string, within: number): Observable<Queue> => {
+    const first = commit(
+      { txn: { success: [{ request_range: readRequest(key) }] }, name: key, kind: 'read', lease: '' },
+      within,
+    );
+    const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
+      call(source, `read the queue of "${key}"`, (client) =>
+        client.kv.range({ ...readRequest(key, after.key), revision: revision.toString() }, deadlineIn(within)),
+      ).pipe(map(({ kvs, more }) => ({ revision, kvs, more })));
+    return first.pipe(
+      map(({ revision, responses: [response] }): Page => {
+        const { kvs = [], more = false } = response?.response_range ?? {};
+        return { revision, kvs, more };
+      }),
+      expand(({ revision, kvs, more }) => {
+        const last = kvs.at(-1);
+        return more && last ? page(revision, last) : EMPTY;
+      }),
+      reduce((all, { revision, kvs }) => ({ revision, stored: [...all.stored, ...kvs] }), NOTHING),
+      map(({ revision, stored }) => queueOf(key, revision, stored)),
+      inWords(`read the queue of "${key}"`),
+    );
+  };
 
   return {
     name: 'etcd3',
@@ -76,7 +122,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     close: () => source.close(),
 
     grant: (lease, within) =>
-      call('grant a lease', (client) =>
+      call(source, 'grant a lease', (client) =>
         client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(within)),
       ).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
@@ -94,114 +140,81 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     renew: keepAlive,
 
     revoke: (lease, within) =>
-      call('revoke the lease', (client) =>
+      call(source, 'revoke the lease', (client) =>
         client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(within)),
       ).pipe(
         map(() => undefined),
         orWhen(isLeaseGone, () => of(undefined)),
       ),
 
-    enter: (claim, within) =>
-      call(`queue for "${claim.key}"`, (client) => client.kv.txn(enterRequest(claim), deadlineIn(within))).pipe(
-        map(({ header, responses }) => entered(claim, BigInt(header.revision), responses)),
+    enter: (claim, within, look) =>
+      commit({ txn: enterRequest(claim, look), name: claim.key, kind: 'enter', lease: claim.lease.id }, within).pipe(
+        map((answer) => entered(claim, answer)),
         orWhen(isLeaseGone, () => of<Entered>({ status: 'lease-gone' })),
+        inWords(`queue for "${claim.key}"`),
       ),
 
-    leave: (claim, mine, within) =>
-      call(`release "${claim.key}"`, (client) => client.kv.txn(leaveRequest(claim, mine), deadlineIn(within))).pipe(
-        map((): Left => ({ heir: 'unknown' })),
+    leave: (claim, mine, within, heir) =>
+      commit(
+        { txn: leaveRequest(claim, mine, heir), name: claim.key, kind: 'leave', lease: claim.lease.id },
+        within,
+      ).pipe(
+        map((answer) => left(answer, heir)),
         orWhen(isLeaseGone, () => of<Left>({ heir: 'unknown' })),
+        inWords(`release "${claim.key}"`),
       ),
 
-    probe: () => of(undefined),
-    audit: () => of(() => true),
+    queue(key, within, from) {
+      if (from) return watches.follow(from);
+      return read(key, within).pipe(switchMap((queue) => concat(of(queue), watches.follow(queue))));
+    },
+
+    probe: () => watches.probe(),
+
+    audit: (lease, within) =>
+      call(source, 'audit the lease', (client) =>
+        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, deadlineIn(within)),
+      ).pipe(
+        map(({ keys }) => {
+          const there = new Set(keys.map((key) => key.toString()));
+          return (key, { id }) => there.has(`${key}/${id}`);
+        }),
+      ),
 
     async guard(held) {
       const { key, fencingToken } = held;
-      if (!held.isHeld()) throw new LockNotOwnedError({ key });
+      const lost = (): LockNotOwnedError => new LockNotOwnedError({ key });
+      // Until then a predecessor in this process could still write under its own guard.
+      await lastValueFrom(settled(held).pipe(takeUntil(ended(held))), { defaultValue: undefined });
+      if (!held.isHeld()) throw lost();
       const prefix = prefixOf(key);
       const token = fencingToken.toString();
       const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
-      const { kvs } = await firstValueFrom(
-        call(`guard "${key}"`, (client) =>
+      const { kvs } = await lastValueFrom(
+        call(source, `guard "${key}"`, (client) =>
           client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, deadlineIn(held.remaining())),
         ),
       );
-      const [claim] = kvs;
-      if (!claim || !held.isHeld()) throw new LockNotOwnedError({ key });
+      const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
+      if (!claim || !held.isHeld()) throw lost();
       return [claim.key, 'Create', '==', token];
     },
-
-    queue: (key, within) => {
-      const prefix = prefixOf(key);
-      const range = { key: prefix, range_end: endOf(prefix) };
-      return call(`read the queue of "${key}"`, (client) => client.kv.range(range, deadlineIn(within))).pipe(
-        switchMap(({ header, kvs }) => {
-          const revision = BigInt(header.revision);
-          const start = { revision, stored: new Map(kvs.map((kv) => [kv.key.toString('latin1'), kv])) };
-          return watch(() => source.client(), range, revision).pipe(scan(applied, start), startWith(start));
-        }),
-        map(({ revision, stored }): Queue => ({ key, revision, claims: claimsOf(key, [...stored.values()]) })),
-      );
-    },
   };
 }
 
-/** An answer of the server that its client reports as an error. */
-const orWhen = <T>(isAnswer: (cause: unknown) => boolean, answer: () => Observable<T>): MonoTypeOperatorFunction<T> =>
-  catchError((error: unknown) =>
-    error instanceof BackendError && isAnswer(error.cause) ? answer() : throwError(() => error),
-  );
-
-type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
-type TxnResponses = Awaited<ReturnType<Etcd3['kv']['txn']>>['responses'];
-
-/** Queues unless it is there already or withdrawn, and reads the queue at that same revision. */
-function enterRequest(claim: Claim): TxnRequest {
-  const key = claimKey(claim);
-  const prefix = prefixOf(claim.key);
-  const queue = { request_range: { key: prefix, range_end: endOf(prefix) } };
-  return {
-    compare: [
-      { key, target: 'Create', result: 'Equal', create_revision: '0' },
-      { key: tombstoneKey(claim), target: 'Create', result: 'Equal', create_revision: '0' },
-    ],
-    success: [{ request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) } }, queue],
-    failure: [queue],
-  };
-}
-
-function entered(claim: Claim, revision: bigint, responses: TxnResponses): Entered {
-  const stored = responses.at(-1)?.response_range.kvs ?? [];
-  const claims = claimsOf(claim.key, stored);
-  const id = claimKey(claim).subarray(prefixOf(claim.key).length).toString();
-  const mine = claims.find((queued) => queued.id === id);
-  if (mine) return { status: 'entered', claim: mine, queue: { key: claim.key, revision, claims } };
-  throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
-}
-
-/** Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later. */
-function leaveRequest(claim: Claim, mine: QueuedClaim | undefined): TxnRequest {
-  const key = claimKey(claim);
-  const gone = { request_delete_range: { key } };
-  if (mine) {
-    const compare = { key, target: 'Create', result: 'Equal', create_revision: mine.token.toString() } as const;
-    return { compare: [compare], success: [gone] };
-  }
-  return { success: [{ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } }, gone] };
-}
-
-interface StoredQueue {
+/** Some keys of a prefix, and whether there are more. */
+interface Page {
   readonly revision: bigint;
-  readonly stored: ReadonlyMap<string, StoredClaim>;
+  readonly kvs: readonly StoredClaim[];
+  readonly more: boolean;
 }
 
-/** From the watch's events to the queue, without reading again. */
-function applied({ stored }: StoredQueue, { revision, events }: Changes): StoredQueue {
-  const next = new Map(stored);
-  for (const { type, kv } of events) {
-    if (type === 'Put') next.set(kv.key.toString('latin1'), kv);
-    else next.delete(kv.key.toString('latin1'));
-  }
-  return { revision, stored: next };
-}
+const NOTHING: { revision: bigint; stored: readonly StoredClaim[] } = { revision: 0n, stored: [] };
+
+/** Emits when the lock is given back or lost. */
+const ended = (held: HeldLock): Observable<unknown> =>
+  held.renewals$.pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+    endWith(true),
+  );

@@ -3,11 +3,21 @@
  */
 import { Etcd3 } from 'etcd3';
 import type { IOptions } from 'etcd3';
+import { deadlineIn } from '../../core/clock.js';
 
-/** The client, made when first needed. */
+/** A way to the server. */
+export interface Endpoint {
+  readonly client: Etcd3;
+  /** For renewals: they need no token, so they are not to wait for one. */
+  readonly renewing: Etcd3;
+  /** Did not answer: the next request goes to another one. */
+  failed(): void;
+}
+
+/** The clients, made when first needed. */
 export interface ClientSource {
-  client(): Etcd3;
-  /** Closes the client if it is ours. */
+  endpoint(): Endpoint;
+  /** Closes the clients if they are ours. */
   close(): void;
   readonly notes: readonly string[];
 }
@@ -19,18 +29,50 @@ const DEFAULT_POLICY =
 
 export function clientSource(clientOrOptions: Etcd3 | IOptions): ClientSource {
   if (clientOrOptions instanceof Etcd3) {
-    return { client: () => clientOrOptions, close: () => undefined, notes: [DEFAULT_POLICY] };
+    const endpoint = { client: clientOrOptions, renewing: clientOrOptions, failed: () => undefined };
+    return { endpoint: () => endpoint, close: () => undefined, notes: [DEFAULT_POLICY] };
   }
-  let made: Etcd3 | undefined;
+  const { hosts, auth, ...rest } = clientOrOptions;
+  const urls = typeof hosts === 'string' ? [hosts] : hosts;
+  const made = new Map<number, { client: Etcd3; renewing: Etcd3 }>();
+  let current = Math.floor(Math.random() * urls.length);
+  const make = (host: string, signedIn: boolean): Etcd3 =>
+    new Etcd3({
+      faultHandling: { global: plain, host: () => plain },
+      ...rest,
+      ...(auth && signedIn && { auth: { callOptions: () => deadlineIn(SIGN_IN_WITHIN), ...auth } }),
+      hosts: host,
+    });
   return {
-    client: () => (made ??= new Etcd3({ faultHandling: { global: plain, host: () => plain }, ...clientOrOptions })),
+    endpoint: () => {
+      const place = current;
+      const host = urls[place] ?? '';
+      let clients = made.get(place);
+      if (!clients) {
+        const client = make(host, true);
+        clients = { client, renewing: auth ? make(host, false) : client };
+        made.set(place, clients);
+      }
+      return {
+        ...clients,
+        failed: () => {
+          if (place === current) current = (current + 1) % urls.length;
+        },
+      };
+    },
     close: () => {
-      made?.close();
-      made = undefined;
+      for (const { client, renewing } of made.values()) {
+        client.close();
+        renewing.close();
+      }
+      made.clear();
     },
     notes: [],
   };
 }
+
+/** A token costs the server some 60 ms; without an end a host that is frozen would keep every later request waiting. */
+const SIGN_IN_WITHIN = 2000;
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 

@@ -33,6 +33,12 @@ const MEANINGS: readonly Meaning[] = [
   },
   { matches: /ClientClosed/, retryable: false, advice: 'the etcd client was closed: close the locks first.' },
   {
+    matches: /certificate|SSL routines/i,
+    retryable: true,
+    advice:
+      'no TLS connection, because of a certificate: check `credentials` of the client, and `hosts` against the names in the certificate of the server.',
+  },
+  {
     matches: /Unavailable|ECONNREFUSED|failed to connect|No connection established/i,
     retryable: true,
     advice: 'nobody answers there: is etcd up, and are `hosts` of the client right?',
@@ -57,3 +63,7 @@ export const isLeaseGone = (error: unknown): boolean =>
 /** The lease that was to be granted exists: an earlier grant of ours, whose answer was lost. */
 export const isLeaseKnown = (error: unknown): boolean =>
   error instanceof Error && error.message.includes('lease already exists');
+
+/** More operations in one transaction than the server takes. */
+export const isTooManyOperations = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes('too many operations');

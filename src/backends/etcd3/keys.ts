@@ -3,7 +3,8 @@
  * rxlock exclude each other. A claim on `name` is the key `name/<lease id, hexadecimal>-<claim id>`.
  */
 import type { JsonValue } from '../../core/json.js';
-import type { Claim, QueuedClaim } from '../../core/port.js';
+import { indexOf, placeFor } from '../../core/place.js';
+import type { Claim, Queue, QueuedClaim } from '../../core/port.js';
 
 /** A key-value pair as npm etcd3 reads it. */
 export interface StoredClaim {
@@ -33,6 +34,9 @@ export const claimKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}/${ch
  */
 export const tombstoneKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}\0${childOf(claim)}`);
 
+/** The key of a claim that we know from the queue of a name. */
+export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
+
 /** What is written as the value: for people and observers, no rule depends on who can be told from it. */
 export const encodeClaim = ({ lease, kind, since, meta }: Claim): Buffer =>
   Buffer.from(JSON.stringify({ owner: lease.owner, kind, since: since.toISOString(), meta }));
@@ -41,9 +45,49 @@ export const encodeClaim = ({ lease, kind, since, meta }: Claim): Buffer =>
 export function claimsOf(name: string, stored: readonly StoredClaim[]): readonly QueuedClaim[] {
   const skip = prefixOf(name).length;
   return stored
-    .filter(({ key }) => !key.subarray(skip).includes('/'))
+    .filter(({ key }) => !key.includes('/', skip))
     .map((entry) => decodeClaim(name, entry))
     .sort((a, b) => (a.token < b.token ? -1 : 1));
+}
+
+/** A claim of ours as it stands in the queue after it came in. */
+export const queuedAs = (claim: Claim, revision: bigint): QueuedClaim => ({
+  id: childOf(claim),
+  token: revision,
+  stamp: revision.toString(),
+  kind: claim.kind,
+  owner: claim.lease.owner,
+  since: claim.since,
+  meta: claim.meta,
+});
+
+/** One change of a key, as etcd tells it. */
+export interface Change {
+  readonly type: 'Put' | 'Delete';
+  readonly kv: StoredClaim;
+}
+
+/** The queue after some changes below its name, without reading it again. */
+export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
+  const skip = prefixOf(queue.key).length;
+  const claims = [...queue.claims];
+  let { revision } = queue;
+  for (const { type, kv } of changes) {
+    // The last event's, not the header's: that is ahead of the events while a watch catches up.
+    revision = BigInt(kv.mod_revision);
+    if (kv.key.includes('/', skip)) continue;
+    const id = kv.key.toString('utf8', skip);
+    const claim = type === 'Put' ? decodeClaim(queue.key, kv) : undefined;
+    const there = claim ? indexOf(claims, claim.token) : -1;
+    if (claim && there >= 0) {
+      claims[there] = claim;
+      continue;
+    }
+    const before = claims.findIndex((one) => one.id === id);
+    if (before >= 0) claims.splice(before, 1);
+    if (claim) claims.splice(placeFor(claims, claim.token), 0, claim);
+  }
+  return { key: queue.key, revision, claims };
 }
 
 /** A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. */
