@@ -42,7 +42,8 @@ export interface Street {
   empty(line: Line): void;
 }
 
-/** What waiters are told of who is ahead is conflated: a thousand of them are told a hundred times a ttl at most. */
+/** Where more than these wait here, what they are told of who is ahead is conflated: so many times a ttl at most. */
+const FEW = 16;
 const TELLINGS_PER_TTL = 100;
 
 /** One of our claims in a line. */
@@ -328,7 +329,7 @@ export class Line {
     if (waiting.length === 0) return;
     const holders = holding(this.#claims).map(holderOf);
     const told = waiting.filter((member) => this.#tellBlocked(member, holders));
-    if (told.length === 0 || !isDue) return;
+    if (told.length <= FEW || !isDue) return;
     const { time, settings } = this.#engine;
     this.#conflating = time.after(Math.ceil(settings.ttl / TELLINGS_PER_TTL)).subscribe(() => {
       this.#conflating = undefined;

@@ -24,6 +24,9 @@ export type Send = (txn: TxnRequest, within: number) => Observable<TxnAnswer>;
 /** No timer: what is ready goes out at once while fewer than these are under way, and is collected while they are. */
 const MOST_IN_FLIGHT = 4;
 
+/** Claims on one name cannot travel together, so nothing is gained by collecting them. */
+const MOST_ALONE = 64;
+
 /** etcd counts operations by depth: outer ones + the largest member's must not exceed `--max-txn-ops`, 128. */
 const MOST_MEMBERS = 120;
 
@@ -52,7 +55,7 @@ export function createGroupCommit(send: Send): (member: Member, within: number) 
   };
 
   const flush = (): void => {
-    while (inFlight < MOST_IN_FLIGHT) {
+    while (inFlight < MOST_IN_FLIGHT || (inFlight < MOST_ALONE && waiting.length > 1 && isOfOneName(waiting))) {
       const group = takeGroup();
       if (group.length === 0) return;
       inFlight += 1;
@@ -118,6 +121,9 @@ export function createGroupCommit(send: Send): (member: Member, within: number) 
 }
 
 const isAlike = (a: Member, b: Member): boolean => a.lease === b.lease && (a.kind === 'read') === (b.kind === 'read');
+
+const isOfOneName = ([first, ...others]: readonly Member[]): boolean =>
+  first?.kind === 'enter' && others.every(({ name }) => name === first.name);
 
 function together(send: Send, group: readonly Waiting[]): Observable<readonly TxnAnswer[]> {
   const [only] = group;
