@@ -122,56 +122,100 @@ function mirror() {
 }
 
 /**
+ * Flags of etcd without their dashes, such as `{ 'auth-token-ttl': 1 }`.
+ *
+ * @typedef {Readonly<Record<string, string | number | boolean>>} EtcdFlags
+ */
+
+/**
+ * @typedef {object} EtcdProcess
+ * @property {() => Promise<void>} start resolves when it serves; again after a `kill`, as the same member
+ * @property {(signal: NodeJS.Signals) => boolean} signal
+ * @property {() => Promise<void>} kill resolves when it is gone
+ */
+
+/**
+ * A process of etcd that dies with this one.
+ *
+ * @param {string} binary
+ * @param {EtcdFlags} flags
+ * @returns {EtcdProcess}
+ */
+function etcdProcess(binary, flags) {
+  const given = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  let running;
+
+  return {
+    async start() {
+      const server = spawn(binary, given, { stdio: ['ignore', 'ignore', 'pipe'] });
+      const killed = () => server.kill('SIGKILL');
+      process.once('exit', killed);
+      const exited = new Promise((resolve) => server.once('exit', resolve));
+      void exited.then(() => process.off('exit', killed));
+      running = { server, exited };
+
+      await new Promise((resolve, reject) => {
+        let log = '';
+        server.stderr.on('data', (chunk) => {
+          log = `${log}${chunk}`.slice(-4000);
+          if (log.includes('ready to serve client requests')) resolve(undefined);
+        });
+        server.once('error', reject);
+        server.once('exit', (code) => reject(new Error(`etcd ended with ${code} before it was ready:\n${log}`)));
+      });
+    },
+    signal: (signal) => running?.server.kill(signal) ?? false,
+    async kill() {
+      running?.server.kill('SIGKILL');
+      await running?.exited;
+    },
+  };
+}
+
+/**
  * @typedef {object} EtcdServer
  * @property {string} url of the client API, v3 and v2
  * @property {string} binary
  * @property {(signal: NodeJS.Signals) => boolean} signal
+ * @property {() => Promise<void>} restart kills it and starts it again, with its data; resolves when it serves
  * @property {() => Promise<void>} stop kills it and removes its data
  */
 
 /**
- * Starts an etcd on free loopback ports, with its v2 API on; resolves when it serves.
+ * Starts an etcd on free loopback ports, with its v2 API on; resolves when it serves. With a `cert-file` among the
+ * flags it speaks TLS.
  *
  * @param {string} [suite] of Debian
+ * @param {EtcdFlags} [flags] further ones
  * @returns {Promise<EtcdServer>}
  */
-async function startEtcd(suite) {
+async function startEtcd(suite, flags = {}) {
   const binary = findEtcd(suite);
   const data = mkdtempSync(join(tmpdir(), 'rxlock-etcd-'));
-  const url = `http://127.0.0.1:${await freePort()}`;
+  const url = `${'cert-file' in flags ? 'https' : 'http'}://127.0.0.1:${await freePort()}`;
   const peerUrl = `http://127.0.0.1:${await freePort()}`;
-  const options = {
+  const { start, signal, kill } = etcdProcess(binary, {
     'data-dir': data,
     'listen-client-urls': url,
     'advertise-client-urls': url,
     'listen-peer-urls': peerUrl,
     'initial-advertise-peer-urls': peerUrl,
     'initial-cluster': `default=${peerUrl}`,
-  };
-  const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  const server = spawn(binary, [...given, '--enable-v2'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const exited = new Promise((resolve) => server.once('exit', resolve));
-  const killed = () => server.kill('SIGKILL');
-  process.once('exit', killed);
-
-  await new Promise((resolve, reject) => {
-    let log = '';
-    server.stderr.on('data', (chunk) => {
-      log = `${log}${chunk}`.slice(-4000);
-      if (log.includes('ready to serve client requests')) resolve(undefined);
-    });
-    server.once('error', reject);
-    server.once('exit', (code) => reject(new Error(`etcd ended with ${code} before it was ready:\n${log}`)));
+    'enable-v2': true,
+    ...flags,
   });
+  await start();
 
   return {
     url,
     binary,
-    signal: (signal) => server.kill(signal),
+    signal,
+    async restart() {
+      await kill();
+      await start();
+    },
     async stop() {
-      process.off('exit', killed);
-      server.kill('SIGKILL');
-      await exited;
+      await kill();
       rmSync(data, { recursive: true, force: true });
     },
   };
@@ -189,7 +233,7 @@ const freePort = () =>
     });
   });
 
-module.exports = { findEtcd, startEtcd };
+module.exports = { etcdProcess, findEtcd, freePort, startEtcd };
 
 if (require.main === module) {
   try {

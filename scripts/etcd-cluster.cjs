@@ -1,0 +1,102 @@
+/**
+ * A cluster of real etcds on loopback, whose members can be frozen, killed and started again.
+ */
+const { mkdtempSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { setTimeout: pause } = require('node:timers/promises');
+const { etcdProcess, findEtcd, freePort } = require('./etcd.cjs');
+
+/** How long the members may take to agree on a leader. An election takes 1 to 2 s, a split vote one more. */
+const ELECTED_WITHIN = 20_000;
+
+/** A frozen member does not answer at all. */
+const ANSWERS_WITHIN = 500;
+
+const LOOK_EVERY = 50;
+
+/**
+ * @typedef {object} EtcdMember
+ * @property {string} name
+ * @property {string} url of the client API
+ * @property {(signal: NodeJS.Signals) => boolean} signal `SIGSTOP` freezes it, `SIGCONT` thaws it
+ * @property {() => Promise<void>} kill with `SIGKILL`; resolves when it is gone
+ * @property {() => Promise<void>} start the same member again, after a kill; resolves when it serves
+ */
+
+/**
+ * @typedef {object} EtcdCluster
+ * @property {readonly EtcdMember[]} members
+ * @property {readonly string[]} urls
+ * @property {() => Promise<EtcdMember>} leader the member that leads, once those that answer agree on one that does
+ * @property {() => Promise<void>} stop kills all and removes their data
+ */
+
+/**
+ * Starts a cluster; resolves when every member serves.
+ *
+ * @param {string} [suite] of Debian
+ * @param {number} [nodes]
+ * @returns {Promise<EtcdCluster>}
+ */
+async function startCluster(suite, nodes = 3) {
+  const binary = findEtcd(suite);
+  const data = mkdtempSync(join(tmpdir(), 'rxlock-etcd-'));
+  const ports = await Promise.all(Array.from({ length: 2 * nodes }, freePort));
+  const names = Array.from({ length: nodes }, (_, i) => `m${i + 1}`);
+  const url = (i) => `http://127.0.0.1:${ports[i]}`;
+  const peerUrl = (i) => url(nodes + i);
+  const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(',');
+
+  const members = names.map((name, i) => ({
+    name,
+    url: url(i),
+    ...etcdProcess(binary, {
+      name,
+      'data-dir': join(data, name),
+      'listen-client-urls': url(i),
+      'advertise-client-urls': url(i),
+      'listen-peer-urls': peerUrl(i),
+      'initial-advertise-peer-urls': peerUrl(i),
+      'initial-cluster': initialCluster,
+    }),
+  }));
+  await Promise.all(members.map((member) => member.start()));
+
+  return {
+    members,
+    urls: members.map((member) => member.url),
+    async leader() {
+      const giveUpAt = performance.now() + ELECTED_WITHIN;
+      while (performance.now() < giveUpAt) {
+        const views = await Promise.all(members.map(viewOf));
+        const answered = views.filter((view) => view !== undefined);
+        const leading = answered.find(({ id, leader }) => id === leader);
+        if (leading && answered.every(({ leader }) => leader === leading.id)) return leading.member;
+        await pause(LOOK_EVERY);
+      }
+      throw new Error(`the cluster had no leader for ${ELECTED_WITHIN} ms`);
+    },
+    async stop() {
+      await Promise.all(members.map((member) => member.kill()));
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Its own id and that of whom it takes for the leader; nothing from a member that does not answer. */
+async function viewOf(member) {
+  try {
+    const answer = await fetch(`${member.url}/v3/maintenance/status`, {
+      method: 'POST',
+      body: '{}',
+      signal: AbortSignal.timeout(ANSWERS_WITHIN),
+    });
+    const { header, leader } = await answer.json();
+    return { member, id: header.member_id, leader };
+  } catch {
+    return undefined;
+  }
+}
+
+module.exports = { startCluster };
