@@ -37,8 +37,8 @@ export const GUARDS = {
   'a claim is withdrawn on unsubscribe': [
     [
       'src/lock/claim.ts',
-      'switchMap((answer) => leave$(engine, session, claim, answer, attempts))',
-      'switchMap(() => EMPTY)',
+      'isWorthLeaving(parts, answer, isClear) ? leave$(parts, entered, handedOn?.heir) : EMPTY',
+      'EMPTY',
     ],
   ],
   'a release is asked for until acknowledged': [
@@ -47,48 +47,50 @@ export const GUARDS = {
   'an attempt to enter is repeated as the same claim': [
     [
       'src/lock/claim.ts',
-      'backend.enter(claim, budget)',
-      'backend.enter({ ...claim, id: `${claim.id}x${String(attempts)}` }, budget)',
+      'backend.enter(claim, budget,',
+      'backend.enter({ ...claim, id: `${claim.id}x${String(engine.settings.random())}` }, budget,',
     ],
   ],
   'an unanswered attempt leaves a tombstone': [
-    [
-      'src/lock/claim.ts',
-      "answer?.status === 'entered' && attempts === 1 ? answer.claim",
-      "answer?.status === 'entered' ? answer.claim",
-    ],
+    ['src/lock/claim.ts', 'const entered = isClear ? mine : undefined;', 'const entered = mine;'],
   ],
   'an attempt under way is heard out before it is withdrawn': [
-    ['src/lock/claim.ts', 'if (attempts === 0 ||', 'if (!answer ||'],
+    ['src/session/bracket.ts', 'if (isUnderWay) heardOut = give;\n      else give();', 'give();'],
+    ['src/session/bracket.ts', 'if (attempts === 0) over', 'if (answer === undefined) over'],
   ],
   'the body is stopped before its claim leaves': [
     ['src/operators/using-lock.ts', '    subscriber.add(body);\n', ''],
     ['src/operators/using-lock.ts', 'body.add(held.renewals$.subscribe({ error: stop, complete: stop }));', ''],
   ],
   'the queue is read again after its stream broke': [
-    ['src/lock/queues.ts', 'return round$.pipe(repeat());', 'return round$;'],
+    ['src/lock/follower.ts', '.subscribe(() => this.start());', '.subscribe(() => undefined);'],
   ],
   'the queue is read again once in a while': [
-    ['src/lock/queues.ts', 'takeUntil(time.after(settings.ttl * (1 + settings.random()))),', ''],
+    ['src/lock/follower.ts', 'this.#engine.time.now() >= this.#readAgainAt', 'false'],
   ],
-  'a holder watches its own claim': [
-    [
-      'src/lock/claim.ts',
-      'return concat(of(first), later$)',
-      "return concat(of(first), first.status === 'first' ? defer(() => new Promise(() => undefined)) : later$)",
-    ],
-  ],
+  'a holder watches its own claim': [['src/lock/lines.ts', 'member.line.follow(member);', '']],
   'a view older than the claim says nothing about it': [
-    ['src/lock/claim.ts', 'filter((view) => view.queue.revision >= queue.revision),', ''],
+    ['src/core/place.ts', 'if (mine.token > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
-    ['src/lock/contend.ts', "if (!session.isAlive()) throw new SessionLost('expired');", ''],
-    ['src/lock/hold.ts', '!over && session.isAlive()', '!over'],
+    ['src/lock/contend.ts', "if (!session.isAlive()) return this.#failed(new PlaceLost('expired'));", ''],
+    ['src/lock/hold.ts', '!this.#isOver && this.#parts.session.isAlive()', '!this.#isOver'],
   ],
   'a waiter whose session ended queues again': [
-    ['src/lock/contend.ts', 'if (error instanceof SessionLost || (inTheWay', 'if ((inTheWay'],
+    [
+      'src/lock/contend.ts',
+      'error instanceof PlaceLost || (this.#inTheWay && isRetryable(error))',
+      'this.#inTheWay && isRetryable(error)',
+    ],
   ],
   'an ended session is revoked': [
-    ['src/session/session.ts', 'release: () => revoke$(engine, lease)', 'release: () => defer(() => [])'],
+    ['src/session/session.ts', 'giveBack: () => revoke$(engine, lease)', 'giveBack: () => of(undefined)'],
+  ],
+  'the lease is audited once in a while': [['src/lock/patrol.ts', '!isThere(line.key, mine)', 'false']],
+  'a release is acknowledged before a hand-off, unless the body was done': [
+    ['src/lock/claim.ts', 'isHandedOn && entered ? line.handOn', 'entered ? line.handOn'],
+  ],
+  'a claim of an earlier round that leaves late ends no later hold': [
+    ['src/lock/contend.ts', 'if (this.#entry === entry) this.#endHold();', 'this.#endHold();'],
   ],
 };

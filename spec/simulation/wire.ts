@@ -15,6 +15,8 @@ export interface Wire {
   loseReplies(ms: number): void;
   /** Replies take up to this much longer. */
   slow(ms: number, by: number): void;
+  /** The next event of a watch gets lost, and its stream goes on: servers have had such bugs. */
+  loseNextEvent(): void;
   /** From now on every message arrives, soon. */
   heal(): void;
 }
@@ -37,6 +39,7 @@ export function createWire(
   let slowUntil = 0;
   let slowBy = 0;
   let healed = false;
+  let eventsToLose = 0;
   const streams = new Set<() => void>();
 
   const delay = (): number => {
@@ -84,7 +87,8 @@ export function createWire(
             machine.whenAwake(last, () => {
               // In a partition it stays silent, and what was told meanwhile is gone for good. Single events get lost, too:
               // servers have had such bugs, and the engine reads again once in a while for their sake.
-              if (arrives()) subscriber.next(event);
+              if (eventsToLose > 0) eventsToLose -= 1;
+              else if (arrives()) subscriber.next(event);
             });
           }),
         );
@@ -116,6 +120,9 @@ export function createWire(
     slow(ms, by) {
       slowUntil = world.now() + ms;
       slowBy = by;
+    },
+    loseNextEvent() {
+      eventsToLose += 1;
     },
     heal() {
       healed = true;

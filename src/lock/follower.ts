@@ -46,7 +46,7 @@ export class Follower {
           this.#failures = 0;
           if (!watch.closed) this.#ear.seen(queue);
         },
-        error: (cause: unknown) => this.broken(cause instanceof Error ? cause : new Error(String(cause))),
+        error: (cause: unknown) => this.broken(cause),
       }),
     );
   }
@@ -61,8 +61,9 @@ export class Follower {
   }
 
   /** What it is told can be relied on no more; it reads again, after a pause. */
-  broken(cause: Error): void {
+  broken(reason: unknown): void {
     if (this.#watch.closed) return;
+    const cause = reason instanceof Error ? reason : new Error(String(reason));
     const { time, settings } = this.#engine;
     this.#failures += 1;
     this.#watch.unsubscribe();

@@ -197,7 +197,7 @@ export class Line {
   }
 
   /** What was told of late cannot be relied on. */
-  doubt(cause: Error): void {
+  doubt(cause: unknown): void {
     this.#follower?.broken(cause);
   }
 

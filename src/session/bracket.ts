@@ -64,6 +64,16 @@ export function bracket<R, T>(engine: Engine, { attempt, use, giveBack }: Bracke
       engine.background.run(back$, () => subscriber.complete());
     };
 
+    const begin = (resource: R): void => {
+      using = use(resource, letGo).subscribe({
+        next: (value) => subscriber.next(value),
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      });
+      // Let go while it began.
+      if (!isWanted) using.unsubscribe();
+    };
+
     const acquire$ = defer(() => {
       attempts += 1;
       isUnderWay = true;
@@ -80,14 +90,8 @@ export function bracket<R, T>(engine: Engine, { attempt, use, giveBack }: Bracke
         next: (resource) => {
           isUnderWay = false;
           answer = resource;
-          if (!isWanted) return heardOut?.();
-          using = use(resource, letGo).subscribe({
-            next: (value) => subscriber.next(value),
-            error: (error: unknown) => subscriber.error(error),
-            complete: () => subscriber.complete(),
-          });
-          // Let go while it began.
-          if (!isWanted) using.unsubscribe();
+          if (isWanted) begin(resource);
+          else heardOut?.();
         },
         error: (error: unknown) => {
           isUnderWay = false;

@@ -5,7 +5,7 @@
 import { Observable } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import type { IDuplexStream } from 'etcd3';
-import { BackendError } from '../../core/errors.js';
+import type { BackendError } from '../../core/errors.js';
 import type { Queue } from '../../core/port.js';
 import { toBackendError } from './errors.js';
 import { appliedTo, endOf, prefixOf } from './keys.js';

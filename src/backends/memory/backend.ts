@@ -41,7 +41,7 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     grant: (lease) => answer(() => server.grant(lease)),
     renew: (lease) => answer(() => server.renew(lease)),
     revoke: (lease) => answer(() => server.revoke(lease)),
-    enter: (claim) => answer(() => server.enter(claim)),
+    enter: (claim, _, look) => answer(() => server.enter(claim, look)),
     leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
     queue: (key) => server.queue(key),
     probe: () => of(undefined),

@@ -24,7 +24,7 @@ export interface MemoryServer {
   grant(lease: Lease): { readonly ttl: number };
   renew(lease: Lease): Renewed;
   revoke(lease: Lease): void;
-  enter(claim: Claim): Entered;
+  enter(claim: Claim, look: boolean): Entered;
   leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
   queue(key: string): Observable<Queue>;
   audit(lease: Lease): Audit;
@@ -112,7 +112,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
 
     revoke: ({ id }) => drop(id),
 
-    enter(claim) {
+    enter(claim, look) {
       const lease = alive(claim.lease);
       const name = nameOf(claim);
       if (!lease) return { status: 'lease-gone' };
@@ -121,15 +121,16 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
 
       const claims = queues.get(claim.key) ?? [];
       const there = claims.find(({ id }) => id === name);
-      if (there) return { status: 'entered', claim: there, queue: queueOf(claim.key) };
+      if (there) return { status: 'entered', claim: there, queue: look ? queueOf(claim.key) : undefined };
 
       const token = revision + 1n;
       const { kind, since, meta } = claim;
       const { owner } = claim.lease;
       const mine = { id: name, token, stamp: token.toString(), kind, owner, since, meta };
       lease.claims.set(name, claim.key);
-      put(claim.key, [...claims, mine]);
-      return { status: 'entered', claim: mine, queue: { key: claim.key, revision: token, claims: [...claims, mine] } };
+      const queue = { key: claim.key, revision: token, claims: [...claims, mine] };
+      put(claim.key, queue.claims);
+      return { status: 'entered', claim: mine, queue: look ? queue : undefined };
     },
 
     leave(claim, entered, heir) {

@@ -1,0 +1,95 @@
+/**
+ * The patrol: goes around the lines that are followed, and finds out what no event tells.
+ */
+import { EMPTY, catchError, concat, concatMap, defer, mergeMap, repeat, tap } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
+import type { Lease } from '../core/port.js';
+import { attempt } from '../session/attempts.js';
+import type { Engine } from '../session/engine.js';
+import type { Line, Member } from './line.js';
+
+export interface Patrol {
+  /** The line is followed from now on. */
+  add(line: Line): void;
+  stop(): void;
+}
+
+/**
+ * One round in `renewEvery`, while anything is followed:
+ *
+ * - lines that nobody needs any more are left, those with waiters and observers are read again once in one to two ttl;
+ * - one probe for all watches: a server that has gone silent is found out;
+ * - one audit a lease, once in one to two ttl, tells holders of a deletion whose event got lost.
+ */
+export function createPatrol(engine: Engine): Patrol {
+  const { backend, time, settings } = engine;
+  const every = settings.renewEvery ?? settings.ttl / 3;
+  const answerTime = settings.ttl / 6;
+  const followed = new Set<Line>();
+  let auditAt = 0;
+  let walking: Subscription | undefined;
+
+  const isAuditDue = (): boolean => {
+    // Without a shared lease, each renewal compares the claim itself.
+    if (backend.leasePer !== 'session' || time.now() < auditAt) return false;
+    auditAt = time.now() + settings.ttl * (1 + settings.random());
+    return true;
+  };
+
+  const probe$ = defer(() => attempt(engine, 'are you there', answerTime, backend.probe(answerTime))).pipe(
+    catchError((cause: unknown) => {
+      for (const line of [...followed]) line.doubt(cause);
+      return EMPTY;
+    }),
+  );
+
+  const audit = ([lease, holders]: [Lease, readonly Member[]]): Observable<unknown> =>
+    attempt(engine, 'audit', answerTime, backend.audit(lease, answerTime)).pipe(
+      tap((isThere) => {
+        for (const { line, mine, status } of holders) {
+          if (status === 'first' && !isThere(line.key, mine)) line.readAgain();
+        }
+      }),
+      // The next round asks again, and a lease that is gone is the session's to tell.
+      catchError(() => EMPTY),
+    );
+  const audit$ = defer(() => holdersByLease(followed)).pipe(mergeMap(audit));
+
+  const round$ = defer(() => {
+    for (const line of [...followed]) if (!line.patrol(every)) followed.delete(line);
+    if (followed.size === 0) return EMPTY;
+    return isAuditDue() ? concat(probe$, audit$) : probe$;
+  });
+  const walk$ = defer(() => time.after(every)).pipe(
+    concatMap(() => round$),
+    repeat({
+      delay: () => {
+        if (followed.size === 0) walking?.unsubscribe();
+        return [0];
+      },
+    }),
+  );
+
+  return {
+    add(line) {
+      followed.add(line);
+      if (!walking || walking.closed) walking = walk$.subscribe();
+    },
+    stop() {
+      followed.clear();
+      walking?.unsubscribe();
+    },
+  };
+}
+
+function holdersByLease(lines: Iterable<Line>): Map<Lease, Member[]> {
+  const byLease = new Map<Lease, Member[]>();
+  for (const line of lines) {
+    for (const holder of line.holders()) {
+      const others = byLease.get(holder.lease);
+      if (others) others.push(holder);
+      else byLease.set(holder.lease, [holder]);
+    }
+  }
+  return byLease;
+}
