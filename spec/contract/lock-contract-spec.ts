@@ -461,6 +461,26 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         await lastValueFrom(admin.revoke(mine, 2000));
       });
 
+      it('a claim that leaves says whether the next one is still there, and an audit which ones are', async () => {
+        fresh();
+        const mine = lease('1000000000000005');
+        await lastValueFrom(admin.grant(mine, 2000));
+        const [a, b] = [claimOf(mine, '0'), claimOf(mine, '1')];
+        const first = await lastValueFrom(admin.enter(a, 2000, true));
+        const second = await lastValueFrom(admin.enter(b, 2000, false));
+        if (first.status !== 'entered' || second.status !== 'entered') throw new Error('not entered');
+        expect(first.queue?.claims).toEqual([first.claim]);
+        expect(second.queue).toBeUndefined();
+        const heir = second.claim;
+        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
+        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
+        const isThere = await lastValueFrom(admin.audit(mine, 2000));
+        expect([isThere(key, first.claim), isThere(key, heir)]).toEqual([false, true]);
+        await lastValueFrom(admin.leave(b, heir, 2000));
+        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'gone' });
+        await lastValueFrom(admin.revoke(mine, 2000));
+      });
+
       it('a renewal or a claim on a lease that is gone says so', async () => {
         fresh();
         const none = lease('1000000000000004');

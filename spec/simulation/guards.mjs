@@ -52,7 +52,7 @@ export const GUARDS = {
     ],
   ],
   'an unanswered attempt leaves a tombstone': [
-    ['src/lock/claim.ts', 'const entered = isClear ? mine : undefined;', 'const entered = mine;'],
+    ['src/lock/claim.ts', 'const entered = isClear ? there : undefined;', 'const entered = there;'],
   ],
   'an attempt under way is heard out before it is withdrawn': [
     ['src/session/bracket.ts', 'if (isUnderWay) heardOut = give;\n      else give();', 'give();'],

@@ -72,9 +72,10 @@ export function createEntry(parts: ClaimParts): Entry {
     giveBack(answer, isClear) {
       leaving();
       // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
-      const entered = isClear ? mine : undefined;
+      const there = answer?.status === 'entered' ? answer.claim : undefined;
+      const entered = isClear ? there : undefined;
       const line = lines.at(claim.key);
-      if (mine) line.leaves(mine);
+      if (there) line.leaves(there);
       const handedOn = isHandedOn && entered ? line.handOn(entered) : undefined;
       const left$ = isWorthLeaving(parts, answer, isClear) ? leave$(parts, entered, handedOn?.heir) : EMPTY;
       return left$.pipe(

@@ -27,7 +27,7 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
   {
-    matches: /InvalidArgument|too large|OutOfRange/i,
+    matches: /InvalidArgument|too large|larger than max|OutOfRange/i,
     retryable: false,
     advice: 'the server refuses the request as such.',
   },
