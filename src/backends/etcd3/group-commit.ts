@@ -38,7 +38,8 @@ interface Waiting extends Member {
 }
 
 export function createGroupCommit(send: Send): (member: Member, within: number) => Observable<TxnAnswer> {
-  let waiting: Waiting[] = [];
+  /** By name, in the order of their coming. */
+  const waiting = new Map<string, Waiting[]>();
   let inFlight = 0;
   let isFlushing = false;
   /** Learnt from the error of a server with a smaller `--max-txn-ops`. */
@@ -55,7 +56,7 @@ export function createGroupCommit(send: Send): (member: Member, within: number) 
   };
 
   const flush = (): void => {
-    while (inFlight < MOST_IN_FLIGHT || (inFlight < MOST_ALONE && waiting.length > 1 && isOfOneName(waiting))) {
+    while (inFlight < MOST_IN_FLIGHT || (inFlight < MOST_ALONE && isOfOneName(waiting))) {
       const group = takeGroup();
       if (group.length === 0) return;
       inFlight += 1;
@@ -90,40 +91,54 @@ export function createGroupCommit(send: Send): (member: Member, within: number) 
     }
     if (isTooManyOperations(error.cause)) most = Math.max(1, Math.floor(group.length / 2));
     else for (const member of group) member.isSuspect = true;
-    waiting = [...group.filter(({ subscriber }) => !subscriber.closed), ...waiting];
+    for (const member of [...group].reverse()) enqueue(member, 'first');
     flushSoon();
   };
 
-  /** The next ones that may travel together, in the order of their coming as far as one name is concerned. */
+  /** The next ones that may travel together: of each name the oldest, and those behind it that need no order. */
   const takeGroup = (): readonly Waiting[] => {
     const group: Waiting[] = [];
-    const later: Waiting[] = [];
-    const names = new Map<string, Member['kind']>();
-    for (const member of waiting) {
-      if (member.subscriber.closed) continue;
-      const [first] = group;
-      const there = names.get(member.name);
-      const fits = !first || (group.length < most && !first.isSuspect && !member.isSuspect && isAlike(first, member));
-      const isOrdered = there === undefined || (there === member.kind && there !== 'enter');
-      if (fits && isOrdered) group.push(member);
-      else later.push(member);
-      if (isOrdered) names.set(member.name, member.kind);
+    for (const [name, queue] of [...waiting]) {
+      while (mayJoin(group, queue, most)) group.push(...queue.splice(0, 1));
+      // At the end, so that each name has its turn.
+      waiting.delete(name);
+      if (queue.length > 0) waiting.set(name, queue);
+      if (group.length >= most || group[0]?.isSuspect) break;
     }
-    waiting = later;
     return group;
+  };
+
+  const enqueue = (member: Waiting, place: 'first' | 'last'): void => {
+    const queue = waiting.get(member.name) ?? [];
+    if (place === 'last') queue.push(member);
+    else queue.unshift(member);
+    waiting.set(member.name, queue);
   };
 
   return (member, within) =>
     new Observable((subscriber) => {
-      waiting.push({ ...member, within, subscriber, isSuspect: false });
+      enqueue({ ...member, within, subscriber, isSuspect: false }, 'last');
       flushSoon();
     });
 }
 
 const isAlike = (a: Member, b: Member): boolean => a.lease === b.lease && (a.kind === 'read') === (b.kind === 'read');
 
-const isOfOneName = ([first, ...others]: readonly Member[]): boolean =>
-  first?.kind === 'enter' && others.every(({ name }) => name === first.name);
+const isOfOneName = (waiting: ReadonlyMap<string, readonly Member[]>): boolean => {
+  const [queue] = waiting.values();
+  return waiting.size === 1 && queue?.[0]?.kind === 'enter';
+};
+
+/** Whether the first of the queue may travel with the group. Those that were given up meanwhile are dropped. */
+function mayJoin(group: readonly Waiting[], queue: Waiting[], most: number): boolean {
+  while (queue[0]?.subscriber.closed) queue.shift();
+  const [next] = queue;
+  const [first] = group;
+  if (!next || !first) return next !== undefined;
+  if (group.length >= most || first.isSuspect || next.isSuspect || !isAlike(first, next)) return false;
+  const before = group.at(-1);
+  return before?.name !== next.name || (before.kind === next.kind && next.kind !== 'enter');
+}
 
 function together(send: Send, group: readonly Waiting[]): Observable<readonly TxnAnswer[]> {
   const [only] = group;
