@@ -19,7 +19,7 @@ export interface Holder {
   toJSON(): JsonValue;
 }
 
-/** The state of a lock, seen from outside. `unknown` while the server cannot be followed: never a stale `held`. */
+/** The state of a lock, seen from outside. `unknown` while the server cannot be followed, which may take half a ttl to find out. */
 export type Ownership =
   | { readonly status: 'free'; readonly key: string }
   | {
