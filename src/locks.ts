@@ -16,7 +16,11 @@ import { createLock } from './lock/lock.js';
 import { createLines } from './lock/lines.js';
 import { createBackground } from './session/background.js';
 import type { Engine } from './session/engine.js';
+import { createGate } from './session/gate.js';
 import { createSessions } from './session/sessions.js';
+
+/** More would not be answered sooner, and would have to be answered in time. */
+const MOST_ENTERING = 256;
 
 /** How long `close()` waits for the server. What is not acknowledged by then ends with its ttl. */
 const CLOSE_WITHIN = 2000;
@@ -38,7 +42,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     const cause = error instanceof Error ? error : new Error(String(error));
     report({ type: 'release-failed', what: cause.message, cause });
   });
-  const engine: Engine = { backend, settings, time, background, report };
+  const engine: Engine = { backend, settings, time, background, gate: createGate(MOST_ENTERING), report };
 
   const contenders = createContenders(time);
   let isClosed = false;

@@ -55,7 +55,7 @@ export function createEntry(parts: ClaimParts): Entry {
   let isHandedOn = false;
 
   const stage$ = bracket<Entered, Stage>(engine, {
-    attempt: () => attempt(engine, `enter ${claim.key}`, budget, enter$),
+    attempt: (isWanted) => engine.gate(attempt(engine, `enter ${claim.key}`, budget, enter$), isWanted),
     use(answer, giveBack) {
       switch (answer.status) {
         case 'refused':

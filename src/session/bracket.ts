@@ -8,8 +8,11 @@ import type { Engine } from './engine.js';
 
 /** How the resource is obtained, what is done with it, how it is given back. */
 export interface Bracket<R, T> {
-  /** One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. */
-  attempt(): Observable<R>;
+  /**
+   * One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. One that
+   * completes without an answer was never sent.
+   */
+  attempt(isWanted: () => boolean): Observable<R>;
   /** `letGo` gives the resource back early; the result completes when that is done. */
   use(resource: R, letGo: () => void): Observable<T>;
   /**
@@ -77,7 +80,7 @@ export function bracket<R, T>(engine: Engine, { attempt, use, giveBack }: Bracke
     const acquire$ = defer(() => {
       attempts += 1;
       isUnderWay = true;
-      return attempt();
+      return attempt(() => isWanted);
     }).pipe(
       retried(engine, {
         again: (error, failures) => isWanted && aFewTimes.again(error, failures),
@@ -97,6 +100,12 @@ export function bracket<R, T>(engine: Engine, { attempt, use, giveBack }: Bracke
           isUnderWay = false;
           if (isWanted) subscriber.error(error);
           else heardOut?.();
+        },
+        complete: () => {
+          if (answer !== undefined) return;
+          attempts -= 1;
+          isUnderWay = false;
+          heardOut?.();
         },
       }),
     );
