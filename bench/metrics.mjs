@@ -1,0 +1,31 @@
+/**
+ * What the server itself counted. A message on a stream (a keepalive, a watch) is a request like any other; the
+ * reading of the counters goes over plain HTTP and is not among them.
+ */
+const RECEIVED = /^grpc_server_msg_received_total\{grpc_method="(\w+)".*\} (\S+)$/gm;
+const SENT = /^etcd_network_client_grpc_sent_bytes_total (\S+)$/m;
+
+async function read(url) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const requests = Object.fromEntries([...text.matchAll(RECEIVED)].map(([, method, count]) => [method, Number(count)]));
+  return { requests, bytes: Number(SENT.exec(text)?.[1] ?? 0) };
+}
+
+/**
+ * The requests that the server received while something ran, by method, and the bytes it answered.
+ *
+ * @param {string} url
+ * @param {() => unknown} run
+ */
+export async function counted(url, run) {
+  const before = await read(url);
+  const result = await run();
+  const after = await read(url);
+  const requests = {};
+  for (const [method, count] of Object.entries(after.requests)) {
+    const more = count - (before.requests[method] ?? 0);
+    if (more > 0) requests[method] = more;
+  }
+  const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
+  return { result, requests, total, bytes: after.bytes - before.bytes };
+}
