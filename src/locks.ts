@@ -18,6 +18,7 @@ import { createBackground } from './session/background.js';
 import type { Engine } from './session/engine.js';
 import { createGate } from './session/gate.js';
 import { createSessions } from './session/sessions.js';
+import { createTimeouts } from './session/timeouts.js';
 
 /** More would not be answered sooner, and would have to be answered in time. */
 const MOST_ENTERING = 256;
@@ -42,7 +43,9 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     const cause = error instanceof Error ? error : new Error(String(error));
     report({ type: 'release-failed', what: cause.message, cause });
   });
-  const engine: Engine = { backend, settings, time, background, gate: createGate(MOST_ENTERING), report };
+  const timeouts = createTimeouts(time);
+  const gate = createGate(MOST_ENTERING);
+  const engine: Engine = { backend, settings, time, timeouts, background, gate, report };
 
   const contenders = createContenders(time);
   let isClosed = false;
@@ -51,7 +54,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   let claims = 0;
   const arena: Arena = {
     engine,
-    sessions: sessions.session,
+    sessions,
     lines: createLines(engine),
     contenders,
     isClosed: () => isClosed,
@@ -67,6 +70,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     arena.lines.stop();
     await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
     background.stop();
+    timeouts.stop();
     backend.close();
     events.complete();
     awake.unsubscribe();

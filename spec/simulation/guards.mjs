@@ -5,7 +5,7 @@
 export const GUARDS = {
   'the safety margin': [['src/core/timing.ts', '=> sentAt + ttl - margin', '=> sentAt + ttl + 0 * margin']],
   'the deadline counts from the send of a renewal': [
-    ['src/session/session.ts', 'return { sentAt, ttl: answer.ttl }', 'return { sentAt: time.now(), ttl: answer.ttl }'],
+    ['src/session/session.ts', '{ sentAt: lastSent, ttl: answer.ttl }', '{ sentAt: time.now(), ttl: answer.ttl }'],
   ],
   'the deadline itself': [
     [
@@ -35,28 +35,24 @@ export const GUARDS = {
     ],
   ],
   'a claim is withdrawn on unsubscribe': [
-    [
-      'src/lock/claim.ts',
-      'isWorthLeaving(parts, answer, isClear) ? leave$(parts, entered, handedOn?.heir) : EMPTY',
-      'EMPTY',
-    ],
+    ['src/lock/claim.ts', 'this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY', 'EMPTY'],
   ],
   'a release is asked for until acknowledged': [
-    ['src/lock/claim.ts', '(time.now() < giveUpAt || session.isAlive())', 'false'],
+    ['src/lock/claim.ts', '(time.now() < giveUpAt || this.session.isAlive())', 'false'],
   ],
   'an attempt to enter is repeated as the same claim': [
     [
       'src/lock/claim.ts',
-      'backend.enter(claim, budget,',
-      'backend.enter({ ...claim, id: `${claim.id}x${String(engine.settings.random())}` }, budget,',
+      'backend.enter(this.#claim,',
+      'backend.enter({ ...this.#claim, id: `${this.#claim.id}x${String(this.#parts.engine.settings.random())}` },',
     ],
   ],
   'an unanswered attempt leaves a tombstone': [
     ['src/lock/claim.ts', 'const entered = isClear ? there : undefined;', 'const entered = there;'],
   ],
   'an attempt under way is heard out before it is withdrawn': [
-    ['src/session/bracket.ts', 'if (isUnderWay) heardOut = give;\n      else give();', 'give();'],
-    ['src/session/bracket.ts', 'if (attempts === 0) over', 'if (answer === undefined) over'],
+    ['src/session/bracket.ts', 'if (!this.#isUnderWay) this.#giveBack();', 'this.#giveBack();'],
+    ['src/session/bracket.ts', 'if (this.#attempts === 0) return', 'if (this.#answer === undefined) return'],
   ],
   'the body is stopped before its claim leaves': [
     ['src/operators/using-lock.ts', '    subscriber.add(body);\n', ''],
@@ -68,13 +64,13 @@ export const GUARDS = {
   'the queue is read again once in a while': [
     ['src/lock/follower.ts', 'this.#engine.time.now() >= this.#readAgainAt', 'false'],
   ],
-  'a holder watches its own claim': [['src/lock/lines.ts', 'member.line.follow(member);', '']],
+  'a holder watches its own claim': [['src/lock/line.ts', 'this.line.follow(this);', '']],
   'a view older than the claim says nothing about it': [
     ['src/core/place.ts', 'if (mine.token > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
-    ['src/lock/contend.ts', "if (!session.isAlive()) return this.#failed(new PlaceLost('expired'));", ''],
-    ['src/lock/hold.ts', '!this.#isOver && this.#parts.session.isAlive()', '!this.#isOver'],
+    ['src/lock/contend.ts', "if (!session.isAlive()) return this.failed(new PlaceLost('expired'));", ''],
+    ['src/lock/hold.ts', '!this.#isOver && this.#session.isAlive()', '!this.#isOver'],
   ],
   'a waiter whose session ended queues again': [
     [
@@ -88,7 +84,7 @@ export const GUARDS = {
   ],
   'the lease is audited once in a while': [['src/lock/patrol.ts', '!isThere(line.key, mine)', 'false']],
   'a release is acknowledged before a hand-off, unless the body was done': [
-    ['src/lock/claim.ts', 'isHandedOn && entered ? line.handOn', 'entered ? line.handOn'],
+    ['src/lock/claim.ts', 'this.#handsOn && entered ? this.#line.handOn', 'entered ? this.#line.handOn'],
   ],
   'a claim of an earlier round that leaves late ends no later hold': [
     ['src/lock/contend.ts', 'if (this.#entry === entry) this.#endHold();', 'this.#endHold();'],

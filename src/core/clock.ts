@@ -153,3 +153,6 @@ export function failAt(trigger$: Observable<unknown>, error: () => unknown): Obs
 
 /** The call options of a gRPC call that may take this long: gRPC wants the wall-clock instant, and uses it at once. */
 export const deadlineIn = (ms: number): { readonly deadline: number } => ({ deadline: Date.now() + ms });
+
+/** After the answers that have come in together: what they set off is collected by then. A few microseconds. */
+export const afterIo = (work: () => void): void => void setImmediate(work);

@@ -1,134 +1,171 @@
 /**
  * One claim, from entering the queue to leaving it.
  */
-import { EMPTY, defer, finalize, of, tap, throwError } from 'rxjs';
+import { EMPTY, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { BackendError } from '../core/errors.js';
 import type { Claim, Entered, Left, Queue, QueuedClaim } from '../core/port.js';
-import { ATTEMPTS, attempt, retried } from '../session/attempts.js';
-import { bracket } from '../session/bracket.js';
+import { ATTEMPTS, asked } from '../session/attempts.js';
+import { Bracket } from '../session/bracket.js';
+import type { Resource } from '../session/bracket.js';
 import type { Engine } from '../session/engine.js';
+import type { Gate } from '../session/gate.js';
 import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
-import type { Turn } from './line.js';
+import type { HandedOn, Line, Told, Turn } from './line.js';
 import type { Lines } from './lines.js';
 
 /** Where the claim stands: not let in, since the queue has one place; or its turn. */
 export type Stage = Turn | { readonly status: 'refused'; readonly queue: Queue };
 
-/** A claim that is contended with. */
-export interface Entry {
-  /**
-   * Enters the queue and says where the claim stands, at once and at each change, until unsubscribed: then the claim
-   * leaves, in the background, whatever was under way.
-   */
-  readonly stage$: Observable<Stage>;
-  /** The token, once it is in. */
-  readonly token: bigint | undefined;
-  /** Leaves the queue. With `handOn`, who is right behind it here holds at once. */
-  leave(handOn: boolean): void;
+/** Who contends with a claim, and hears what becomes of it. */
+export interface Claimant {
+  /** Where the claim stands now. */
+  staged(entry: Entry, stage: Stage): void;
+  /** It could not enter, or nobody knows any more where it stands. */
+  failed(error: unknown): void;
+  /** It begins to leave: from now on it is not held. */
+  leaving(entry: Entry): void;
+  /** It has left, or nothing more can be done about it. */
+  left(entry: Entry): void;
 }
 
 /** What a claim needs of those around it. */
 export interface ClaimParts {
   readonly engine: Engine;
   readonly lines: Lines;
-  readonly session: Session;
-  readonly claim: Claim;
-  /** Whether the answer to entering must show the queue: who tries once does not wait for a watch. */
-  readonly isTry: boolean;
   /** Whether the `Locks` is being closed: then the end of its lease takes all claims along. */
   isClosed(): boolean;
-  /** Called right before the claim begins to leave: from then on it is not held. */
-  leaving(): void;
-  /** Called when it has left, or nothing more can be done about it. */
-  left(): void;
 }
 
-export function createEntry(parts: ClaimParts): Entry {
-  const { engine, lines, session, claim, isTry, leaving, left } = parts;
-  const { backend } = engine;
-  const { attempt: budget } = session.timing;
-  const enter$ = defer(() => backend.enter(claim, budget, isTry || !lines.at(claim.key).isLive));
-  let mine: QueuedClaim | undefined;
-  let letGo: (() => void) | undefined;
-  let isHandedOn = false;
+/** A claim that is contended with, until {@link Entry.leave}: then it leaves, in the background, whatever was under way. */
+export class Entry implements Resource<Entered>, Told {
+  readonly session: Session;
+  readonly #parts: ClaimParts;
+  readonly #claim: Claim;
+  readonly #claimant: Claimant;
+  /** The answer to entering must show the queue: who tries once does not wait for a watch. */
+  readonly #isTry: boolean;
+  readonly #line: Line;
+  readonly #bracket: Bracket<Entered>;
+  #mine: QueuedClaim | undefined;
+  #handsOn = false;
+  #handedOn: HandedOn | undefined;
 
-  const stage$ = bracket<Entered, Stage>(engine, {
-    attempt: (isWanted) => engine.gate(attempt(engine, `enter ${claim.key}`, budget, enter$), isWanted),
-    use(answer, giveBack) {
-      switch (answer.status) {
-        case 'refused':
-          return of({ status: 'refused', queue: answer.queue });
-        case 'lease-gone':
-          session.gone();
-          return throwError(() => new PlaceLost('session'));
-        case 'entered':
-          mine = answer.claim;
-          letGo = giveBack;
-          return lines.at(claim.key).turn$(answer.claim, session.lease, answer.queue);
-      }
-    },
-    giveBack(answer, isClear) {
-      leaving();
-      // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
-      const there = answer?.status === 'entered' ? answer.claim : undefined;
-      const entered = isClear ? there : undefined;
-      const line = lines.at(claim.key);
-      if (there) line.leaves(there);
-      const handedOn = isHandedOn && entered ? line.handOn(entered) : undefined;
-      const left$ = isWorthLeaving(parts, answer, isClear) ? leave$(parts, entered, handedOn?.heir) : EMPTY;
-      return left$.pipe(
-        tap((answered) => {
-          if (handedOn && answered.heir === 'gone') line.gone(handedOn.heir);
-        }),
-        finalize(() => {
-          handedOn?.over();
-          left();
-        }),
-      );
-    },
-  });
+  constructor(parts: ClaimParts, session: Session, claim: Claim, isTry: boolean, claimant: Claimant) {
+    this.#parts = parts;
+    this.session = session;
+    this.#claim = claim;
+    this.#isTry = isTry;
+    this.#claimant = claimant;
+    this.#line = parts.lines.at(claim.key);
+    this.#line.keep();
+    this.#bracket = new Bracket(parts.engine, this);
+  }
 
-  return {
-    stage$,
-    get token() {
-      return mine?.token;
-    },
-    leave(handOn) {
-      isHandedOn = handOn;
-      letGo?.();
-      lines.at(claim.key).settle();
-    },
-  };
-}
+  get what(): string {
+    return `enter ${this.#claim.key}`;
+  }
 
-/**
- * There is nothing to leave for a claim that was not let in, nor on a lease shared with others that has ended or is
- * about to: its revoke takes all its claims along.
- */
-function isWorthLeaving(parts: ClaimParts, answer: Entered | undefined, isClear: boolean): boolean {
-  const { engine, session, isClosed } = parts;
-  if (answer?.status === 'lease-gone' || (answer?.status === 'refused' && isClear)) return false;
-  return engine.backend.leasePer === 'claim' || (session.isAlive() && !isClosed());
-}
+  get within(): number {
+    return this.session.timing.attempt;
+  }
 
-/** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
-function leave$(
-  { engine, session, claim }: ClaimParts,
-  entered: QueuedClaim | undefined,
-  heir: QueuedClaim | undefined,
-): Observable<Left> {
-  const { backend, time } = engine;
-  const { attempt: budget, ttl } = session.timing;
-  const giveUpAt = time.now() + 2 * ttl;
-  // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
-  const mayHelp = (error: BackendError, failures: number): boolean =>
-    error.retryable || entered !== undefined || failures < ATTEMPTS;
-  const left$ = defer(() => backend.leave(claim, entered, budget, heir));
-  return attempt(engine, `leave ${claim.key}`, budget, left$).pipe(
-    retried(engine, {
-      again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || session.isAlive()),
-    }),
-  );
+  get gate(): Gate {
+    return this.#parts.engine.gate;
+  }
+
+  /** The token, once it is in. */
+  get token(): bigint | undefined {
+    return this.#mine?.token;
+  }
+
+  begin(): void {
+    this.#bracket.begin();
+  }
+
+  /** With `handOn`, who is right behind it here holds at once. */
+  leave(handOn: boolean): void {
+    this.#handsOn = handOn;
+    this.#bracket.letGo();
+    if (handOn) this.#line.settle();
+  }
+
+  send(): Observable<Entered> {
+    const { backend } = this.#parts.engine;
+    return backend.enter(this.#claim, this.within, this.#isTry || !this.#line.isLive);
+  }
+
+  use(answer: Entered): void {
+    switch (answer.status) {
+      case 'refused':
+        return this.#claimant.staged(this, { status: 'refused', queue: answer.queue });
+      case 'lease-gone':
+        this.session.gone();
+        return this.#claimant.failed(new PlaceLost('session'));
+      case 'entered':
+        this.#mine = answer.claim;
+        return this.#line.join(answer.claim, this.session.lease, answer.queue, this);
+    }
+  }
+
+  told(turn: Turn): void {
+    this.#claimant.staged(this, turn);
+  }
+
+  failed(error: unknown): void {
+    this.#claimant.failed(error);
+  }
+
+  stop(): void {
+    if (this.#mine) this.#line.leaves(this.#mine);
+  }
+
+  giveBack(answer: Entered | undefined, isClear: boolean): Observable<unknown> {
+    this.#claimant.leaving(this);
+    const there = answer?.status === 'entered' ? answer.claim : undefined;
+    // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
+    const entered = isClear ? there : undefined;
+    this.#handedOn = this.#handsOn && entered ? this.#line.handOn(entered) : undefined;
+    return this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY;
+  }
+
+  over(): void {
+    this.#handedOn?.over();
+    this.#line.letGo();
+    this.#claimant.left(this);
+  }
+
+  /**
+   * There is nothing to leave for a claim that was not let in, nor on a lease shared with others that has ended or is
+   * about to: its revoke takes all its claims along.
+   */
+  #isWorthLeaving(answer: Entered | undefined, isClear: boolean): boolean {
+    const { engine, isClosed } = this.#parts;
+    if (answer?.status === 'lease-gone' || (answer?.status === 'refused' && isClear)) return false;
+    return engine.backend.leasePer === 'claim' || (this.session.isAlive() && !isClosed());
+  }
+
+  /** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
+  #left$(entered: QueuedClaim | undefined): Observable<Left> {
+    const { backend, time } = this.#parts.engine;
+    const { attempt, ttl } = this.session.timing;
+    const giveUpAt = time.now() + 2 * ttl;
+    const heir = this.#handedOn?.heir;
+    // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
+    const mayHelp = (error: BackendError, failures: number): boolean =>
+      error.retryable || entered !== undefined || failures < ATTEMPTS;
+    const left$ = asked(this.#parts.engine, {
+      what: `leave ${this.#claim.key}`,
+      within: attempt,
+      send: () => backend.leave(this.#claim, entered, attempt, heir),
+      again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || this.session.isAlive()),
+    });
+    if (!heir) return left$;
+    return left$.pipe(
+      tap((answer) => {
+        if (answer.heir === 'gone') this.#line.gone(heir);
+      }),
+    );
+  }
 }

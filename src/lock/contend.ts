@@ -3,7 +3,6 @@
  */
 import { Observable, Subscription } from 'rxjs';
 import type { Subscriber } from 'rxjs';
-import { at } from '../core/clock.js';
 import { AlreadyLockedError, LockLostError, LocksClosedError } from '../core/errors.js';
 import type { LockState } from '../core/lock.js';
 import type { Contention } from '../core/options.js';
@@ -13,25 +12,20 @@ import type { LockKind, Queue } from '../core/port.js';
 import { settlesWith } from '../core/settled.js';
 import { backoff } from '../core/timing.js';
 import { isRetryable } from '../session/attempts.js';
-import type { Engine } from '../session/engine.js';
 import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
-import type { Sessions } from '../session/sessions.js';
-import { createEntry } from './claim.js';
-import type { Entry, Stage } from './claim.js';
+import type { SessionUser, Sessions } from '../session/sessions.js';
+import { Entry } from './claim.js';
+import type { ClaimParts, Claimant, Stage } from './claim.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Turn } from './line.js';
-import type { Lines } from './lines.js';
 
 /** What all contenders of one `Locks` share. */
-export interface Arena {
-  readonly engine: Engine;
-  readonly sessions: Sessions['session'];
-  readonly lines: Lines;
+export interface Arena extends ClaimParts {
+  readonly sessions: Sessions;
   /** Who contends or holds, to be ended by a close. */
   readonly contenders: Contenders;
-  isClosed(): boolean;
   /** A claim id that no other claim of this `Locks` has. */
   nextClaimId(): string;
 }
@@ -50,7 +44,7 @@ export function contend(arena: Arena, key: string, kind: LockKind, contention: C
   return new Observable((subscriber) => {
     const contender = new Contending(arena, key, kind, contention, subscriber);
     contender.begin();
-    return () => contender.stop();
+    return contender;
   });
 }
 
@@ -63,22 +57,22 @@ export function contend(arena: Arena, key: string, kind: LockKind, contention: C
  *   +--- a pause <-----+----------+         +-> lost
  * ```
  */
-class Contending implements Contender {
+class Contending implements Contender, SessionUser, Claimant {
   readonly #arena: Arena;
   readonly #key: string;
   readonly #kind: LockKind;
   readonly #contention: Contention;
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
-  /** One round: a session, and a claim in it that leaves before the session does. */
-  #round = new Subscription();
   #ending: Subscription | undefined;
+  /** The claim of this round, in the session of this round. */
   #entry: Entry | undefined;
+  /** Until the next round: a pause, or a watch of a queue that does not let in. */
+  #between: Subscription | undefined;
   #hold: Hold | undefined;
   /** Who was seen to be in the way; nothing before the server has answered. */
   #inTheWay: readonly Holder[] | undefined;
-  /** Of the wait for the acknowledgement of a release that was asked for. */
-  #deadline: Subscription | undefined;
+  #isReleasing = false;
 
   constructor(arena: Arena, key: string, kind: LockKind, contention: Contention, subscriber: Subscriber<LockState>) {
     this.#arena = arena;
@@ -94,11 +88,12 @@ class Contending implements Contender {
     this.#arena.contenders.add(this);
     const { wait, signal } = this.#contention;
     if (signal || (wait > 0 && wait < Infinity)) {
+      const { time, backend } = this.#arena.engine;
       this.#ending = endings({
-        time: this.#engine.time,
+        time,
         key: this.#key,
         contention: this.#contention,
-        serverName: this.#engine.backend.name,
+        serverName: backend.name,
         isHeld: () => this.#hold !== undefined,
         inTheWay: () => this.#inTheWay,
       }).subscribe({ error: (error: unknown) => this.#fail(error) });
@@ -107,75 +102,56 @@ class Contending implements Contender {
   }
 
   /** Its subscriber is gone: the claim leaves, in the background. */
-  stop(): void {
+  unsubscribe(): void {
     this.#arena.contenders.delete(this);
     this.#ending?.unsubscribe();
-    this.#round.unsubscribe();
+    this.#endRound();
   }
 
   close(): void {
     this.#fail(new LocksClosedError({ key: this.#key }));
   }
 
-  get #engine(): Engine {
-    return this.#arena.engine;
-  }
-
   #contend(): void {
-    const queued = new Subscription();
-    this.#round = new Subscription();
-    this.#round.add(queued);
-    this.#round.add(
-      this.#arena.sessions(this.#key).subscribe({
-        next: (session) => queued.add(this.#queue(session)),
-        error: (error: unknown) => this.#failed(error),
-      }),
-    );
+    this.#between = undefined;
+    this.#arena.sessions.join(this, this.#key);
   }
 
-  #queue(session: Session): Subscription {
-    const { engine, lines } = this.#arena;
+  /** The claim leaves before its session does. */
+  #endRound(): void {
+    this.#between?.unsubscribe();
+    this.#entry?.leave(false);
+    this.#arena.sessions.leave(this);
+  }
+
+  opened(session: Session): void {
     const claim = {
       key: this.#key,
       lease: session.lease,
       id: this.#arena.nextClaimId(),
       kind: this.#kind,
-      since: engine.time.date(),
+      since: this.#arena.engine.time.date(),
       meta: this.#contention.meta,
     };
-    // An entry of an earlier round may still be leaving; what it says is not about this round's hold.
-    const entry: Entry = createEntry({
-      engine,
-      lines,
-      session,
-      claim,
-      isTry: this.#contention.wait === 0,
-      isClosed: this.#arena.isClosed,
-      leaving: () => {
-        if (this.#entry === entry) this.#endHold();
-      },
-      left: () => {
-        if (this.#entry === entry) this.#left();
-      },
-    });
-    this.#entry = entry;
-    return entry.stage$.subscribe({
-      next: (stage) => this.#staged(session, stage),
-      error: (error: unknown) => this.#failed(error),
-    });
+    this.#entry = new Entry(this.#arena, session, claim, this.#contention.wait === 0, this);
+    this.#entry.begin();
   }
 
-  #staged(session: Session, stage: Stage): void {
+  ended(error: unknown): void {
+    this.failed(error);
+  }
+
+  staged(entry: Entry, stage: Stage): void {
     switch (stage.status) {
       case 'refused':
         return this.#refused(stage.queue);
       case 'blocked':
         return this.#waiting(stage.holders, stage.ahead);
       case 'first':
-        return this.#held(session, stage);
+        return this.#held(entry, stage);
       case 'gone':
         // Past the deadline it went with its lease, and the timer that would have said so is late.
-        return this.#failed(new PlaceLost(session.isAlive() ? stage.reason : 'expired'));
+        return this.failed(new PlaceLost(entry.session.isAlive() ? stage.reason : 'expired'));
     }
   }
 
@@ -183,20 +159,20 @@ class Contending implements Contender {
     const key = this.#key;
     if (this.#contention.wait === 0) return this.#fail(new AlreadyLockedError({ key, holders }));
     const known = ahead === undefined ? {} : { ahead };
-    if (!this.#inTheWay) this.#engine.report({ type: 'queued', key, ...known });
+    if (!this.#inTheWay) this.#arena.engine.report({ type: 'queued', key, ...known });
     this.#inTheWay = holders;
     this.#subscriber.next({ status: 'waiting', key, holders, ...known });
   }
 
   /** By a queue with one place: it is watched until it is empty, then another round begins. */
   #refused(queue: Queue): void {
-    this.#round.unsubscribe();
+    this.#endRound();
     // Free again by the time somebody looked who has it.
     if (queue.claims.length === 0) return this.#again();
     this.#waiting(holdersOf(queue));
     if (this.#subscriber.closed) return;
     const outside = new Subscription();
-    this.#round = outside;
+    this.#between = outside;
     outside.add(
       this.#arena.lines.view$(this.#key).subscribe((view) => {
         if (view.status !== 'known' || view.queue.revision < queue.revision) return;
@@ -207,15 +183,15 @@ class Contending implements Contender {
     );
   }
 
-  #held(session: Session, { settled$ }: Extract<Turn, { status: 'first' }>): void {
-    const token = this.#entry?.token;
+  #held(entry: Entry, { settled$ }: Extract<Turn, { status: 'first' }>): void {
+    const { token, session } = entry;
     if (token === undefined) return;
-    if (!session.isAlive()) return this.#failed(new PlaceLost('expired'));
+    if (!session.isAlive()) return this.failed(new PlaceLost('expired'));
     const key = this.#key;
     // The holder before us in this same `Locks` was told of the close a moment before we are.
     if (this.#arena.isClosed()) return this.close();
     const { engine } = this.#arena;
-    const hold = new Hold({ engine, key, session, token, asked: (handOn) => this.#release(session, handOn) });
+    const hold = new Hold(engine, key, session, token, (handOn) => this.#release(entry, handOn));
     this.#hold = hold;
     if (settled$) settlesWith(hold.held, settled$);
     engine.report({ type: 'acquired', key, fencingToken: token, waited: hold.since - this.#started });
@@ -223,19 +199,25 @@ class Contending implements Contender {
   }
 
   /** Asked for by the user. The acknowledgement is waited for until the lease has run out. */
-  #release(session: Session, handOn: boolean): void {
+  #release(entry: Entry, handOn: boolean): void {
     this.#endHold();
-    const { time } = this.#engine;
-    this.#deadline = at(time, session.validUntil()).subscribe(() => this.#left());
-    this.#entry?.leave(handOn);
+    this.#isReleasing = true;
+    entry.leave(handOn);
+  }
+
+  leaving(entry: Entry): void {
+    // An entry of an earlier round may still be leaving; what it says is not about this round's hold.
+    if (this.#entry === entry) this.#endHold();
+  }
+
+  left(entry: Entry): void {
+    if (this.#entry === entry) this.#left();
   }
 
   /** The claim is out of the queue, or not worth waiting for any more. */
   #left(): void {
     this.#hold?.left();
-    if (!this.#deadline) return;
-    this.#deadline.unsubscribe();
-    this.#subscriber.complete();
+    if (this.#isReleasing) this.#subscriber.complete();
   }
 
   /** What is done under the lock stops here, before the claim leaves and before anybody downstream is told. */
@@ -243,7 +225,7 @@ class Contending implements Contender {
     const hold = this.#hold;
     if (!hold || hold.isOver) return;
     const key = this.#key;
-    const { time, report } = this.#engine;
+    const { time, report } = this.#arena.engine;
     // Given back after its deadline, before the timer that would have told so: that was a loss.
     const error = cause ?? (hold.isHeld() ? undefined : this.#lostBy(hold, new PlaceLost('expired')));
     hold.end(error);
@@ -253,13 +235,13 @@ class Contending implements Contender {
   }
 
   /** What a failure means: the loss of what was held, another round for who was queued, or the end. */
-  #failed(error: unknown): void {
+  failed(error: unknown): void {
     const hold = this.#hold;
     if (error instanceof PlaceLost && hold) {
       if (hold.isOver) this.#left();
       else this.#fail(this.#lostBy(hold, error));
     } else if (error instanceof PlaceLost || (this.#inTheWay && isRetryable(error))) {
-      this.#engine.report({ type: 'requeued', key: this.#key, cause: error });
+      this.#arena.engine.report({ type: 'requeued', key: this.#key, cause: error });
       this.#again();
     } else {
       this.#fail(error);
@@ -273,10 +255,10 @@ class Contending implements Contender {
 
   /** Another round, at the tail of the queue. */
   #again(): void {
-    this.#round.unsubscribe();
+    this.#endRound();
     if (this.#subscriber.closed) return;
-    const { time, settings } = this.#engine;
-    this.#round = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
+    const { time, settings } = this.#arena.engine;
+    this.#between = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
   }
 
   #lostBy({ held: { key, fencingToken } }: Hold, { reason, cause }: PlaceLost): LockLostError {

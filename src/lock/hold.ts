@@ -1,42 +1,35 @@
 /**
  * A lock while it is held: the HeldLock its user gets, and the end of it.
  */
-import { AsyncSubject, Observable, Subject, lastValueFrom } from 'rxjs';
+import { Observable, Subject } from 'rxjs';
 import { LockNotOwnedError } from '../core/errors.js';
 import type { HeldLock, ReleaseOptions, Renewal } from '../core/lock.js';
 import type { Engine } from '../session/engine.js';
 import type { Session } from '../session/session.js';
-
-/** What a hold is made of. */
-export interface HoldParts {
-  readonly engine: Engine;
-  readonly key: string;
-  readonly session: Session;
-  readonly token: bigint;
-  /** Its user asks for the release. */
-  readonly asked: (handOn: boolean) => void;
-}
 
 /** The engine's side of a {@link HeldLock}. */
 export class Hold {
   readonly held: HeldLock;
   /** When it was acquired. */
   readonly since: number;
-  readonly #parts: HoldParts;
+  readonly #session: Session;
+  readonly #asked: (handOn: boolean) => void;
   readonly #renewalsBefore: number;
   #isOver = false;
+  #isLeft = false;
   #loss: Error | undefined;
   #ended: Subject<never> | undefined;
   #aborter: AbortController | undefined;
-  #isLeft = false;
-  #left: AsyncSubject<void> | undefined;
+  #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(parts: HoldParts) {
-    this.#parts = parts;
-    this.since = parts.engine.time.now();
-    this.#renewalsBefore = parts.session.renewals();
-    this.held = new Held(this, parts);
+  /** @param asked its user asks for the release */
+  constructor(engine: Engine, key: string, session: Session, token: bigint, asked: (handOn: boolean) => void) {
+    this.#session = session;
+    this.#asked = asked;
+    this.since = engine.time.now();
+    this.#renewalsBefore = session.renewals();
+    this.held = new Held(this, engine, key, session, token);
   }
 
   /** Whether it was ended, by a release or a loss. */
@@ -60,11 +53,11 @@ export class Hold {
   /** Its claim is out of the queue, or will be without us. */
   left(): void {
     this.#isLeft = true;
-    this.#left?.complete();
+    this.#acknowledged?.();
   }
 
   isHeld(): boolean {
-    return !this.#isOver && this.#parts.session.isAlive();
+    return !this.#isOver && this.#session.isAlive();
   }
 
   signal(): AbortSignal {
@@ -78,7 +71,7 @@ export class Hold {
   }
 
   renewal$(): Observable<Renewal> {
-    const { session } = this.#parts;
+    const session = this.#session;
     return new Observable((subscriber) => {
       if (this.#loss) return subscriber.error(this.#loss);
       if (this.#isOver) return subscriber.complete();
@@ -93,13 +86,15 @@ export class Hold {
     });
   }
 
-  async #release(handOn: boolean): Promise<void> {
-    const { key, session, asked } = this.#parts;
-    if (this.#loss || (!this.#isOver && !session.isAlive())) throw new LockNotOwnedError({ key, cause: this.#loss });
-    if (this.#isLeft) return;
-    this.#left = new AsyncSubject();
-    if (!this.#isOver) asked(handOn);
-    await lastValueFrom(this.#left, { defaultValue: undefined });
+  #release(handOn: boolean): Promise<void> {
+    if (this.#loss || (!this.#isOver && !this.#session.isAlive())) {
+      return Promise.reject(new LockNotOwnedError({ key: this.held.key, cause: this.#loss }));
+    }
+    if (this.#isLeft) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#acknowledged = resolve;
+      if (!this.#isOver) this.#asked(handOn);
+    });
   }
 }
 
@@ -111,7 +106,7 @@ class Held implements HeldLock {
   readonly #engine: Engine;
   readonly #session: Session;
 
-  constructor(hold: Hold, { engine, key, session, token }: HoldParts) {
+  constructor(hold: Hold, engine: Engine, key: string, session: Session, token: bigint) {
     this.key = key;
     this.owner = engine.settings.owner;
     this.fencingToken = token;

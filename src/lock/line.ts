@@ -2,7 +2,7 @@
  * The line at one key: our claims in it, what is known of the queue there, and who is told what.
  */
 import { AsyncSubject, Observable, Subject, defer, merge } from 'rxjs';
-import type { Subscriber, Subscription } from 'rxjs';
+import type { Subscription } from 'rxjs';
 import { holding } from '../core/blockers.js';
 import { holderOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
@@ -11,7 +11,9 @@ import type { Place } from '../core/place.js';
 import type { Lease, Queue, QueuedClaim } from '../core/port.js';
 import { ATTEMPTS } from '../session/attempts.js';
 import type { Engine } from '../session/engine.js';
+import type { Sleeper } from '../session/timeouts.js';
 import { Follower } from './follower.js';
+import type { Ear } from './follower.js';
 
 /** The queue as far as we know it, or why we do not. */
 export type View =
@@ -30,12 +32,15 @@ export interface HandedOn {
   over(): void;
 }
 
+/** Who is told where a claim stands. */
+export interface Told {
+  told(turn: Turn): void;
+  /** Nobody could find out, and it was never told. */
+  failed(cause: Error): void;
+}
+
 /** Those around a line. */
 export interface Street {
-  /** The member holds and watches nothing so far: `follow()` it when it has held for a while. */
-  holds(member: Member): void;
-  /** It holds no more. */
-  parted(member: Member): void;
   /** The line is followed from now on: to be patrolled. */
   followed(line: Line): void;
   /** Nobody is in it any more, and nobody looks at it. */
@@ -46,8 +51,11 @@ export interface Street {
 const FEW = 16;
 const TELLINGS_PER_TTL = 100;
 
+/** An uncontended lock is mostly given back before a watch on it would pay; a deletion is told within 100 ms. */
+const WATCH_AFTER = 50;
+
 /** One of our claims in a line. */
-export class Member {
+export class Member implements Sleeper {
   status: 'new' | 'blocked' | 'first' | 'over' = 'new';
   isFollowing = false;
   /** What it was told last: how many are ahead, and the first of them. */
@@ -58,18 +66,24 @@ export class Member {
     readonly line: Line,
     readonly mine: QueuedClaim,
     readonly lease: Lease,
-    readonly subscriber: Subscriber<Turn>,
+    readonly listener: Told,
   ) {}
 
   get token(): bigint {
     return this.mine.token;
   }
+
+  /** It has held for a while. */
+  timedOut(): void {
+    this.line.follow(this);
+  }
 }
 
-export class Line {
+export class Line implements Ear {
   readonly key: string;
   readonly #engine: Engine;
   readonly #street: Street;
+  readonly #watchAfter: number;
 
   /** Ours that are in, in the order of their tokens. */
   readonly #members: Member[] = [];
@@ -82,6 +96,8 @@ export class Line {
   #isChecked = true;
   #isTelling = false;
 
+  /** Entries that are on their way in, in, or on their way out. */
+  #kept = 0;
   #follower: Follower | undefined;
   #followers = 0;
   #idleSince = 0;
@@ -94,6 +110,8 @@ export class Line {
     this.#engine = engine;
     this.key = key;
     this.#street = street;
+    const { renewEvery, ttl } = engine.settings;
+    this.#watchAfter = Math.min(WATCH_AFTER, renewEvery ?? ttl / 3);
   }
 
   /** Whether the queue is being watched, so that what is known of it is up to date. */
@@ -101,17 +119,24 @@ export class Line {
     return this.#isLive;
   }
 
-  /** Where a claim of ours stands, at once if that is known, and at each change. */
-  turn$(mine: QueuedClaim, lease: Lease, queue: Queue | undefined): Observable<Turn> {
-    return new Observable((subscriber) => {
-      const member = new Member(this, mine, lease, subscriber);
-      this.#members.splice(placeFor(this.#members, mine.token), 0, member);
-      if (queue) this.#adopt(queue);
-      this.#tell();
-      if (member.status === 'first') this.#street.holds(member);
-      else this.follow(member);
-      return () => this.#part(member);
-    });
+  /** An entry is about to come: the line stays until it has left. */
+  keep(): void {
+    this.#kept += 1;
+  }
+
+  letGo(): void {
+    this.#kept -= 1;
+    this.#forgetIfEmpty();
+  }
+
+  /** Our claim is in: it is told where it stands, at once if that is known, and at each change. */
+  join(mine: QueuedClaim, lease: Lease, queue: Queue | undefined, listener: Told): void {
+    const member = new Member(this, mine, lease, listener);
+    this.#members.splice(placeFor(this.#members, mine.token), 0, member);
+    if (queue) this.#adopt(queue);
+    this.#tell();
+    if (member.status === 'first') this.#engine.timeouts.set(this.#watchAfter, member);
+    else this.follow(member);
   }
 
   /** The views of the queue: the latest at once, then each change. */
@@ -215,20 +240,16 @@ export class Line {
 
   #part(member: Member): void {
     if (member.status === 'over') return;
-    if (member.status === 'first' && !member.isFollowing) this.#street.parted(member);
+    if (member.status === 'first' && !member.isFollowing) this.#engine.timeouts.clear(this.#watchAfter, member);
     member.status = 'over';
     this.#members.splice(indexOf(this.#members, member.token), 1);
     if (member.isFollowing) this.#unfollow();
-    else this.#forgetIfEmpty();
   }
 
   #follow(from: Queue | undefined): void {
     this.#followers += 1;
     if (this.#follower) return;
-    this.#follower = new Follower(this.#engine, this.key, {
-      seen: (queue) => this.#seen(queue),
-      unknown: (cause, failures) => this.#unknown(cause, failures),
-    });
+    this.#follower = new Follower(this.#engine, this.key, this);
     this.#street.followed(this);
     this.#follower.start(from);
   }
@@ -240,10 +261,10 @@ export class Line {
   }
 
   #forgetIfEmpty(): void {
-    if (this.#members.length === 0 && this.#followers === 0 && !this.#follower) this.#street.empty(this);
+    if (this.#kept === 0 && this.#followers === 0 && !this.#follower) this.#street.empty(this);
   }
 
-  #seen(queue: Queue): void {
+  seen(queue: Queue): void {
     this.#isLive = true;
     this.#lost = undefined;
     this.#adopt(queue);
@@ -251,12 +272,12 @@ export class Line {
     if (this.#queue) this.#views?.next({ status: 'known', queue: this.#queue });
   }
 
-  #unknown(cause: Error, failures: number): void {
+  unknown(cause: Error, failures: number): void {
     this.#isLive = false;
     this.#lost = cause;
     this.#views?.next({ status: 'unknown', cause });
     if (failures < ATTEMPTS) return;
-    for (const member of this.#members.filter(({ status }) => status === 'new')) member.subscriber.error(cause);
+    for (const member of this.#members.filter(({ status }) => status === 'new')) member.listener.failed(cause);
   }
 
   /** An answer may be older than what a watch has told meanwhile. */
@@ -304,19 +325,19 @@ export class Line {
 
   #makeFirst(member: Member): void {
     member.status = 'first';
-    if (!this.#handedOn) return member.subscriber.next({ status: 'first' });
+    if (!this.#handedOn) return member.listener.told({ status: 'first' });
     const settled$ = defer(() => {
       const before = [...(this.#handedOn ?? [])].filter(([token]) => token < member.token);
       return merge(...before.map(([, over]) => over));
     });
-    member.subscriber.next({ status: 'first', settled$ });
+    member.listener.told({ status: 'first', settled$ });
   }
 
   #end(member: Member): void {
     if (member.status === 'over') return;
     this.#part(member);
     const place = placeOf(this.#claims, member.mine);
-    member.subscriber.next(place.status === 'gone' ? place : { status: 'gone', reason: 'deleted' });
+    member.listener.told(place.status === 'gone' ? place : { status: 'gone', reason: 'deleted' });
   }
 
   /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */
@@ -346,7 +367,7 @@ export class Line {
     member.status = 'blocked';
     member.ahead = place.ahead;
     member.front = front;
-    member.subscriber.next({ status: 'blocked', ahead: place.ahead, holders });
+    member.listener.told({ status: 'blocked', ahead: place.ahead, holders });
     return true;
   }
 

@@ -4,7 +4,7 @@
 import { EMPTY, catchError, concat, concatMap, defer, mergeMap, repeat, tap } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
 import type { Lease } from '../core/port.js';
-import { attempt } from '../session/attempts.js';
+import { asked, once } from '../session/attempts.js';
 import type { Engine } from '../session/engine.js';
 import type { Line, Member } from './line.js';
 
@@ -36,7 +36,12 @@ export function createPatrol(engine: Engine): Patrol {
     return true;
   };
 
-  const probe$ = defer(() => attempt(engine, 'are you there', answerTime, backend.probe(answerTime))).pipe(
+  const probe$ = asked(engine, {
+    what: 'are you there',
+    within: answerTime,
+    send: () => backend.probe(answerTime),
+    again: once,
+  }).pipe(
     catchError((cause: unknown) => {
       for (const line of [...followed]) line.doubt(cause);
       return EMPTY;
@@ -44,7 +49,12 @@ export function createPatrol(engine: Engine): Patrol {
   );
 
   const audit = ([lease, holders]: [Lease, readonly Member[]]): Observable<unknown> =>
-    attempt(engine, 'audit', answerTime, backend.audit(lease, answerTime)).pipe(
+    asked(engine, {
+      what: 'audit',
+      within: answerTime,
+      send: () => backend.audit(lease, answerTime),
+      again: once,
+    }).pipe(
       tap((isThere) => {
         for (const { line, mine, status } of holders) {
           if (status === 'first' && !isThere(line.key, mine)) line.readAgain();

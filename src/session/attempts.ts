@@ -1,64 +1,124 @@
 /**
  * One attempt, and the next. The retry policy of the engine, in one place.
  */
-import { Observable, retry, throwError } from 'rxjs';
-import type { MonoTypeOperatorFunction } from 'rxjs';
+import { Observable } from 'rxjs';
+import type { Observer, Subscriber, Subscription } from 'rxjs';
 import { BackendError } from '../core/errors.js';
 import { backoff } from '../core/timing.js';
 import type { Engine } from './engine.js';
+import type { Gate, Visitor } from './gate.js';
+import type { Sleeper } from './timeouts.js';
 
 /** How many times something is asked for before the user is told, where no deadline of a lease says so first. */
 export const ATTEMPTS = 5;
 
-/** One answer, in time, or a retryable BackendError. */
-export function attempt<T>(engine: Engine, what: string, ms: number, source$: Observable<T>): Observable<T> {
-  const { backend, time } = engine;
-  const late = (): Error =>
-    new BackendError(
-      `${backend.name} did not answer "${what}" within ${Math.round(ms)} ms. ` +
-        'Is the server up, and are hosts and firewall right?',
-      { retryable: true },
-    );
-  const ours = (error: unknown): BackendError =>
-    error instanceof BackendError
-      ? error
-      : new BackendError(`${backend.name} failed at "${what}": ${String(error)}`, { retryable: true, cause: error });
-  // By hand and not from operators: each lock taken and each given back comes through here.
-  return new Observable((subscriber) => {
-    subscriber.add(
-      source$.subscribe({
-        next: (answer) => {
-          subscriber.next(answer);
-          subscriber.complete();
-        },
-        error: (error: unknown) => subscriber.error(ours(error)),
-      }),
-    );
-    if (!subscriber.closed) subscriber.add(time.after(ms).subscribe(() => subscriber.error(late())));
-  });
+/** What the server is asked, and how persistently. */
+export interface Ask<T> {
+  /** For errors: "renew". */
+  readonly what: string;
+  /** How long an attempt may take, milliseconds: then it counts as failed. */
+  readonly within: number;
+  /** What each attempt has to pass first, where there may be too many. */
+  readonly gate?: Gate | undefined;
+  /** One attempt: its first answer counts. */
+  send(): Observable<T>;
+  /** Whether asking again may help. {@link aFewTimes} before the user is told. */
+  again(error: BackendError, failures: number): boolean;
+  /** An attempt failed, whether or not there will be another. */
+  failed?(error: BackendError): void;
 }
 
 /** Whether asking again may help. */
 export const isRetryable = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
 
-/** When to ask again, and who hears of a failure. */
-export interface RetryPolicy {
-  again(error: BackendError, failures: number): boolean;
-  failed?(error: BackendError): void;
-}
+export const aFewTimes = (error: BackendError, failures: number): boolean => error.retryable && failures < ATTEMPTS;
 
-/** Before the user is told. */
-export const aFewTimes: RetryPolicy = { again: (error, failures) => error.retryable && failures < ATTEMPTS };
+/** For what is not urgent: it will be asked for again anyway. */
+export const once = (): boolean => false;
 
-/** Asks again after a failure of the backend, with back-off and jitter: a few times, or as the policy says. */
-export function retried<T>(engine: Engine, { again, failed }: RetryPolicy = aFewTimes): MonoTypeOperatorFunction<T> {
-  const { time, settings } = engine;
-  return retry({
-    delay: (error: unknown, failures) => {
-      if (!(error instanceof BackendError)) return throwError(() => error);
-      failed?.(error);
-      if (!again(error, failures)) return throwError(() => error);
-      return time.after(backoff(failures, settings.ttl, settings.random));
-    },
+/** One answer, from the attempt that got it; asked again after a failure, with back-off and jitter; or a BackendError. */
+export const asked = <T>(engine: Engine, ask: Ask<T>): Observable<T> =>
+  new Observable((subscriber) => {
+    const asking = new Asking(engine, ask, subscriber);
+    asking.begin();
+    return asking;
   });
+
+/** One object and not a pipeline: each lock taken and each given back comes through here. */
+class Asking<T> implements Observer<T>, Sleeper, Visitor {
+  readonly #engine: Engine;
+  readonly #ask: Ask<T>;
+  readonly #subscriber: Subscriber<T>;
+  #failures = 0;
+  /** The attempt under way, or the pause before the next. */
+  #step: Subscription | undefined;
+
+  constructor(engine: Engine, ask: Ask<T>, subscriber: Subscriber<T>) {
+    this.#engine = engine;
+    this.#ask = ask;
+    this.#subscriber = subscriber;
+  }
+
+  begin(): void {
+    const { gate } = this.#ask;
+    if (gate) gate.enter(this);
+    else this.admitted();
+  }
+
+  unsubscribe(): void {
+    this.#attemptIsOver();
+    this.#step?.unsubscribe();
+  }
+
+  admitted(): void {
+    this.#engine.timeouts.set(this.#ask.within, this);
+    const failures = this.#failures;
+    const attempt = this.#ask.send().subscribe(this);
+    // Unless it failed at once, and the pause before the next one has begun.
+    if (this.#failures === failures) this.#step = attempt;
+    if (this.#subscriber.closed) attempt.unsubscribe();
+  }
+
+  next(answer: T): void {
+    this.#subscriber.next(answer);
+    this.#subscriber.complete();
+  }
+
+  error(error: unknown): void {
+    const { backend } = this.#engine;
+    const { what } = this.#ask;
+    if (error instanceof BackendError) return this.#failed(error);
+    const message = `${backend.name} failed at "${what}": ${String(error)}`;
+    this.#failed(new BackendError(message, { retryable: true, cause: error }));
+  }
+
+  complete(): void {
+    // With an answer all is done; without one there will be none, and the timeout says so.
+  }
+
+  timedOut(): void {
+    const { backend } = this.#engine;
+    const { what, within } = this.#ask;
+    this.#step?.unsubscribe();
+    const message =
+      `${backend.name} did not answer "${what}" within ${Math.round(within)} ms. ` +
+      'Is the server up, and are hosts and firewall right?';
+    this.#failed(new BackendError(message, { retryable: true }));
+  }
+
+  #failed(error: BackendError): void {
+    this.#attemptIsOver();
+    this.#failures += 1;
+    this.#ask.failed?.(error);
+    if (this.#subscriber.closed) return;
+    if (!this.#ask.again(error, this.#failures)) return this.#subscriber.error(error);
+    const { time, settings } = this.#engine;
+    const pause = backoff(this.#failures, settings.ttl, settings.random);
+    this.#step = time.after(pause).subscribe(() => this.begin());
+  }
+
+  #attemptIsOver(): void {
+    this.#engine.timeouts.clear(this.#ask.within, this);
+    this.#ask.gate?.leave(this);
+  }
 }

@@ -2,19 +2,27 @@
  * The asynchronous acquire-use-release. RxJS's `using` cannot wait for a resource, and a plain `switchMap` drops the
  * one whose grant arrives after the unsubscribe.
  */
-import { Observable, Subscription, defer } from 'rxjs';
-import { aFewTimes, retried } from './attempts.js';
+import type { Observable, Observer, Subscription } from 'rxjs';
+import type { BackendError } from '../core/errors.js';
+import { aFewTimes, asked } from './attempts.js';
+import type { Ask } from './attempts.js';
+import type { Job } from './background.js';
 import type { Engine } from './engine.js';
+import type { Gate } from './gate.js';
 
 /** How the resource is obtained, what is done with it, how it is given back. */
-export interface Bracket<R, T> {
-  /**
-   * One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. One that
-   * completes without an answer was never sent.
-   */
-  attempt(isWanted: () => boolean): Observable<R>;
-  /** `letGo` gives the resource back early; the result completes when that is done. */
-  use(resource: R, letGo: () => void): Observable<T>;
+export interface Resource<R> {
+  readonly what: string;
+  readonly within: number;
+  readonly gate?: Gate | undefined;
+  /** One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. */
+  send(): Observable<R>;
+  /** It is there. */
+  use(resource: R): void;
+  /** It could not be obtained. */
+  failed(error: unknown): void;
+  /** Nothing is to be done with it from now on. */
+  stop(): void;
   /**
    * Gives back what was granted. Not called where nothing was ever sent.
    *
@@ -22,93 +30,118 @@ export interface Bracket<R, T> {
    * @param isClear whether every attempt was answered: one that was not may still arrive at the server
    */
   giveBack(answer: R | undefined, isClear: boolean): Observable<unknown>;
+  /** It is given back, or nothing more can be done about it. */
+  over(): void;
 }
 
 /**
- * Mirrors `use`. However it ends (complete, error, unsubscribe at any instant, even before the grant), the resource is
- * given back exactly once, after the use has been torn down, in the background.
+ * However the use ends (let go at any instant, even before the grant), the resource is given back exactly once, after
+ * the use has been stopped, in the background.
  *
  * ```text
- * attempt    --r
- * use          --a--b--|
- * result     ----a--b--|
- * giveBack             r--|      goes on by itself
+ * send       --r
+ * use          r----x
+ * letGo      -------!
+ * giveBack          r--|      goes on by itself
  *
- * result     -!
- * attempt    --r                 heard out
+ * letGo      -!
+ * send       --r              heard out
  * giveBack     r--|
  * ```
  */
-export function bracket<R, T>(engine: Engine, { attempt, use, giveBack }: Bracket<R, T>): Observable<T> {
-  return new Observable<T>((subscriber) => {
-    let attempts = 0;
-    let answer: R | undefined;
-    let isUnderWay = false;
-    let isWanted = true;
-    let using: Subscription | undefined;
-    /** Called when the attempt under way has ended and nobody wants the resource any more. */
-    let heardOut: (() => void) | undefined;
+export class Bracket<R> implements Ask<R>, Observer<R>, Job {
+  readonly #engine: Engine;
+  readonly #resource: Resource<R>;
+  #attempts = 0;
+  #answer: R | undefined;
+  #isUnderWay = false;
+  #isWanted = true;
+  /** Of the asking, then of the giving back. */
+  #step: Subscription | undefined;
 
-    const back$ = new Observable<unknown>((over) => {
-      const give = (): void => {
-        acquiring.unsubscribe();
-        if (attempts === 0) over.complete();
-        else giveBack(answer, answer !== undefined && attempts === 1).subscribe(over);
-      };
-      if (isUnderWay) heardOut = give;
-      else give();
-      return acquiring;
+  constructor(engine: Engine, resource: Resource<R>) {
+    this.#engine = engine;
+    this.#resource = resource;
+  }
+
+  get what(): string {
+    return this.#resource.what;
+  }
+
+  get within(): number {
+    return this.#resource.within;
+  }
+
+  get gate(): Gate | undefined {
+    return this.#resource.gate;
+  }
+
+  begin(): void {
+    const step = asked(this.#engine, this).subscribe(this);
+    // Unless it was answered and let go at once.
+    this.#step ??= step;
+  }
+
+  letGo(): void {
+    if (!this.#isWanted) return;
+    this.#isWanted = false;
+    // First: nothing is done with a resource that is being given back.
+    this.#resource.stop();
+    this.#engine.background.begin(this);
+    if (!this.#isUnderWay) this.#giveBack();
+  }
+
+  send(): Observable<R> {
+    this.#attempts += 1;
+    this.#isUnderWay = true;
+    return this.#resource.send();
+  }
+
+  again(error: BackendError, failures: number): boolean {
+    return this.#isWanted && aFewTimes(error, failures);
+  }
+
+  /** An attempt failed: not under way during the pause before the next. */
+  failed(): void {
+    this.#isUnderWay = false;
+  }
+
+  next(answer: R): void {
+    this.#isUnderWay = false;
+    this.#answer = answer;
+    if (this.#isWanted) this.#resource.use(answer);
+    else this.#giveBack();
+  }
+
+  error(error: unknown): void {
+    if (this.#isWanted) this.#resource.failed(error);
+    else this.#giveBack();
+  }
+
+  complete(): void {
+    // It comes with the answer.
+  }
+
+  stop(): void {
+    this.#step?.unsubscribe();
+    this.#end();
+  }
+
+  #giveBack(): void {
+    this.#step?.unsubscribe();
+    if (this.#attempts === 0) return this.#end();
+    const isClear = this.#answer !== undefined && this.#attempts === 1;
+    this.#step = this.#resource.giveBack(this.#answer, isClear).subscribe({
+      error: (error: unknown) => {
+        this.#engine.background.failed(error);
+        this.#end();
+      },
+      complete: () => this.#end(),
     });
-    const letGo = (): void => {
-      if (!isWanted) return;
-      isWanted = false;
-      // First: nothing is done with a resource that is being given back.
-      using?.unsubscribe();
-      engine.background.run(back$, () => subscriber.complete());
-    };
+  }
 
-    const begin = (resource: R): void => {
-      using = use(resource, letGo).subscribe({
-        next: (value) => subscriber.next(value),
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      });
-      // Let go while it began.
-      if (!isWanted) using.unsubscribe();
-    };
-
-    const acquire$ = defer(() => {
-      attempts += 1;
-      isUnderWay = true;
-      return attempt(() => isWanted);
-    }).pipe(
-      retried(engine, {
-        again: (error, failures) => isWanted && aFewTimes.again(error, failures),
-        failed: () => (isUnderWay = false),
-      }),
-    );
-    const acquiring = new Subscription();
-    acquiring.add(
-      acquire$.subscribe({
-        next: (resource) => {
-          isUnderWay = false;
-          answer = resource;
-          if (isWanted) begin(resource);
-          else heardOut?.();
-        },
-        error: (error: unknown) => {
-          isUnderWay = false;
-          if (isWanted) subscriber.error(error);
-          else heardOut?.();
-        },
-        complete: () => {
-          if (answer !== undefined) return;
-          attempts -= 1;
-          isUnderWay = false;
-          heardOut?.();
-        },
-      }),
-    );
-    return letGo;
-  });
+  #end(): void {
+    this.#engine.background.end(this);
+    this.#resource.over();
+  }
 }

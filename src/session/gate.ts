@@ -2,35 +2,42 @@
  * Lets a number of requests be under way at a time. The others wait for their turn here, in the order of their coming:
  * what has not been sent has not gone unanswered, so its time has not begun.
  */
-import { Observable } from 'rxjs';
+export interface Visitor {
+  /** It is its turn. */
+  admitted(): void;
+}
 
-/** Completes without a value where nobody wants the answer any more when its turn comes: then it was never sent. */
-export type Gate = <T>(request$: Observable<T>, isWanted: () => boolean) => Observable<T>;
+export interface Gate {
+  /** Admits the visitor, at once or later, unless it leaves before. */
+  enter(visitor: Visitor): void;
+  leave(visitor: Visitor): void;
+}
 
 export function createGate(most: number): Gate {
-  const waiting: (() => void)[] = [];
-  let underWay = 0;
+  const waiting = new Set<Visitor>();
+  const inside = new Set<Visitor>();
+  let isOpening = false;
 
+  /** In a loop: who is admitted may be answered and leave at once. */
   const letIn = (): void => {
-    while (underWay < most) {
-      const next = waiting.shift();
-      if (!next) return;
-      next();
+    if (isOpening) return;
+    isOpening = true;
+    for (const next of waiting) {
+      if (inside.size >= most) break;
+      waiting.delete(next);
+      inside.add(next);
+      next.admitted();
     }
+    isOpening = false;
   };
 
-  return (request$, isWanted) =>
-    new Observable((subscriber) => {
-      const send = (): void => {
-        if (subscriber.closed || !isWanted()) return subscriber.complete();
-        underWay += 1;
-        subscriber.add(() => {
-          underWay -= 1;
-          letIn();
-        });
-        subscriber.add(request$.subscribe(subscriber));
-      };
-      if (underWay < most) send();
-      else waiting.push(send);
-    });
+  return {
+    enter(visitor) {
+      waiting.add(visitor);
+      letIn();
+    },
+    leave(visitor) {
+      if (!waiting.delete(visitor) && inside.delete(visitor)) letIn();
+    },
+  };
 }

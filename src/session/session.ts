@@ -2,7 +2,9 @@
  * A session: a lease kept alive. Grant, renew, deadline, loss: the rules of time.
  */
 import {
+  Observable,
   Subject,
+  Subscription,
   catchError,
   concatMap,
   defer,
@@ -16,14 +18,13 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Observable } from 'rxjs';
 import { at, failAt } from '../core/clock.js';
 import type { LossReason } from '../core/errors.js';
 import type { Lease, Renewed } from '../core/port.js';
 import { deadline, timingOf } from '../core/timing.js';
 import type { Timing } from '../core/timing.js';
-import { attempt, retried } from './attempts.js';
-import { bracket } from './bracket.js';
+import { asked } from './attempts.js';
+import { Bracket } from './bracket.js';
 import type { Engine } from './engine.js';
 
 /** A lease that the server has granted and that is being renewed. */
@@ -78,14 +79,23 @@ export function session$(engine: Engine, lease: Lease): Observable<Session> {
   const { backend, time, settings } = engine;
   const budget = settings.ttl / 6;
 
-  return bracket(engine, {
-    attempt() {
-      const sentAt = time.now();
-      const granted$ = defer(() => backend.grant(lease, budget));
-      return attempt(engine, 'grant', budget, granted$).pipe(map(({ ttl }): Granted => ({ sentAt, ttl })));
-    },
-    use: (granted) => alive$(engine, lease, granted),
-    giveBack: () => revoke$(engine, lease),
+  return new Observable((subscriber) => {
+    const use = new Subscription();
+    const bracket = new Bracket<Granted>(engine, {
+      what: 'grant',
+      within: budget,
+      send() {
+        const sentAt = time.now();
+        return backend.grant(lease, budget).pipe(map(({ ttl }) => ({ sentAt, ttl })));
+      },
+      use: (granted) => use.add(alive$(engine, lease, granted).subscribe(subscriber)),
+      failed: (error) => subscriber.error(error),
+      stop: () => use.unsubscribe(),
+      giveBack: () => revoke$(engine, lease),
+      over: () => undefined,
+    });
+    bracket.begin();
+    return () => bracket.letGo();
   });
 }
 
@@ -149,21 +159,25 @@ function renewals$(
   const { backend, time } = engine;
   let lastSent = grantedAt;
 
-  const renew$ = defer((): Observable<Granted> => {
-    const sentAt = time.now();
-    lastSent = sentAt;
-    return attempt(engine, 'renew', timing.attempt, backend.renew(lease, timing.attempt)).pipe(
-      map((answer: Renewed) => {
-        if (answer.status === 'gone') throw new PlaceLost(answer.reason);
-        return { sentAt, ttl: answer.ttl };
-      }),
-    );
-  });
   // Only the deadline ends it: a refusal (say, of an expired token) may have passed at the next attempt.
-  const persistent$ = renew$.pipe(retried(engine, { again: () => true, failed }));
+  const renewed$ = asked(engine, {
+    what: 'renew',
+    within: timing.attempt,
+    send() {
+      lastSent = time.now();
+      return backend.renew(lease, timing.attempt);
+    },
+    again: () => true,
+    failed,
+  }).pipe(
+    map((answer: Renewed): Granted => {
+      if (answer.status === 'gone') throw new PlaceLost(answer.reason);
+      return { sentAt: lastSent, ttl: answer.ttl };
+    }),
+  );
 
   return defer(() => at(time, lastSent + timing.renewEvery)).pipe(
-    concatMap(() => persistent$),
+    concatMap(() => renewed$),
     repeat(),
   );
 }
@@ -171,10 +185,12 @@ function renewals$(
 /** Asked until acknowledged, or until the lease has run out by itself even if its last renewal just arrived. */
 function revoke$(engine: Engine, lease: Lease): Observable<void> {
   const { backend, time, settings } = engine;
-  return defer(() => {
-    const giveUpAt = time.now() + 2 * settings.ttl;
-    return attempt(engine, 'revoke', settings.ttl / 6, backend.revoke(lease, settings.ttl / 6)).pipe(
-      retried(engine, { again: (error) => error.retryable && time.now() < giveUpAt }),
-    );
+  const giveUpAt = time.now() + 2 * settings.ttl;
+  const within = settings.ttl / 6;
+  return asked(engine, {
+    what: 'revoke',
+    within,
+    send: () => backend.revoke(lease, within),
+    again: (error) => error.retryable && time.now() < giveUpAt,
   });
 }

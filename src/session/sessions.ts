@@ -2,39 +2,125 @@
  * Which session a claim hangs on: one for all, or one each, as the backend's leases go.
  */
 import { randomBytes } from 'node:crypto';
-import { ReplaySubject, defer, share, takeUntil } from 'rxjs';
-import type { Observable } from 'rxjs';
+import { Subscription } from 'rxjs';
 import type { Engine } from './engine.js';
 import { session$ } from './session.js';
 import type { Session } from './session.js';
 
+export interface SessionUser {
+  /** It is granted. */
+  opened(session: Session): void;
+  /** It has ended, or could not be had: who goes on joins again. */
+  ended(error: unknown): void;
+}
+
 export interface Sessions {
-  /** A session to contend in for `key`: emits it once it is granted, errors when it ends. */
-  session(key: string): Observable<Session>;
-  /** Ends the session that is open; there will be no other. */
+  /** A session for a claim on `key`, until the user leaves or it ends. */
+  join(user: SessionUser, key: string): void;
+  leave(user: SessionUser): void;
+  /** Ends the sessions that are open; there will be no other. */
   close(): void;
 }
 
-export function createSessions(engine: Engine): Sessions {
-  const { backend, settings, time } = engine;
-  const closed = new ReplaySubject<void>(1);
-  const opened$ = (key?: string): Observable<Session> =>
-    defer(() => session$(engine, { id: leaseId(), ttl: settings.ttl, owner: settings.owner, key })).pipe(
-      takeUntil(closed),
-    );
+export const createSessions = (engine: Engine): Sessions =>
+  engine.backend.leasePer === 'session' ? new SharedSession(engine) : new OwnSessions(engine);
 
-  const shared$ = opened$().pipe(
-    share({
-      connector: () => new ReplaySubject(1),
-      // It lingers, so that locks taken one after another pay for one grant.
-      resetOnRefCountZero: () => time.after(settings.ttl),
-    }),
-  );
-  return {
-    session: (key) => (backend.leasePer === 'session' ? shared$ : opened$(key)),
-    close: () => closed.next(),
-  };
+/** A set and not an operator: of ten thousand users each can leave without a search. */
+class SharedSession implements Sessions {
+  readonly #engine: Engine;
+  readonly #users = new Set<SessionUser>();
+  #session: Session | undefined;
+  #open: Subscription | undefined;
+  #lingering: Subscription | undefined;
+  #isClosed = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  join(user: SessionUser): void {
+    if (this.#isClosed) return;
+    this.#lingering?.unsubscribe();
+    this.#users.add(user);
+    if (this.#session) user.opened(this.#session);
+    else if (!this.#open || this.#open.closed) this.#open = this.#opened();
+  }
+
+  leave(user: SessionUser): void {
+    if (!this.#users.delete(user) || this.#users.size > 0 || this.#isClosed) return;
+    const { time, settings } = this.#engine;
+    // It lingers, so that locks taken one after another pay for one grant.
+    this.#lingering = time.after(settings.ttl).subscribe(() => this.#end());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#lingering?.unsubscribe();
+    this.#end();
+  }
+
+  #opened(): Subscription {
+    return session$(this.#engine, newLease(this.#engine)).subscribe({
+      next: (session) => {
+        this.#session = session;
+        // Who joins meanwhile is told at once.
+        for (const user of [...this.#users]) if (this.#users.has(user)) user.opened(session);
+      },
+      error: (error: unknown) => {
+        this.#end();
+        // Who joins again meanwhile is a user of the next one.
+        const users = [...this.#users];
+        for (const user of users) if (this.#users.delete(user)) user.ended(error);
+      },
+    });
+  }
+
+  #end(): void {
+    this.#open?.unsubscribe();
+    this.#open = undefined;
+    this.#session = undefined;
+  }
 }
+
+class OwnSessions implements Sessions {
+  readonly #engine: Engine;
+  readonly #open = new Map<SessionUser, Subscription>();
+  #isClosed = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  join(user: SessionUser, key: string): void {
+    if (this.#isClosed) return;
+    const open = new Subscription();
+    this.#open.set(user, open);
+    open.add(
+      session$(this.#engine, newLease(this.#engine, key)).subscribe({
+        next: (session) => user.opened(session),
+        error: (error: unknown) => user.ended(error),
+      }),
+    );
+  }
+
+  leave(user: SessionUser): void {
+    this.#open.get(user)?.unsubscribe();
+    this.#open.delete(user);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const session of this.#open.values()) session.unsubscribe();
+    this.#open.clear();
+  }
+}
+
+const newLease = ({ settings: { ttl, owner } }: Engine, key?: string): Session['lease'] => ({
+  id: leaseId(),
+  ttl,
+  owner,
+  key,
+});
 
 /** 63 random bits: etcd's lease ids are positive int64, and ours must not collide with anybody's. */
 function leaseId(): string {

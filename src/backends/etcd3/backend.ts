@@ -24,7 +24,7 @@ import { BackendError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
 import type { Entered, Lease, Left, LockBackend, Queue, Renewed } from '../../core/port.js';
 import { settled } from '../../core/settled.js';
-import { call, inWords, orWhen, tried } from './calls.js';
+import { call, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
@@ -32,6 +32,7 @@ import type { Send } from './group-commit.js';
 import { endOf, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import { enterRequest, entered, idOf, leaveRequest, left, queueOf, readRequest } from './requests.js';
+import type { TxnAnswer } from './requests.js';
 import { streamed } from './stream.js';
 import { createWatches } from './watches.js';
 
@@ -91,26 +92,24 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
   /** All of it, page by page, as it was when the first page was read. */
   const read = (key: string, within: number): Observable<Queue> => {
-    const first = commit(
-      { txn: { success: [{ request_range: readRequest(key) }] }, name: key, kind: 'read', lease: '' },
-      within,
-    );
+    const what = `read the queue of "${key}"`;
+    const txn = { success: [{ request_range: readRequest(key) }] };
+    const read = ({ revision, responses: [response] }: TxnAnswer): Page => {
+      const { kvs = [], more = false } = response?.response_range ?? {};
+      return { revision, kvs, more };
+    };
+    const first = commit({ what, txn, name: key, kind: 'read', lease: '', read }, within);
     const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
-      call(source, `read the queue of "${key}"`, (client) =>
+      call(source, what, (client) =>
         client.kv.range({ ...readRequest(key, after.key), revision: revision.toString() }, deadlineIn(within)),
       ).pipe(map(({ kvs, more }) => ({ revision, kvs, more })));
     return first.pipe(
-      map(({ revision, responses: [response] }): Page => {
-        const { kvs = [], more = false } = response?.response_range ?? {};
-        return { revision, kvs, more };
-      }),
       expand(({ revision, kvs, more }) => {
         const last = kvs.at(-1);
         return more && last ? page(revision, last) : EMPTY;
       }),
       reduce((all, { revision, kvs }) => ({ revision, stored: [...all.stored, ...kvs] }), NOTHING),
       map(({ revision, stored }) => queueOf(key, revision, stored)),
-      inWords(`read the queue of "${key}"`),
     );
   };
 
@@ -148,20 +147,31 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       ),
 
     enter: (claim, within, look) =>
-      commit({ txn: enterRequest(claim, look), name: claim.key, kind: 'enter', lease: claim.lease.id }, within).pipe(
-        map((answer) => entered(claim, answer)),
-        orWhen(isLeaseGone, () => of<Entered>({ status: 'lease-gone' })),
-        inWords(`queue for "${claim.key}"`),
+      commit<Entered>(
+        {
+          what: `queue for "${claim.key}"`,
+          txn: enterRequest(claim, look),
+          name: claim.key,
+          kind: 'enter',
+          lease: claim.lease.id,
+          read: (answer) => entered(claim, answer),
+          leaseGone: { status: 'lease-gone' },
+        },
+        within,
       ),
 
     leave: (claim, mine, within, heir) =>
-      commit(
-        { txn: leaveRequest(claim, mine, heir), name: claim.key, kind: 'leave', lease: claim.lease.id },
+      commit<Left>(
+        {
+          what: `release "${claim.key}"`,
+          txn: leaveRequest(claim, mine, heir),
+          name: claim.key,
+          kind: 'leave',
+          lease: claim.lease.id,
+          read: (answer) => left(answer, heir),
+          leaseGone: { heir: 'unknown' },
+        },
         within,
-      ).pipe(
-        map((answer) => left(answer, heir)),
-        orWhen(isLeaseGone, () => of<Left>({ heir: 'unknown' })),
-        inWords(`release "${claim.key}"`),
       ),
 
     queue(key, within, from) {

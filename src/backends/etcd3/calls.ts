@@ -38,9 +38,3 @@ export const orWhen = <T>(
   catchError((error: unknown) =>
     error instanceof BackendError && isAnswer(error.cause) ? answer() : throwError(() => error),
   );
-
-/** What was asked for in words of its own: an error of a transaction that carried many is told to each of them. */
-export const inWords = <T>(what: string): MonoTypeOperatorFunction<T> =>
-  catchError((error: unknown) =>
-    throwError(() => (error instanceof BackendError && error.cause ? toBackendError(what, error.cause) : error)),
-  );
