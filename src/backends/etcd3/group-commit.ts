@@ -63,7 +63,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
       const sending = new Subscription();
       sending.add(() => {
         inFlight -= 1;
-        if (waiting.length > 0) flushSoon();
+        flushSoon();
       });
       // A member that is given up leaves the others alone; the last one takes the call along.
       let left = group.length;
@@ -75,7 +75,10 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
       sending.add(
         together(send, group).subscribe({
           next: (answers) => group.forEach((member, i) => member.answered(answers[i])),
-          error: (error: unknown) => failed(group, error),
+          error: (error: unknown) => {
+            sending.unsubscribe();
+            failed(group, error);
+          },
           complete: () => sending.unsubscribe(),
         }),
       );
