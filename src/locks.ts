@@ -12,7 +12,7 @@ import type { LocksOptions } from './core/options.js';
 import type { LockBackend } from './core/port.js';
 import type { Arena } from './lock/contend.js';
 import { createContenders } from './lock/contenders.js';
-import { createLock } from './lock/lock.js';
+import { KeyLock } from './lock/lock.js';
 import { createLines } from './lock/lines.js';
 import { createBackground } from './session/background.js';
 import type { Engine } from './session/engine.js';
@@ -81,7 +81,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
       const name = checkedKey(key);
       const objection = backend.objection(name);
       if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
-      return createLock(arena, name, 'mutex');
+      return new KeyLock(arena, name, 'mutex');
     },
     events$: events.asObservable(),
     close: () => (closing ??= close()),

@@ -19,6 +19,7 @@ import { Entry } from './claim.js';
 import type { ClaimParts, Claimant, Stage } from './claim.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
+import type { Holding } from './hold.js';
 import type { Turn } from './line.js';
 
 /** What all contenders of one `Locks` share. */
@@ -57,7 +58,7 @@ export function contend(arena: Arena, key: string, kind: LockKind, contention: C
  *   +--- a pause <-----+----------+         +-> lost
  * ```
  */
-class Contending implements Contender, SessionUser, Claimant {
+class Contending implements Contender, SessionUser, Claimant, Holding {
   readonly #arena: Arena;
   readonly #key: string;
   readonly #kind: LockKind;
@@ -191,7 +192,7 @@ class Contending implements Contender, SessionUser, Claimant {
     // The holder before us in this same `Locks` was told of the close a moment before we are.
     if (this.#arena.isClosed()) return this.close();
     const { engine } = this.#arena;
-    const hold = new Hold(engine, key, session, token, (handOn) => this.#release(entry, handOn));
+    const hold = new Hold(engine, key, session, token, this);
     this.#hold = hold;
     if (settled$) settlesWith(hold.held, settled$);
     engine.report({ type: 'acquired', key, fencingToken: token, waited: hold.since - this.#started });
@@ -199,10 +200,10 @@ class Contending implements Contender, SessionUser, Claimant {
   }
 
   /** Asked for by the user. The acknowledgement is waited for until the lease has run out. */
-  #release(entry: Entry, handOn: boolean): void {
+  release(handOn: boolean): void {
     this.#endHold();
     this.#isReleasing = true;
-    entry.leave(handOn);
+    this.#entry?.leave(handOn);
   }
 
   leaving(entry: Entry): void {

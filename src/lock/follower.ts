@@ -1,11 +1,12 @@
 /**
  * One queue followed: read, then watched; read again when the watch breaks, is found silent, or has gone on for long.
  */
-import { Subscription } from 'rxjs';
+import type { Observer, Subscription } from 'rxjs';
 import { BackendError } from '../core/errors.js';
 import type { Queue } from '../core/port.js';
 import { backoff } from '../core/timing.js';
 import type { Engine } from '../session/engine.js';
+import type { Sleeper } from '../session/timeouts.js';
 
 /** Who hears what a follower finds out. */
 export interface Ear {
@@ -14,13 +15,16 @@ export interface Ear {
   unknown(cause: Error, failures: number): void;
 }
 
-export class Follower {
-  #watch = new Subscription();
-  #failures = 0;
-  #readAgainAt = 0;
+export class Follower implements Observer<Queue>, Sleeper {
   readonly #engine: Engine;
   readonly #key: string;
   readonly #ear: Ear;
+  /** The watch, or the pause before the next one; nothing once stopped. */
+  #step: Subscription | undefined;
+  /** Counts the steps: a watch may break, or be given up, while it begins. */
+  #steps = 0;
+  #failures = 0;
+  #readAgainAt = 0;
 
   constructor(engine: Engine, key: string, ear: Ear) {
     this.#engine = engine;
@@ -30,45 +34,59 @@ export class Follower {
 
   /** @param from a complete view of the queue that only needs going on from */
   start(from?: Queue): void {
-    const { backend, time, settings } = this.#engine;
-    const answerTime = settings.ttl / 6;
-    const watch = new Subscription();
-    this.#watch.unsubscribe();
-    this.#watch = watch;
+    const { backend, time, timeouts, settings } = this.#engine;
+    this.stop();
+    const step = this.#steps;
     this.#readAgainAt = time.now() + settings.ttl * (1 + settings.random());
-
-    const silence = time.after(answerTime).subscribe(() => this.broken(silenceOf(backend.name, this.#key, answerTime)));
-    watch.add(silence);
-    watch.add(
-      backend.queue(this.#key, answerTime, from).subscribe({
-        next: (queue) => {
-          silence.unsubscribe();
-          this.#failures = 0;
-          if (!watch.closed) this.#ear.seen(queue);
-        },
-        error: (cause: unknown) => this.broken(cause),
-      }),
-    );
+    timeouts.set(this.#answerTime, this);
+    const watch = backend.queue(this.#key, this.#answerTime, from).subscribe(this);
+    if (step === this.#steps) this.#step = watch;
+    else watch.unsubscribe();
   }
 
   stop(): void {
-    this.#watch.unsubscribe();
+    this.#steps += 1;
+    this.#engine.timeouts.clear(this.#answerTime, this);
+    this.#step?.unsubscribe();
+    this.#step = undefined;
   }
 
   /** Against an event that got lost: events say that something changed, reads say what is. */
   readAgainIfDue(): void {
-    if (!this.#watch.closed && this.#engine.time.now() >= this.#readAgainAt) this.start();
+    if (this.#engine.time.now() >= this.#readAgainAt) this.start();
   }
 
   /** What it is told can be relied on no more; it reads again, after a pause. */
   broken(reason: unknown): void {
-    if (this.#watch.closed) return;
     const cause = reason instanceof Error ? reason : new Error(String(reason));
     const { time, settings } = this.#engine;
+    this.stop();
     this.#failures += 1;
-    this.#watch.unsubscribe();
-    this.#watch = time.after(backoff(this.#failures, settings.ttl, settings.random)).subscribe(() => this.start());
+    const pause = backoff(this.#failures, settings.ttl, settings.random);
+    this.#step = time.after(pause).subscribe(() => this.start());
     this.#ear.unknown(cause, this.#failures);
+  }
+
+  next(queue: Queue): void {
+    this.#engine.timeouts.clear(this.#answerTime, this);
+    this.#failures = 0;
+    this.#ear.seen(queue);
+  }
+
+  error(cause: unknown): void {
+    this.broken(cause);
+  }
+
+  complete(): void {
+    // The backend was closed: nothing more is seen.
+  }
+
+  timedOut(): void {
+    this.broken(silenceOf(this.#engine.backend.name, this.#key, this.#answerTime));
+  }
+
+  get #answerTime(): number {
+    return this.#engine.settings.ttl / 6;
   }
 }
 

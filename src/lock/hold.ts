@@ -7,13 +7,19 @@ import type { HeldLock, ReleaseOptions, Renewal } from '../core/lock.js';
 import type { Engine } from '../session/engine.js';
 import type { Session } from '../session/session.js';
 
+/** Who holds. */
+export interface Holding {
+  /** Its user asks for it. */
+  release(handOn: boolean): void;
+}
+
 /** The engine's side of a {@link HeldLock}. */
 export class Hold {
   readonly held: HeldLock;
   /** When it was acquired. */
   readonly since: number;
   readonly #session: Session;
-  readonly #asked: (handOn: boolean) => void;
+  readonly #holder: Holding;
   readonly #renewalsBefore: number;
   #isOver = false;
   #isLeft = false;
@@ -23,10 +29,9 @@ export class Hold {
   #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
 
-  /** @param asked its user asks for the release */
-  constructor(engine: Engine, key: string, session: Session, token: bigint, asked: (handOn: boolean) => void) {
+  constructor(engine: Engine, key: string, session: Session, token: bigint, holder: Holding) {
     this.#session = session;
-    this.#asked = asked;
+    this.#holder = holder;
     this.since = engine.time.now();
     this.#renewalsBefore = session.renewals();
     this.held = new Held(this, engine, key, session, token);
@@ -93,7 +98,7 @@ export class Hold {
     if (this.#isLeft) return Promise.resolve();
     return new Promise((resolve) => {
       this.#acknowledged = resolve;
-      if (!this.#isOver) this.#asked(handOn);
+      if (!this.#isOver) this.#holder.release(handOn);
     });
   }
 }

@@ -86,7 +86,7 @@ export class Line implements Ear {
   readonly #watchAfter: number;
 
   /** Ours that are in, in the order of their tokens. */
-  readonly #members: Member[] = [];
+  #members: Member[] = [];
   /** As the server showed it last. */
   #queue: Queue | undefined;
   /** Of the queue, those that count: without the claims of ours that were handed on. */
@@ -132,7 +132,9 @@ export class Line implements Ear {
   /** Our claim is in: it is told where it stands, at once if that is known, and at each change. */
   join(mine: QueuedClaim, lease: Lease, queue: Queue | undefined, listener: Told): void {
     const member = new Member(this, mine, lease, listener);
-    this.#members.splice(placeFor(this.#members, mine.token), 0, member);
+    // Mostly it is the only one, and an array that grows takes room for sixteen more.
+    if (this.#members.length === 0) this.#members = [member];
+    else this.#members.splice(placeFor(this.#members, mine.token), 0, member);
     if (queue) this.#adopt(queue);
     this.#tell();
     if (member.status === 'first') this.#engine.timeouts.set(this.#watchAfter, member);

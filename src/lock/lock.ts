@@ -2,49 +2,60 @@
  * A name and a way to contend for it, in the forms users like: stream, promise, block.
  */
 import { distinctUntilChanged, map } from 'rxjs';
-import type { HeldLock, Lock } from '../core/lock.js';
+import type { Observable } from 'rxjs';
+import type { HeldLock, Lock, LockState } from '../core/lock.js';
 import { checkedContention } from '../core/options.js';
+import type { ContendOptions } from '../core/options.js';
 import { ownershipOf } from '../core/ownership.js';
 import type { Ownership } from '../core/ownership.js';
 import type { LockKind } from '../core/port.js';
 import { contend } from './contend.js';
 import type { Arena } from './contend.js';
 
-export function createLock(arena: Arena, key: string, kind: LockKind): Lock {
-  const { engine, lines } = arena;
+export class KeyLock implements Lock {
+  readonly key: string;
+  readonly #arena: Arena;
+  readonly #kind: LockKind;
 
-  const ownership$ = lines.view$(key).pipe(
-    map((view): Ownership => {
-      if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
-      return ownershipOf(view.queue, engine.backend.leasePer === 'session');
-    }),
-    distinctUntilChanged(sameOwnership),
-  );
+  constructor(arena: Arena, key: string, kind: LockKind) {
+    this.#arena = arena;
+    this.key = key;
+    this.#kind = kind;
+  }
 
-  const lock: Lock = {
-    key,
-    lock$: (options = {}) => contend(arena, key, kind, checkedContention(options)),
-    ownership$: () => ownership$,
+  lock$(options: ContendOptions = {}): Observable<LockState> {
+    return contend(this.#arena, this.key, this.#kind, checkedContention(options));
+  }
 
-    acquire(options) {
-      const states$ = lock.lock$(options);
-      // Never unsubscribed: it ends with the release, the loss, the abort or the close.
-      return new Promise((resolve, reject) => {
-        states$.subscribe({
-          next: (state) => {
-            if (state.status === 'held') resolve(state.held);
-          },
-          error: reject,
-        });
+  ownership$(): Observable<Ownership> {
+    const { key } = this;
+    const { engine, lines } = this.#arena;
+    return lines.view$(key).pipe(
+      map((view): Ownership => {
+        if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
+        return ownershipOf(view.queue, engine.backend.leasePer === 'session');
+      }),
+      distinctUntilChanged(sameOwnership),
+    );
+  }
+
+  acquire(options?: ContendOptions): Promise<HeldLock> {
+    const states$ = this.lock$(options);
+    // Never unsubscribed: it ends with the release, the loss, the abort or the close.
+    return new Promise((resolve, reject) => {
+      states$.subscribe({
+        next: (state) => {
+          if (state.status === 'held') resolve(state.held);
+        },
+        error: reject,
       });
-    },
+    });
+  }
 
-    use: (body, options) => {
-      const acquired = lock.acquire(options);
-      return acquired.then((held) => runHeld(arena, held, body));
-    },
-  };
-  return lock;
+  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T> {
+    const acquired = this.acquire(options);
+    return acquired.then((held) => runHeld(this.#arena, held, body));
+  }
 }
 
 /** Settles as the body does, after the release; or at the loss, whatever the body does then. */

@@ -32,7 +32,7 @@ import type { Send } from './group-commit.js';
 import { endOf, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import { enterRequest, entered, idOf, leaveRequest, left, queueOf, readRequest } from './requests.js';
-import type { TxnAnswer } from './requests.js';
+import type { TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import { createWatches } from './watches.js';
 
@@ -93,7 +93,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   /** All of it, page by page, as it was when the first page was read. */
   const read = (key: string, within: number): Observable<Queue> => {
     const what = `read the queue of "${key}"`;
-    const txn = { success: [{ request_range: readRequest(key) }] };
+    const txn = (): TxnRequest => ({ success: [{ request_range: readRequest(key) }] });
     const read = ({ revision, responses: [response] }: TxnAnswer): Page => {
       const { kvs = [], more = false } = response?.response_range ?? {};
       return { revision, kvs, more };
@@ -150,7 +150,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       commit<Entered>(
         {
           what: `queue for "${claim.key}"`,
-          txn: enterRequest(claim, look),
+          txn: () => enterRequest(claim, look),
           name: claim.key,
           kind: 'enter',
           lease: claim.lease.id,
@@ -164,7 +164,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       commit<Left>(
         {
           what: `release "${claim.key}"`,
-          txn: leaveRequest(claim, mine, heir),
+          txn: () => leaveRequest(claim, mine, heir),
           name: claim.key,
           kind: 'leave',
           lease: claim.lease.id,

@@ -13,7 +13,8 @@ import type { TxnAnswer, TxnRequest } from './requests.js';
 export interface Transaction<T> {
   /** For errors: "queue for "a"". */
   readonly what: string;
-  readonly txn: TxnRequest;
+  /** Made when it is sent: until then, and while it is under way, nothing is kept of it. */
+  txn(): TxnRequest;
   /** What it is about: claims on one name that share a transaction would share a revision, so have no order. */
   readonly name: string;
   readonly kind: 'enter' | 'leave' | 'read';
@@ -195,9 +196,9 @@ function mayTravelWith(first: Waiting | undefined, next: Waiting): boolean {
 
 function together(send: Send, group: readonly Waiting[]): Observable<readonly TxnAnswer[]> {
   const [only] = group;
-  if (only && group.length === 1) return send(only.transaction.txn, only.within).pipe(map((one) => [one]));
+  if (only && group.length === 1) return send(only.transaction.txn(), only.within).pipe(map((one) => [one]));
   const within = Math.max(...group.map((member) => member.within));
-  const success = group.map(({ transaction }) => ({ request_txn: transaction.txn }));
+  const success = group.map(({ transaction }) => ({ request_txn: transaction.txn() }));
   return send({ success }, within).pipe(
     map(({ revision, responses }) => responses.map(({ response_txn }) => ({ ...response_txn, revision }))),
   );

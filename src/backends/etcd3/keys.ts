@@ -41,12 +41,17 @@ export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.fro
 export const encodeClaim = ({ lease, kind, since, meta }: Claim): Buffer =>
   Buffer.from(JSON.stringify({ owner: lease.owner, kind, since: since.toISOString(), meta }));
 
-/** The claims among all that is stored below `name/`, oldest first. Names nest: what lies deeper is not of this name. */
-export function claimsOf(name: string, stored: readonly StoredClaim[]): readonly QueuedClaim[] {
-  const skip = prefixOf(name).length;
+/**
+ * The claims among all that is stored below `name/`, oldest first. Names nest: what lies deeper is not of this name.
+ * `known` need not be decoded.
+ */
+export function claimsOf(name: string, stored: readonly StoredClaim[], known?: QueuedClaim): readonly QueuedClaim[] {
+  const skip = Buffer.byteLength(name) + 1;
+  const decode = (entry: StoredClaim): QueuedClaim =>
+    known && entry.mod_revision === known.stamp ? known : decodeClaim(name, entry);
   return stored
     .filter(({ key }) => !key.includes('/', skip))
-    .map((entry) => decodeClaim(name, entry))
+    .map(decode)
     .sort((a, b) => (a.token < b.token ? -1 : 1));
 }
 
@@ -69,7 +74,7 @@ export interface Change {
 
 /** The queue after some changes below its name, without reading it again. */
 export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
-  const skip = prefixOf(queue.key).length;
+  const skip = Buffer.byteLength(queue.key) + 1;
   const claims = [...queue.claims];
   let { revision } = queue;
   for (const { type, kv } of changes) {
@@ -92,7 +97,7 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
 
 /** A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. */
 export function decodeClaim(name: string, { key, value, create_revision, mod_revision }: StoredClaim): QueuedClaim {
-  const id = key.subarray(prefixOf(name).length).toString();
+  const id = key.toString('utf8', Buffer.byteLength(name) + 1);
   const { owner, since, meta } = readValue(value);
   const when = typeof since === 'string' ? new Date(since) : undefined;
   return {

@@ -25,8 +25,18 @@ export interface TxnAnswer extends Pick<TxnResponse, 'succeeded' | 'responses'> 
   readonly revision: bigint;
 }
 
-/** etcd counts lease ids as int64 and npm etcd3 writes them in decimal. */
-export const idOf = ({ id }: Lease): string => BigInt(`0x${id}`).toString();
+const ids = new WeakMap<Lease, string>();
+
+/** etcd counts lease ids as int64 and npm etcd3 writes them in decimal. One lease has many claims. */
+export function idOf(lease: Lease): string {
+  const known = ids.get(lease);
+  if (known !== undefined) return known;
+  const id = BigInt(`0x${lease.id}`).toString();
+  ids.set(lease, id);
+  return id;
+}
+
+const NEVER_MADE = { target: 'Create', result: 'Equal', create_revision: 0 } as const;
 
 /** How many of a queue an answer to entering carries. Whoever comes behind more than that reads and watches. */
 const LOOK = 16;
@@ -39,11 +49,12 @@ export function enterRequest(claim: Claim, look: boolean): TxnRequest {
   const queue = look ? [{ request_range: { key: prefix, range_end: endOf(prefix), ...oldest } }] : [];
   return {
     compare: [
-      { key, target: 'Create', result: 'Equal', create_revision: '0' },
-      { key: tombstoneKey(claim), target: 'Create', result: 'Equal', create_revision: '0' },
+      { key, ...NEVER_MADE },
+      { key: tombstoneKey(claim), ...NEVER_MADE },
     ],
     success: [{ request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) } }, ...queue],
-    failure: [{ request_range: { key } }, ...queue],
+    // Asked again: rare, and the queue will be read.
+    failure: [{ request_range: { key } }],
   };
 }
 
@@ -54,9 +65,7 @@ export function entered(claim: Claim, { revision, succeeded, responses }: TxnAns
   if (!mine) throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
   // Names nest, and what is nested takes its share of the limit: only what is not cut off is the whole queue.
   const isWhole = shown !== undefined && !shown.response_range.more;
-  const queue = isWhole
-    ? { key: claim.key, revision, claims: claimsOf(claim.key, shown.response_range.kvs) }
-    : undefined;
+  const queue = isWhole ? queueOf(claim.key, revision, shown.response_range.kvs, mine) : undefined;
   return { status: 'entered', claim: mine, queue };
 }
 
@@ -68,7 +77,7 @@ export function leaveRequest(claim: Claim, mine: QueuedClaim | undefined, heir: 
   const gone = { request_delete_range: { key } };
   const look = heir ? [{ request_range: { key: heirKey(claim.key, heir), keys_only: true } }] : [];
   if (mine) {
-    const compare = { key, target: 'Create', result: 'Equal', create_revision: mine.token.toString() } as const;
+    const compare = { key, target: 'Create', result: 'Equal', create_revision: Number(mine.token) } as const;
     return { compare: [compare], success: [gone, ...look], failure: look };
   }
   return { success: [{ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } }, gone, ...look] };
@@ -89,8 +98,9 @@ export function readRequest(key: string, after?: Buffer): { key: Buffer; range_e
   return { key: after ? Buffer.concat([after, Buffer.of(0)]) : prefix, range_end: endOf(prefix), limit: PAGE };
 }
 
-export const queueOf = (key: string, revision: bigint, stored: Parameters<typeof claimsOf>[1]): Queue => ({
-  key,
-  revision,
-  claims: claimsOf(key, stored),
-});
+export const queueOf = (
+  key: string,
+  revision: bigint,
+  stored: Parameters<typeof claimsOf>[1],
+  known?: QueuedClaim,
+): Queue => ({ key, revision, claims: claimsOf(key, stored, known) });

@@ -37,11 +37,6 @@ export interface Watches {
   probe(): Observable<void>;
 }
 
-interface Watch {
-  queue: Queue;
-  readonly subscriber: Subscriber<Queue>;
-}
-
 export interface StreamSource {
   open(): Promise<Stream>;
   /** The stream broke: the next one goes to another endpoint, where there is one. */
@@ -61,10 +56,9 @@ export function createWatches(source: () => StreamSource): Watches {
   return {
     follow: (queue) =>
       new Observable((subscriber) => {
-        const on = connection();
-        const id = (ids += 1);
-        on.create(id, { queue, subscriber });
-        return () => on.cancel(id);
+        const watch = new Watch((ids += 1), connection(), queue, subscriber);
+        watch.begin();
+        return watch;
       }),
 
     probe: () =>
@@ -77,6 +71,29 @@ export function createWatches(source: () => StreamSource): Watches {
         return on.probe(subscriber);
       }),
   };
+}
+
+/** One queue that is followed. */
+class Watch {
+  readonly id: number;
+  readonly subscriber: Subscriber<Queue>;
+  queue: Queue;
+  readonly #on: Connection;
+
+  constructor(id: number, on: Connection, queue: Queue, subscriber: Subscriber<Queue>) {
+    this.id = id;
+    this.#on = on;
+    this.queue = queue;
+    this.subscriber = subscriber;
+  }
+
+  begin(): void {
+    this.#on.create(this);
+  }
+
+  unsubscribe(): void {
+    this.#on.cancel(this);
+  }
 }
 
 /** One stream, from its opening to its end. It is not opened again: whoever followed reads first. */
@@ -102,7 +119,8 @@ class Connection {
     return this.#isOver;
   }
 
-  create(id: number, watch: Watch): void {
+  create(watch: Watch): void {
+    const { id } = watch;
     this.#watches.set(id, watch);
     this.#unanswered.push(id);
     const { key, revision } = watch.queue;
@@ -111,7 +129,7 @@ class Connection {
     this.#send({ create_request: { key: prefix, range_end: endOf(prefix), start_revision, watch_id: id } });
   }
 
-  cancel(id: number): void {
+  cancel({ id }: Watch): void {
     if (!this.#watches.delete(id) || this.#isOver) return;
     if (this.#watches.size === 0) this.#close();
     else this.#send({ cancel_request: { watch_id: id } });
