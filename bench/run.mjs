@@ -15,7 +15,16 @@ import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
 import { hasTarget, headerOf, isMet, scenarioReport, surroundings } from './report.mjs';
 
-const SCENARIOS = ['sequential', 'in-flight', 'hand-off-between', 'hand-off-inside', 'held', 'nested', 'engine'];
+const SCENARIOS = [
+  'sequential',
+  'in-flight',
+  'hand-off-between',
+  'hand-off-inside',
+  'held',
+  'nested',
+  'observed',
+  'engine',
+];
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 
 const { values } = parseArgs({

@@ -23,5 +23,5 @@ export type { JsonValue } from './core/json.js';
 export type { HeldLock, Lock, LockState, Locks, Renewal } from './core/lock.js';
 export type { Clock } from './core/clock.js';
 export type { ContendOptions, LocksOptions } from './core/options.js';
-export type { Holder, Ownership } from './core/ownership.js';
+export type { Holder, Ownership, Ownerships } from './core/ownership.js';
 export type { Claim, Entered, Lease, LockBackend, LockKind, Queue, QueuedClaim, Renewed } from './core/port.js';

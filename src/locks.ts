@@ -6,7 +6,7 @@ import { timeOf } from './core/clock.js';
 import { InvalidOptionError } from './core/errors.js';
 import type { LockEvent } from './core/events.js';
 import type { Locks } from './core/lock.js';
-import { checkedKey } from './core/names.js';
+import { checkedKey, checkedPrefix } from './core/names.js';
 import { checkedSettings } from './core/options.js';
 import type { LocksOptions } from './core/options.js';
 import type { LockBackend } from './core/port.js';
@@ -14,6 +14,8 @@ import type { Arena } from './lock/contend.js';
 import { createContenders } from './lock/contenders.js';
 import { KeyLock } from './lock/lock.js';
 import { createLines } from './lock/lines.js';
+import { createPatrol } from './lock/patrol.js';
+import { createRegions } from './lock/regions.js';
 import { createBackground } from './session/background.js';
 import type { Engine } from './session/engine.js';
 import { createGate } from './session/gate.js';
@@ -51,11 +53,13 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   let isClosed = false;
   let closing: Promise<void> | undefined;
   const sessions = createSessions(engine);
+  const patrol = createPatrol(engine);
+  const regions = createRegions(engine, patrol);
   let claims = 0;
   const arena: Arena = {
     engine,
     sessions,
-    lines: createLines(engine),
+    lines: createLines(engine, patrol),
     contenders,
     isClosed: () => isClosed,
     nextClaimId: () => (claims++).toString(36),
@@ -68,6 +72,8 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     contenders.close();
     sessions.close();
     arena.lines.stop();
+    regions.stop();
+    patrol.stop();
     await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
     background.stop();
     timeouts.stop();
@@ -82,6 +88,13 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
       const objection = backend.objection(name);
       if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
       return new KeyLock(arena, name, 'mutex');
+    },
+    ownerships$(prefix) {
+      const name = checkedPrefix(prefix);
+      const { queues } = backend;
+      if (queues) return regions.ownerships$(queues, name);
+      const advice = `${backend.name} cannot list its locks. Use ownership$() of each, or etcd v3.`;
+      throw new InvalidOptionError('prefix', prefix, advice);
     },
     events$: events.asObservable(),
     close: () => (closing ??= close()),

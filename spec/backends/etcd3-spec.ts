@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
-import { filter, firstValueFrom, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, map, skipWhile, take, toArray } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { AlreadyLockedError, BackendError, LockNotOwnedError, createLocks } from '../../src/index.js';
@@ -72,6 +72,40 @@ describe('on etcd v3', () => {
     await client().mutex('nest/a/b').acquire();
     await client().mutex('nest').acquire({ wait: 0 });
     await client().mutex('nest/a').acquire({ wait: 0 });
+  });
+
+  it('is not delayed by a claim below its own name that was withdrawn before anybody knew whether it was in', async () => {
+    const backend = etcd3Backend({ hosts: etcd.url });
+    const lease = { id: '7e57', ttl: 5000, owner: 'withdrawn', key: undefined };
+    const claim = { key: 'tomb/a/b', lease, id: '0', kind: 'mutex', since: new Date(), meta: undefined } as const;
+    await lastValueFrom(backend.grant(lease, 1000));
+    await lastValueFrom(backend.leave(claim, undefined, 1000));
+    await client(backend).mutex('tomb/a').acquire({ wait: 0 });
+    expect((await firstValueFrom(client().ownerships$('tomb/'))).all.size).toBe(1);
+    await lastValueFrom(backend.revoke(lease, 1000), { defaultValue: undefined });
+  });
+
+  it('tells all of 5,000 locks below a prefix, page by page, then each change', async () => {
+    const keys = Array.from({ length: 5000 }, (_, i) => `many/${String(i)}`);
+    const lease = await admin.leaseClient.leaseGrant({ TTL: 60 });
+    for (let i = 0; i < keys.length; i += 100) {
+      const puts = keys.slice(i, i + 100).map((name) => ({
+        request_put: { key: Buffer.from(`${name}/7e57-0`), value: Buffer.from('{"owner":"many"}'), lease: lease.ID },
+      }));
+      await admin.kv.txn({ success: puts });
+    }
+    const seen$ = client().ownerships$('many/');
+    const first = firstValueFrom(seen$.pipe(map(({ all, changed }) => [all.size, changed.length])));
+    const gone = firstValueFrom(
+      seen$.pipe(
+        skipWhile(({ all }) => all.has('many/17')),
+        map(({ all, changed }) => [all.size, changed]),
+      ),
+    );
+    expect(await first).toEqual([5000, 5000]);
+    await admin.delete().key('many/17/7e57-0');
+    expect(await gone).toEqual([4999, [{ status: 'free', key: 'many/17' }]]);
+    await admin.leaseClient.leaseRevoke({ ID: lease.ID });
   });
 
   it('guards a write: it is put while the lock is held, and refused once it is not', async () => {

@@ -14,6 +14,7 @@ import {
   map,
   of,
   take,
+  takeWhile,
   tap,
   throwError,
   timer,
@@ -22,6 +23,7 @@ import {
 import type { Observable } from 'rxjs';
 import {
   AlreadyLockedError,
+  InvalidOptionError,
   LockLostError,
   LockNotOwnedError,
   LockTimeoutError,
@@ -368,6 +370,30 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       key,
       holders: [{ owner: 'seen', kind: 'mutex', fencingToken: held.fencingToken }],
     });
+  });
+
+  it('an observer of many sees all below a prefix, and each change; or is told at once that he cannot', async () => {
+    const prefix = `${fresh()}/`;
+    const [observer, locks] = [client(), client({ owner: 'seen' })];
+    if (!admin.queues) return expect(() => observer.ownerships$(prefix)).toThrow(InvalidOptionError);
+    const first = await locks.mutex(`${prefix}a`).acquire();
+    const nested = await locks.mutex(`${prefix}a/b`).acquire();
+    const outside = await locks.mutex(prefix.slice(0, -1)).acquire();
+    const told: string[] = [];
+    const all$ = observer.ownerships$(prefix);
+    const seen$ = all$.pipe(
+      tap(({ all, changed }) => {
+        const names = changed.map(({ key: name, status }) => `${status} ${name.slice(prefix.length)}`);
+        told.push(`${all.size}: ${names.sort().join(', ')}`);
+      }),
+    );
+    const done = lastValueFrom(seen$.pipe(takeWhile(({ all }) => all.size > 0)), { defaultValue: undefined });
+    await firstValueFrom(all$.pipe(filter(({ all }) => all.size === 2)));
+    await outside.release();
+    await first.release();
+    await nested.release();
+    await done;
+    expect(told).toEqual(['2: held a, held a/b', '1: free a', '0: free a/b']);
   });
 
   it('close() stops holders and waiters, releases, withdraws, and refuses what comes later', async () => {

@@ -1,6 +1,7 @@
 import { describe, it } from '@jest/globals';
 import { map } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
+import type { Ownerships } from '../../src/index.js';
 import { TIMES, atFrame, letters, seen, serverOf } from '../support/marbles.js';
 
 describe('ownership$', () => {
@@ -69,6 +70,61 @@ describe('ownership$', () => {
       const client = serverOf(m).client(TIMES);
       atFrame(m, 3, () => void client.close());
       m.expect(seen(client.mutex('k').ownership$())).toBeObservable('f--|');
+    }),
+  );
+});
+
+describe('ownerships$', () => {
+  /** What is held or unknown, and behind the colon what is new: `a:+a`, `-a` for free, `?a` for unknown. */
+  const SIGNS = { held: '+', free: '-', unknown: '?' };
+  const told = ({ all, changed, cause }: Ownerships): string =>
+    `${[...all.keys()].sort().join('')}:${changed.map(({ key, status }) => SIGNS[status] + key).join('')}${cause ? '!' : ''}`;
+
+  it(
+    'tells all below a prefix at once, then each change',
+    marbles((m) => {
+      const server = serverOf(m);
+      const hold = (key: string) => letters(server.client(TIMES).mutex(key).lock$());
+      m.expect(hold('x/a'), '     ^-------!').toBeObservable('  h--------');
+      m.expect(hold('x/b'), '     ----^---------!').toBeObservable('----h');
+      m.expect(hold('y'), '       ^-------!').toBeObservable('  h--------');
+      const all$ = server.client(TIMES).ownerships$('x/').pipe(map(told));
+      m.expect(all$, '--^-----------!').toBeObservable('--a-b---c-----d', {
+        a: 'x/a:+x/a',
+        b: 'x/ax/b:+x/b',
+        c: 'x/b:-x/a',
+        d: ':-x/b',
+      });
+    }),
+  );
+
+  it(
+    'says that nothing is known while the server cannot be followed, then what is new',
+    marbles((m) => {
+      const server = serverOf(m);
+      const observer = server.client(TIMES);
+      const hold = (key: string) => letters(server.client(TIMES).mutex(key).lock$());
+      m.expect(hold('a'), '        ^----------!').toBeObservable('  h');
+      m.expect(hold('b'), '        ------------^----------------!').toBeObservable('------------h');
+      atFrame(m, 4, () => observer.network.partition());
+      atFrame(m, 20, () => observer.network.heal());
+      const all$ = observer.ownerships$('').pipe(map(told));
+      m.expect(all$, '            ^-----------------------!').toBeObservable('a-----b--------------(c)', {
+        a: 'a:+a',
+        b: 'a:?a!',
+        c: 'b:-a+b',
+      });
+    }),
+  );
+
+  it(
+    'is one watch for all who subscribe, replays the latest, completes with its locks',
+    marbles((m) => {
+      const client = serverOf(m).client(TIMES);
+      const all$ = client.ownerships$('').pipe(map(told));
+      atFrame(m, 6, () => void client.close());
+      m.expect(all$).toBeObservable('            a-----|', { a: ':' });
+      m.expect(all$, '---^').toBeObservable('---a--|', { a: ':' });
     }),
   );
 });

@@ -4,12 +4,26 @@
 import type { Observable } from 'rxjs';
 import type { LockEvent } from './events.js';
 import type { ContendOptions } from './options.js';
-import type { Holder, Ownership } from './ownership.js';
+import type { Holder, Ownership, Ownerships } from './ownership.js';
 
 /** All locks of one client of one server. They share a session: one lease, renewed while any of them is wanted. */
 export interface Locks {
   /** The lock that one holds at a time, first come first served. @throws InvalidOptionError for a key no server can carry */
   mutex(key: string): Lock;
+  /**
+   * Who holds what among all keys that begin with the prefix, without contending: all at once when the server has
+   * answered, then every change. Says so while the server cannot be followed, and goes on when it can be again; never
+   * errors, completes with {@link close}. All keys below the prefix should be locks: any other looks like one.
+   * One watch for all who subscribe to what one call returns.
+   *
+   * @throws InvalidOptionError for a prefix that is no text, or on etcd v2
+   * @example
+   * locks.ownerships$('orders/').subscribe(({ all, changed }) => {
+   *   for (const { key, status } of changed) console.log(key, status);
+   *   console.log(`${all.size} held`);
+   * });
+   */
+  ownerships$(prefix: string): Observable<Ownerships>;
   /** What happens inside, for logs and metrics. Hot. */
   readonly events$: Observable<LockEvent>;
   /**

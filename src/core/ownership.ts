@@ -31,6 +31,19 @@ export type Ownership =
     }
   | { readonly status: 'unknown'; readonly key: string; readonly cause: Error };
 
+/** The states of many locks. */
+export interface Ownerships {
+  /**
+   * By key, those that are held or of which nothing is known at the moment. The same map each time, kept up to date: copy
+   * what is to be compared later.
+   */
+  readonly all: ReadonlyMap<string, Ownership>;
+  /** What is new, `free` for those that left `all`. */
+  readonly changed: readonly Ownership[];
+  /** Why the server cannot be followed at the moment: then all are `unknown`, and there may be others. */
+  readonly cause?: Error;
+}
+
 /** The holder that a claim in the queue stands for. */
 export function holderOf({ owner, kind, token, since, meta }: QueuedClaim): Holder {
   const known = { ...(since && { since }), ...(meta !== undefined && { meta }) };
@@ -51,6 +64,18 @@ export function holderOf({ owner, kind, token, since, meta }: QueuedClaim): Hold
 
 /** Who holds, of all who are queued. */
 export const holdersOf = (queue: Queue): readonly Holder[] => holding(queue.claims).map(holderOf);
+
+/** Whether nothing changed that an observer would see. */
+export function isSameOwnership(a: Ownership, b: Ownership): boolean {
+  if (a.status === 'held' && b.status === 'held') {
+    return (
+      a.waiting === b.waiting &&
+      a.holders.length === b.holders.length &&
+      a.holders.every((holder, i) => holder.fencingToken === b.holders[i]?.fencingToken)
+    );
+  }
+  return a.status === b.status && a.status === 'free';
+}
 
 /** The state of a lock, read off its queue. `waitersQueue`: whether who waits is in the queue as well. */
 export function ownershipOf(queue: Queue, waitersQueue: boolean): Ownership {

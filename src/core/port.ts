@@ -117,6 +117,11 @@ export interface LockBackend {
    */
   queue(key: string, within: number, from?: Queue): Observable<Queue>;
   /**
+   * The queues of all keys that begin with the prefix: first of all those in which there are claims, then those that
+   * have changed, with each change. Errors when they can no longer be followed. Not on a server that cannot tell.
+   */
+  queues?(prefix: string, within: number): Observable<readonly Queue[]>;
+  /**
    * Asks whether whoever follows a queue would still be told: answers, or errors. Without an answer the streams of
    * `queue` cannot be relied on; where they share a connection, unsubscribing before the answer ends them with an error.
    */

@@ -1,24 +1,26 @@
 /**
- * One queue followed: read, then watched; read again when the watch breaks, is found silent, or has gone on for long.
+ * A queue followed, or many: read, then watched; read again when the watch breaks, is found silent, or has gone on for long.
  */
-import type { Observer, Subscription } from 'rxjs';
+import type { Observable, Observer, Subscription } from 'rxjs';
 import { BackendError } from '../core/errors.js';
-import type { Queue } from '../core/port.js';
 import { backoff } from '../core/timing.js';
 import type { Engine } from '../session/engine.js';
 import type { Sleeper } from '../session/timeouts.js';
 
 /** Who hears what a follower finds out. */
-export interface Ear {
-  seen(queue: Queue): void;
+export interface Ear<View> {
+  /** For errors. */
+  readonly key: string;
+  /** Reads and watches, once; with `from`, it only needs going on from there. */
+  watch(within: number, from: View | undefined): Observable<View>;
+  seen(view: View): void;
   /** Nobody knows at the moment. It goes on trying; `failures` in a row so far. */
   unknown(cause: Error, failures: number): void;
 }
 
-export class Follower implements Observer<Queue>, Sleeper {
+export class Follower<View> implements Observer<View>, Sleeper {
   readonly #engine: Engine;
-  readonly #key: string;
-  readonly #ear: Ear;
+  readonly #ear: Ear<View>;
   /** The watch, or the pause before the next one; nothing once stopped. */
   #step: Subscription | undefined;
   /** Counts the steps: a watch may break, or be given up, while it begins. */
@@ -26,20 +28,19 @@ export class Follower implements Observer<Queue>, Sleeper {
   #failures = 0;
   #readAgainAt = 0;
 
-  constructor(engine: Engine, key: string, ear: Ear) {
+  constructor(engine: Engine, ear: Ear<View>) {
     this.#engine = engine;
-    this.#key = key;
     this.#ear = ear;
   }
 
-  /** @param from a complete view of the queue that only needs going on from */
-  start(from?: Queue): void {
-    const { backend, time, timeouts, settings } = this.#engine;
+  /** @param from a complete view that only needs going on from */
+  start(from?: View): void {
+    const { time, timeouts, settings } = this.#engine;
     this.stop();
     const step = this.#steps;
     this.#readAgainAt = time.now() + settings.ttl * (1 + settings.random());
     timeouts.set(this.#answerTime, this);
-    const watch = backend.queue(this.#key, this.#answerTime, from).subscribe(this);
+    const watch = this.#ear.watch(this.#answerTime, from).subscribe(this);
     if (step === this.#steps) this.#step = watch;
     else watch.unsubscribe();
   }
@@ -67,10 +68,10 @@ export class Follower implements Observer<Queue>, Sleeper {
     this.#ear.unknown(cause, this.#failures);
   }
 
-  next(queue: Queue): void {
+  next(view: View): void {
     this.#engine.timeouts.clear(this.#answerTime, this);
     this.#failures = 0;
-    this.#ear.seen(queue);
+    this.#ear.seen(view);
   }
 
   error(cause: unknown): void {
@@ -82,7 +83,7 @@ export class Follower implements Observer<Queue>, Sleeper {
   }
 
   timedOut(): void {
-    this.broken(silenceOf(this.#engine.backend.name, this.#key, this.#answerTime));
+    this.broken(silenceOf(this.#engine.backend.name, this.#ear.key, this.#answerTime));
   }
 
   get #answerTime(): number {

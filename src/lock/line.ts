@@ -14,6 +14,7 @@ import type { Engine } from '../session/engine.js';
 import type { Sleeper } from '../session/timeouts.js';
 import { Follower } from './follower.js';
 import type { Ear } from './follower.js';
+import type { Patrolled } from './patrol.js';
 
 /** The queue as far as we know it, or why we do not. */
 export type View =
@@ -79,7 +80,7 @@ export class Member implements Sleeper {
   }
 }
 
-export class Line implements Ear {
+export class Line implements Ear<Queue>, Patrolled {
   readonly key: string;
   readonly #engine: Engine;
   readonly #street: Street;
@@ -98,7 +99,7 @@ export class Line implements Ear {
 
   /** Entries that are on their way in, in, or on their way out. */
   #kept = 0;
-  #follower: Follower | undefined;
+  #follower: Follower<Queue> | undefined;
   #followers = 0;
   #idleSince = 0;
   #isLive = false;
@@ -251,7 +252,7 @@ export class Line implements Ear {
   #follow(from: Queue | undefined): void {
     this.#followers += 1;
     if (this.#follower) return;
-    this.#follower = new Follower(this.#engine, this.key, this);
+    this.#follower = new Follower(this.#engine, this);
     this.#street.followed(this);
     this.#follower.start(from);
   }
@@ -264,6 +265,10 @@ export class Line implements Ear {
 
   #forgetIfEmpty(): void {
     if (this.#kept === 0 && this.#followers === 0 && !this.#follower) this.#street.empty(this);
+  }
+
+  watch(within: number, from: Queue | undefined): Observable<Queue> {
+    return this.#engine.backend.queue(this.key, within, from);
   }
 
   seen(queue: Queue): void {

@@ -6,7 +6,7 @@ import type { Observable } from 'rxjs';
 import type { Engine } from '../session/engine.js';
 import { Line } from './line.js';
 import type { Street, View } from './line.js';
-import { createPatrol } from './patrol.js';
+import type { Patrol } from './patrol.js';
 
 export interface Lines {
   /** The line at the key, made when needed. */
@@ -17,8 +17,7 @@ export interface Lines {
   stop(): void;
 }
 
-export function createLines(engine: Engine): Lines {
-  const patrol = createPatrol(engine);
+export function createLines(engine: Engine, patrol: Patrol): Lines {
   const lines = new Map<string, Line>();
   let isStopped = false;
 
@@ -41,7 +40,6 @@ export function createLines(engine: Engine): Lines {
     stop() {
       isStopped = true;
       for (const line of [...lines.values()]) line.stop();
-      patrol.stop();
     },
   };
 }

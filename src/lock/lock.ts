@@ -6,7 +6,7 @@ import type { Observable } from 'rxjs';
 import type { HeldLock, Lock, LockState } from '../core/lock.js';
 import { checkedContention } from '../core/options.js';
 import type { ContendOptions } from '../core/options.js';
-import { ownershipOf } from '../core/ownership.js';
+import { isSameOwnership, ownershipOf } from '../core/ownership.js';
 import type { Ownership } from '../core/ownership.js';
 import type { LockKind } from '../core/port.js';
 import { contend } from './contend.js';
@@ -35,7 +35,7 @@ export class KeyLock implements Lock {
         if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
         return ownershipOf(view.queue, engine.backend.leasePer === 'session');
       }),
-      distinctUntilChanged(sameOwnership),
+      distinctUntilChanged(isSameOwnership),
     );
   }
 
@@ -80,14 +80,3 @@ function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) =>
     );
   });
 }
-
-const sameOwnership = (a: Ownership, b: Ownership): boolean => {
-  if (a.status === 'held' && b.status === 'held') {
-    return (
-      a.waiting === b.waiting &&
-      a.holders.length === b.holders.length &&
-      a.holders.every((holder, i) => holder.fencingToken === b.holders[i]?.fencingToken)
-    );
-  }
-  return a.status === b.status && a.status === 'free';
-};

@@ -6,11 +6,21 @@ import type { Observable, Subscription } from 'rxjs';
 import type { Lease } from '../core/port.js';
 import { asked, once } from '../session/attempts.js';
 import type { Engine } from '../session/engine.js';
-import type { Line, Member } from './line.js';
+import type { Member } from './line.js';
+
+/** What is followed, and visited on each round. */
+export interface Patrolled {
+  /** Sees to the watch; says whether there still is one. */
+  patrol(longEnough: number): boolean;
+  /** Our claims there that hold. */
+  holders(): readonly Member[];
+  /** What was told of late cannot be relied on. */
+  doubt(cause: unknown): void;
+}
 
 export interface Patrol {
-  /** The line is followed from now on. */
-  add(line: Line): void;
+  /** It is followed from now on. */
+  add(followed: Patrolled): void;
   stop(): void;
 }
 
@@ -25,7 +35,7 @@ export function createPatrol(engine: Engine): Patrol {
   const { backend, time, settings } = engine;
   const every = settings.renewEvery ?? settings.ttl / 3;
   const answerTime = settings.ttl / 6;
-  const followed = new Set<Line>();
+  const followed = new Set<Patrolled>();
   let auditAt = 0;
   let walking: Subscription | undefined;
 
@@ -81,8 +91,8 @@ export function createPatrol(engine: Engine): Patrol {
   );
 
   return {
-    add(line) {
-      followed.add(line);
+    add(one) {
+      followed.add(one);
       if (!walking || walking.closed) walking = walk$.subscribe();
     },
     stop() {
@@ -92,7 +102,7 @@ export function createPatrol(engine: Engine): Patrol {
   };
 }
 
-function holdersByLease(lines: Iterable<Line>): Map<Lease, Member[]> {
+function holdersByLease(lines: Iterable<Patrolled>): Map<Lease, Member[]> {
   const byLease = new Map<Lease, Member[]>();
   for (const line of lines) {
     for (const holder of line.holders()) {

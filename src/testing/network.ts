@@ -84,6 +84,7 @@ export function behindNetwork(
       );
     });
 
+  const { queues } = backend;
   return {
     backend: {
       ...backend,
@@ -93,6 +94,7 @@ export function behindNetwork(
       enter: (claim, within, look) => carry(backend.enter(claim, within, look)),
       leave: (claim, entered, within, heir) => carry(backend.leave(claim, entered, within, heir)),
       queue: (key, within, from) => stream(backend.queue(key, within, from)),
+      ...(queues && { queues: (prefix, within) => stream(queues(prefix, within)) }),
       audit: (lease, within) => carry(backend.audit(lease, within)),
       probe: (within) => carry(backend.probe(within)),
     },

@@ -49,6 +49,7 @@ export function stallable(base: SchedulerLike): StallableScheduler {
 /** The backend, as a process that may stand still hears its answers. */
 export const heardBy = (process: StallableScheduler, backend: LockBackend): LockBackend => ({
   ...backend,
+  ...(backend.queues && heardQueues(process, backend.queues)),
   grant: (lease, within) => backend.grant(lease, within).pipe(process.hears()),
   renew: (lease, within) => backend.renew(lease, within).pipe(process.hears()),
   revoke: (lease, within) => backend.revoke(lease, within).pipe(process.hears()),
@@ -58,3 +59,8 @@ export const heardBy = (process: StallableScheduler, backend: LockBackend): Lock
   audit: (lease, within) => backend.audit(lease, within).pipe(process.hears()),
   probe: (within) => backend.probe(within).pipe(process.hears()),
 });
+
+const heardQueues = (
+  process: StallableScheduler,
+  queues: NonNullable<LockBackend['queues']>,
+): Pick<LockBackend, 'queues'> => ({ queues: (prefix, within) => queues(prefix, within).pipe(process.hears()) });

@@ -22,7 +22,7 @@ import type { Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
 import { BackendError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
-import type { Entered, Lease, Left, LockBackend, Queue, Renewed } from '../../core/port.js';
+import type { Entered, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
 import { settled } from '../../core/settled.js';
 import { call, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
@@ -34,6 +34,7 @@ import type { StoredClaim } from './keys.js';
 import { enterRequest, entered, idOf, leaveRequest, left, queueOf, readRequest } from './requests.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
+import { QUEUE, REGION, regionOf } from './views.js';
 import { createWatches } from './watches.js';
 
 /** etcd grants whole seconds. */
@@ -90,26 +91,25 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       map((ttl): Renewed => (ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' })),
     );
 
-  /** All of it, page by page, as it was when the first page was read. */
-  const read = (key: string, within: number): Observable<Queue> => {
-    const what = `read the queue of "${key}"`;
-    const txn = (): TxnRequest => ({ success: [{ request_range: readRequest(key) }] });
+  /** All that begins so, page by page, as it was when the first page was read. */
+  const read = (beginning: string, within: number): Observable<Page> => {
+    const what = `read what begins with "${beginning}"`;
+    const txn = (): TxnRequest => ({ success: [{ request_range: readRequest(beginning) }] });
     const read = ({ revision, responses: [response] }: TxnAnswer): Page => {
       const { kvs = [], more = false } = response?.response_range ?? {};
       return { revision, kvs, more };
     };
-    const first = commit({ what, txn, name: key, kind: 'read', lease: '', read }, within);
+    const first = commit({ what, txn, name: beginning, kind: 'read', lease: '', read }, within);
     const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
       call(source, what, (client) =>
-        client.kv.range({ ...readRequest(key, after.key), revision: revision.toString() }, deadlineIn(within)),
+        client.kv.range({ ...readRequest(beginning, after.key), revision: revision.toString() }, deadlineIn(within)),
       ).pipe(map(({ kvs, more }) => ({ revision, kvs, more })));
     return first.pipe(
       expand(({ revision, kvs, more }) => {
         const last = kvs.at(-1);
         return more && last ? page(revision, last) : EMPTY;
       }),
-      reduce((all, { revision, kvs }) => ({ revision, stored: [...all.stored, ...kvs] }), NOTHING),
-      map(({ revision, stored }) => queueOf(key, revision, stored)),
+      reduce((all, { revision, kvs }) => ({ revision, kvs: [...all.kvs, ...kvs], more: false })),
     );
   };
 
@@ -175,9 +175,19 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       ),
 
     queue(key, within, from) {
-      if (from) return watches.follow(from);
-      return read(key, within).pipe(switchMap((queue) => concat(of(queue), watches.follow(queue))));
+      if (from) return watches.follow(QUEUE, from);
+      return read(`${key}/`, within).pipe(
+        map(({ revision, kvs }) => queueOf(key, revision, kvs)),
+        switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
+      );
     },
+
+    queues: (prefix, within) =>
+      read(prefix, within).pipe(
+        map(({ revision, kvs }) => regionOf(prefix, revision, kvs)),
+        switchMap((region) => watches.follow(REGION, region)),
+        map(({ changed }) => changed),
+      ),
 
     probe: () => watches.probe(),
 
@@ -218,8 +228,6 @@ interface Page {
   readonly kvs: readonly StoredClaim[];
   readonly more: boolean;
 }
-
-const NOTHING: { revision: bigint; stored: readonly StoredClaim[] } = { revision: 0n, stored: [] };
 
 /** Emits when the lock is given back or lost. */
 const ended = (held: HeldLock): Observable<unknown> =>

@@ -16,12 +16,19 @@ export interface StoredClaim {
 
 export const prefixOf = (name: string): Buffer => Buffer.from(`${name}/`);
 
-/** The first key behind all that start with the prefix. Ours ends in `/`, so its last byte can be raised. */
+/** The first key behind all that start with the prefix. UTF-8 has no byte that cannot be raised. */
 export function endOf(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix);
   end.writeUInt8(end.readUInt8(end.length - 1) + 1, end.length - 1);
   return end;
 }
+
+/** All keys that begin so; those of any name, for nothing. */
+export const rangeOf = (beginning: string): { readonly key: Buffer; readonly range_end: Buffer } => {
+  if (beginning === '') return { key: Buffer.of(0), range_end: Buffer.of(0) };
+  const key = Buffer.from(beginning);
+  return { key, range_end: endOf(key) };
+};
 
 /** Claims of one lease tell themselves apart behind a dash: a slash would make them claims of another name. */
 const childOf = ({ lease, id }: Claim): string => `${lease.id}-${id}`;
@@ -41,6 +48,30 @@ export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.fro
 export const encodeClaim = ({ lease, kind, since, meta }: Claim): Buffer =>
   Buffer.from(JSON.stringify({ owner: lease.owner, kind, since: since.toISOString(), meta }));
 
+const SLASH = 0x2f;
+
+/** Whether it is a claim of the name that ends before `skip`, not of one that nests in it, nor the tombstone of one. */
+const isClaim = (key: Buffer, skip: number): boolean => !key.includes(SLASH, skip) && !key.includes(0, skip);
+
+/** The name that a key is a claim of, if it is one. */
+export function nameOf(key: Buffer): string | undefined {
+  const slash = key.lastIndexOf(SLASH);
+  return slash > 0 && isClaim(key, slash + 1) ? key.toString('utf8', 0, slash) : undefined;
+}
+
+/** By name, the things that are said about claims. */
+export function byName<T>(things: readonly T[], keyOf: (thing: T) => Buffer): Map<string, T[]> {
+  const names = new Map<string, T[]>();
+  for (const thing of things) {
+    const name = nameOf(keyOf(thing));
+    if (name === undefined) continue;
+    const others = names.get(name);
+    if (others) others.push(thing);
+    else names.set(name, [thing]);
+  }
+  return names;
+}
+
 /**
  * The claims among all that is stored below `name/`, oldest first. Names nest: what lies deeper is not of this name.
  * `known` need not be decoded.
@@ -50,7 +81,7 @@ export function claimsOf(name: string, stored: readonly StoredClaim[], known?: Q
   const decode = (entry: StoredClaim): QueuedClaim =>
     known && entry.mod_revision === known.stamp ? known : decodeClaim(name, entry);
   return stored
-    .filter(({ key }) => !key.includes('/', skip))
+    .filter(({ key }) => isClaim(key, skip))
     .map(decode)
     .sort((a, b) => (a.token < b.token ? -1 : 1));
 }
@@ -80,7 +111,7 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
   for (const { type, kv } of changes) {
     // The last event's, not the header's: that is ahead of the events while a watch catches up.
     revision = BigInt(kv.mod_revision);
-    if (kv.key.includes('/', skip)) continue;
+    if (!isClaim(kv.key, skip)) continue;
     const id = kv.key.toString('utf8', skip);
     const claim = type === 'Put' ? decodeClaim(queue.key, kv) : undefined;
     const there = claim ? indexOf(claims, claim.token) : -1;

@@ -12,6 +12,7 @@ import {
   endOf,
   heirKey,
   prefixOf,
+  rangeOf,
   queuedAs,
   tombstoneKey,
 } from './keys.js';
@@ -93,9 +94,10 @@ export function left({ responses }: TxnAnswer, heir: QueuedClaim | undefined): L
 /** How many keys one answer may carry: gRPC takes 4 MB. */
 const PAGE = 2000;
 
-export function readRequest(key: string, after?: Buffer): { key: Buffer; range_end: Buffer; limit: number } {
-  const prefix = prefixOf(key);
-  return { key: after ? Buffer.concat([after, Buffer.of(0)]) : prefix, range_end: endOf(prefix), limit: PAGE };
+/** Of all keys that begin so; those behind `after`, once some are read. */
+export function readRequest(beginning: string, after?: Buffer): { key: Buffer; range_end: Buffer; limit: number } {
+  const { key, range_end } = rangeOf(beginning);
+  return { key: after ? Buffer.concat([after, Buffer.of(0)]) : key, range_end, limit: PAGE };
 }
 
 export const queueOf = (

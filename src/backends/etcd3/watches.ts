@@ -6,9 +6,7 @@ import { Observable } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import type { IDuplexStream } from 'etcd3';
 import type { BackendError } from '../../core/errors.js';
-import type { Queue } from '../../core/port.js';
 import { toBackendError } from './errors.js';
-import { appliedTo, endOf, prefixOf } from './keys.js';
 import type { Change } from './keys.js';
 
 type Stream = IDuplexStream<WatchRequest, WatchResponse>;
@@ -31,8 +29,8 @@ export interface WatchResponse {
 }
 
 export interface Watches {
-  /** The queue from a view of it on: that view once it is watched, then each change. */
-  follow(queue: Queue): Observable<Queue>;
+  /** From a view on: that view once it is watched, then as it is after each change. */
+  follow<View>(following: Following<View>, view: View): Observable<View>;
   /** Completes when anything is heard; unsubscribed before, the stream is given up. At once where there is none. */
   probe(): Observable<void>;
 }
@@ -54,9 +52,9 @@ export function createWatches(source: () => StreamSource): Watches {
   };
 
   return {
-    follow: (queue) =>
+    follow: (following, view) =>
       new Observable((subscriber) => {
-        const watch = new Watch((ids += 1), connection(), queue, subscriber);
+        const watch = new ViewWatch((ids += 1), connection(), following, view, subscriber);
         watch.begin();
         return watch;
       }),
@@ -73,18 +71,36 @@ export function createWatches(source: () => StreamSource): Watches {
   };
 }
 
-/** One queue that is followed. */
-class Watch {
-  readonly id: number;
-  readonly subscriber: Subscriber<Queue>;
-  queue: Queue;
-  readonly #on: Connection;
+/** How a kind of view is followed. */
+export interface Following<View> {
+  range(view: View): { readonly key: Buffer; readonly range_end: Buffer };
+  revision(view: View): bigint;
+  applied(view: View, changes: readonly Change[]): View;
+}
 
-  constructor(id: number, on: Connection, queue: Queue, subscriber: Subscriber<Queue>) {
+/** A watch, as its stream sees it. */
+interface Watch {
+  readonly id: number;
+  range(): { readonly key: Buffer; readonly range_end: Buffer };
+  revision(): bigint;
+  created(): void;
+  changed(changes: readonly Change[]): void;
+  failed(error: BackendError): void;
+}
+
+class ViewWatch<View> implements Watch {
+  readonly id: number;
+  readonly #on: Connection;
+  readonly #following: Following<View>;
+  readonly #subscriber: Subscriber<View>;
+  #view: View;
+
+  constructor(id: number, on: Connection, following: Following<View>, view: View, subscriber: Subscriber<View>) {
     this.id = id;
     this.#on = on;
-    this.queue = queue;
-    this.subscriber = subscriber;
+    this.#following = following;
+    this.#view = view;
+    this.#subscriber = subscriber;
   }
 
   begin(): void {
@@ -93,6 +109,27 @@ class Watch {
 
   unsubscribe(): void {
     this.#on.cancel(this);
+  }
+
+  range(): { readonly key: Buffer; readonly range_end: Buffer } {
+    return this.#following.range(this.#view);
+  }
+
+  revision(): bigint {
+    return this.#following.revision(this.#view);
+  }
+
+  created(): void {
+    this.#subscriber.next(this.#view);
+  }
+
+  changed(changes: readonly Change[]): void {
+    this.#view = this.#following.applied(this.#view, changes);
+    this.#subscriber.next(this.#view);
+  }
+
+  failed(error: BackendError): void {
+    this.#subscriber.error(error);
   }
 }
 
@@ -123,10 +160,8 @@ class Connection {
     const { id } = watch;
     this.#watches.set(id, watch);
     this.#unanswered.push(id);
-    const { key, revision } = watch.queue;
-    const prefix = prefixOf(key);
-    const start_revision = (revision + 1n).toString();
-    this.#send({ create_request: { key: prefix, range_end: endOf(prefix), start_revision, watch_id: id } });
+    const start_revision = (watch.revision() + 1n).toString();
+    this.#send({ create_request: { ...watch.range(), start_revision, watch_id: id } });
   }
 
   cancel({ id }: Watch): void {
@@ -171,13 +206,12 @@ class Connection {
     if (id === undefined || !watch) return;
     if (canceled) {
       this.#watches.delete(id);
-      watch.subscriber.error(refusal(response));
+      watch.failed(refusal(response));
       if (this.#watches.size === 0 && !this.#isOver) this.#close();
     } else if (created) {
-      watch.subscriber.next(watch.queue);
+      watch.created();
     } else if (events.length > 0) {
-      watch.queue = appliedTo(watch.queue, events);
-      watch.subscriber.next(watch.queue);
+      watch.changed(events);
     }
   }
 
@@ -188,7 +222,7 @@ class Connection {
     const cause = toBackendError('follow the queues', error);
     const watches = [...this.#watches.values()];
     this.#watches.clear();
-    for (const { subscriber } of watches) subscriber.error(cause);
+    for (const watch of watches) watch.failed(cause);
     for (const probe of this.#probes) probe.error(cause);
   }
 

@@ -44,6 +44,7 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     enter: (claim, _, look) => answer(() => server.enter(claim, look)),
     leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
     queue: (key) => server.queue(key),
+    queues: (prefix) => server.queues(prefix),
     probe: () => of(undefined),
     audit: (lease) => answer(() => server.audit(lease)),
     close: () => undefined,

@@ -27,6 +27,7 @@ export interface MemoryServer {
   enter(claim: Claim, look: boolean): Entered;
   leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
   queue(key: string): Observable<Queue>;
+  queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
 }
 
@@ -34,6 +35,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
   const leases = new Map<string, ServerLease>();
   const queues = new Map<string, readonly QueuedClaim[]>();
   const watchers = new Map<string, Set<(queue: Queue) => void>>();
+  const overseers = new Set<(queue: Queue) => void>();
   let revision = 1n;
 
   const queueOf = (key: string): Queue => ({ key, revision, claims: queues.get(key) ?? [] });
@@ -49,7 +51,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     try {
       for (let next = changed.shift(); next !== undefined; next = changed.shift()) {
         const queue = queueOf(next);
-        for (const watcher of [...(watchers.get(next) ?? [])]) watcher(queue);
+        for (const watcher of [...(watchers.get(next) ?? []), ...overseers]) watcher(queue);
       }
     } finally {
       telling = false;
@@ -163,6 +165,16 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
           watching.delete(watcher);
           if (watching.size === 0 && watchers.get(key) === watching) watchers.delete(key);
         };
+      }),
+
+    queues: (prefix) =>
+      new Observable((subscriber) => {
+        const overseer = (queue: Queue): void => {
+          if (queue.key.startsWith(prefix)) subscriber.next([queue]);
+        };
+        overseers.add(overseer);
+        subscriber.next([...queues.keys()].filter((key) => key.startsWith(prefix)).map(queueOf));
+        return () => overseers.delete(overseer);
       }),
   };
 }

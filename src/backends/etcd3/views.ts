@@ -1,0 +1,46 @@
+/**
+ * What is kept of the store while it is followed: one queue, or those of all keys that begin with a prefix.
+ */
+import type { Queue } from '../../core/port.js';
+import { appliedTo, byName, claimsOf, rangeOf } from './keys.js';
+import type { StoredClaim } from './keys.js';
+import type { Following } from './watches.js';
+
+export const QUEUE: Following<Queue> = {
+  range: ({ key }) => rangeOf(`${key}/`),
+  revision: ({ revision }) => revision,
+  applied: appliedTo,
+};
+
+/** The queues of a region; the map is the same one at each change. */
+export interface Region {
+  readonly prefix: string;
+  readonly revision: bigint;
+  readonly queues: Map<string, Queue>;
+  readonly changed: readonly Queue[];
+}
+
+export function regionOf(prefix: string, revision: bigint, stored: readonly StoredClaim[]): Region {
+  const queues = new Map<string, Queue>();
+  for (const [key, entries] of byName(stored, (entry) => entry.key)) {
+    if (key.startsWith(prefix)) queues.set(key, { key, revision, claims: claimsOf(key, entries) });
+  }
+  return { prefix, revision, queues, changed: [...queues.values()] };
+}
+
+export const REGION: Following<Region> = {
+  range: ({ prefix }) => rangeOf(prefix),
+  revision: ({ revision }) => revision,
+  applied({ prefix, queues, ...region }, changes) {
+    const changed: Queue[] = [];
+    for (const [key, own] of byName(changes, ({ kv }) => kv.key)) {
+      if (!key.startsWith(prefix)) continue;
+      const queue = appliedTo(queues.get(key) ?? { key, revision: region.revision, claims: [] }, own);
+      if (queue.claims.length > 0) queues.set(key, queue);
+      else queues.delete(key);
+      changed.push(queue);
+    }
+    const last = changes.at(-1);
+    return { prefix, queues, changed, revision: last ? BigInt(last.kv.mod_revision) : region.revision };
+  },
+};
