@@ -1,9 +1,10 @@
 /**
  * Two processes on one etcd, as in two terminals with examples/hold.mjs, and the deaths a process can die.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startEtcd } from '../../scripts/etcd.cjs';
 
@@ -90,5 +91,12 @@ describe('a holder that is a process of its own', () => {
     await b.printed('HELD');
     a.process.kill('SIGCONT');
     await a.printed('LockLostError: Lost "stop": no renewal was answered before its deadline.');
+  });
+
+  it('stopped between its read and its write, it cannot write guarded, though it still can plainly', async () => {
+    const script = join(__dirname, '../../examples/fenced-counter.mjs');
+    const { stdout } = await promisify(execFile)(process.execPath, [script, '--hosts', etcd.url]);
+    expect(stdout).toContain('the plain write is done, the guarded one is refused');
+    expect(stdout).toContain('counted 3; the plain counter says 1, the guarded one 3');
   });
 });
