@@ -48,7 +48,7 @@ describe('the examples', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rxlock-examples-'));
     try {
       mkdirSync(join(folder, 'node_modules'));
-      for (const name of ['rxjs', 'tslib', 'etcd3', '@types']) {
+      for (const name of ['rxjs', 'rxjs-marbles', 'tslib', 'etcd3', '@types']) {
         symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
       }
       symlinkSync(ROOT, join(folder, 'node_modules', 'rxlock'));

@@ -26,8 +26,11 @@ declare global {
   const nodeEtcdBackend: typeof import('rxlock/node-etcd').nodeEtcdBackend;
   const lockServer: typeof import('rxlock/testing').lockServer;
   const behindNetwork: typeof import('rxlock/testing').behindNetwork;
+  const it: (title: string, body: () => void) => void;
   const expect: (actual: unknown) => { toEqual(expected: unknown): void };
   const stateLetters: typeof import('rxlock/testing').stateLetters;
+  const ownershipLetters: typeof import('rxlock/testing').ownershipLetters;
+  const errorCodes: typeof import('rxlock/testing').errorCodes;
   const sleepProofClock: () => { now(): number };
   const mergeMap: typeof import('rxjs').mergeMap;
   const concatMap: typeof import('rxjs').concatMap;

@@ -2,11 +2,11 @@
  * The cast of the marble specs: one server, and clients whose lease is 12 frames with a margin of 2, renewed every 4.
  * So a lock granted at 0 and never renewed is lost at 10, and the server gives it away at 12.
  */
-import { catchError, filter, map, throwError } from 'rxjs';
+import { filter, map } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
-import type { LockEvent, LockState, Ownership } from '../../src/index.js';
-import { lockServer, stateLetters } from '../../src/testing/index.js';
+import type { LockEvent } from '../../src/index.js';
+import { errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions } from '../../src/testing/index.js';
 
 export const TIMES = { ttl: 12, safetyMargin: 2, renewEvery: 4 } as const;
@@ -26,23 +26,7 @@ export const atFrame = ({ scheduler }: Marbles, frame: number, action: () => voi
   scheduler.schedule(action, frame);
 };
 
-/** A contender's states as letters: `w` waiting, `h` held, and at its `#` the code of the error, with its reason. */
-export const letters = (states$: Observable<LockState>): Observable<string> => stateLetters(states$).pipe(codes());
-
-/** What observers see as letters: `f` free, `h` held, `u` unknown. */
-export const seen = (ownership$: Observable<Ownership>): Observable<string> =>
-  ownership$.pipe(map(({ status }) => status.charAt(0)));
-
-/** Errors as their code, and their reason where they have one: Jest compares only the message of an error. */
-export const codes =
-  <T>() =>
-  (source$: Observable<T>): Observable<T> =>
-    source$.pipe(catchError((error: unknown) => throwError(() => codeOf(error))));
-
-function codeOf(error: unknown): unknown {
-  if (!(error instanceof Object && 'code' in error)) return error;
-  return 'reason' in error ? `${String(error.code)} ${String(error.reason)}` : error.code;
-}
+export { errorCodes as codes, ownershipLetters as seen, stateLetters as letters };
 
 /** The events of some types, each as the first letter that is given for it. */
 export const events = (

@@ -3,8 +3,8 @@ import { concat, of } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks, withLock } from '../../src/index.js';
-import { behindNetwork } from '../../src/testing/index.js';
-import { TIMES, atFrame, codes, events, letters, seen, serverOf } from '../support/marbles.js';
+import { behindNetwork, errorCodes, ownershipLetters, stateLetters } from '../../src/testing/index.js';
+import { SLOW, TIMES, atFrame, codes, events, letters, seen, serverOf } from '../support/marbles.js';
 
 describe('the lock server of rxlock/testing', () => {
   it(
@@ -68,6 +68,57 @@ describe('the lock server of rxlock/testing', () => {
       m.expect(letters(a.mutex('other').lock$()), '^-------!').toBeObservable('             h');
       m.expect(letters(a.mutex('k').lock$()), '--^-----!').toBeObservable('                 -----h');
       m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^--------!').toBeObservable('f-h-----f');
+    }),
+  );
+
+  it(
+    'dropNextRequest: what was sent never arrives, so nothing comes of it but another attempt',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      atFrame(m, 1, () => a.network.dropNextRequest());
+      // As above, but the queue stays empty until the claim is asked for again.
+      m.expect(letters(a.mutex('other').lock$()), '^-------!').toBeObservable('             h');
+      m.expect(letters(a.mutex('k').lock$()), '--^-----!').toBeObservable('                 -----h');
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^--------!').toBeObservable('f----h--f');
+    }),
+  );
+
+  it(
+    'delayReplies: everything takes longer, in both senses of a lock, got and given back',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(SLOW);
+      a.network.delayReplies(2);
+      const source = m.cold('    a|');
+      m.expect(source.pipe(withLock(a.mutex('k')))).toBeObservable('----a--|');
+      m.expect(seen(server.client(SLOW).mutex('k').ownership$()), '^--------!').toBeObservable('f-h--f');
+    }),
+  );
+
+  it(
+    'pauseClient: a shorter pause within a longer one ends with that',
+    marbles((m) => {
+      const a = serverOf(m).client(TIMES);
+      atFrame(m, 1, () => a.pauseClient(8));
+      atFrame(m, 2, () => a.pauseClient(1));
+      const hold = '  ^--------------!';
+      m.expect(letters(a.mutex('k').lock$()), hold).toBeObservable('h---------------');
+      m.expect(events(a.events$, { renewed: 'r', lost: 'L' }), hold).toBeObservable('---------r---r--');
+    }),
+  );
+
+  it(
+    'letters and codes: an assertion on states, on ownership, on errors is one line',
+    marbles((m) => {
+      const server = serverOf(m);
+      const [a, b, c] = [server.client(TIMES), server.client(TIMES), server.client(TIMES)];
+      atFrame(m, 2, () => a.network.partition());
+      m.expect(stateLetters(a.mutex('k').lock$())).toBeObservable('h---------#', undefined, 'LOCK_LOST expired');
+      m.expect(stateLetters(b.mutex('k').lock$({ wait: 4 }))).toBeObservable('w---#', undefined, 'LOCK_TIMEOUT');
+      m.expect(ownershipLetters(c.mutex('k').ownership$()), '^------------!').toBeObservable('h---h-------f-');
+      const mine = m.cold('--#', undefined, 'mine');
+      m.expect(mine.pipe(errorCodes())).toBeObservable('--#', undefined, 'mine');
     }),
   );
 

@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-export { lockServer, stateLetters } from './lock-server.js';
+export { errorCodes, ownershipLetters, stateLetters } from './letters.js';
+export { lockServer } from './lock-server.js';
 export type { LockServer, LockServerOptions, TestClient } from './lock-server.js';
 export { behindNetwork } from './network.js';
 export type { Network, NetworkOptions } from './network.js';

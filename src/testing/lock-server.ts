@@ -1,11 +1,11 @@
 /**
  * A lock server in virtual time, for marble tests.
  */
-import { EMPTY, map, mergeMap, take } from 'rxjs';
-import type { Observable, SchedulerLike } from 'rxjs';
+import { EMPTY, mergeMap, take } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 import { memoryBackend } from '../backends/memory/backend.js';
 import type { MemoryBackendOptions } from '../backends/memory/backend.js';
-import type { LockState, Locks } from '../core/lock.js';
+import type { Locks } from '../core/lock.js';
 import type { LocksOptions } from '../core/options.js';
 import { createLocks } from '../locks.js';
 import { behindNetwork } from './network.js';
@@ -65,14 +65,3 @@ export function lockServer(scheduler: SchedulerLike, { latency = 0, ...memory }:
     },
   };
 }
-
-/**
- * The states of a contender as letters, for a marble diagram: `w` waiting, `h` held.
- *
- * @example
- * testScheduler.run(({ expectObservable }) => {
- *   expectObservable(stateLetters(locks.mutex('k').lock$()), '--^---!').toBe('--h');
- * });
- */
-export const stateLetters = (states$: Observable<LockState>): Observable<'w' | 'h'> =>
-  states$.pipe(map(({ status }) => (status === 'held' ? 'h' : 'w')));

@@ -13,6 +13,8 @@ export interface Network {
   partition(): void;
   /** Ends a partition. Streams that were open break, as sockets do. */
   heal(): void;
+  /** The next request gets lost on its way: it is not carried out, and nobody answers. */
+  dropNextRequest(): void;
   /** The next request arrives and is carried out; its reply gets lost. */
   dropNextReply(): void;
   /** The next request fails at once, as on a closed port. */
@@ -46,6 +48,7 @@ export function behindNetwork(
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();
   let cut = false;
+  let requestsToDrop = 0;
   let repliesToDrop = 0;
   let refusals = 0;
   let extra = 0;
@@ -63,6 +66,10 @@ export function behindNetwork(
       if (refusals > 0) {
         refusals -= 1;
         throw new BackendError('the connection was refused.', { retryable: true });
+      }
+      if (requestsToDrop > 0) {
+        requestsToDrop -= 1;
+        return NEVER;
       }
       const lost = repliesToDrop > 0;
       if (lost) repliesToDrop -= 1;
@@ -105,6 +112,9 @@ export function behindNetwork(
       heal: () => {
         cut = false;
         healed.next();
+      },
+      dropNextRequest: () => {
+        requestsToDrop += 1;
       },
       dropNextReply: () => {
         repliesToDrop += 1;

@@ -35,7 +35,7 @@ export function stallable(base: SchedulerLike): StallableScheduler {
       return running;
     },
     stall: (ms) => {
-      stalledUntil = base.now() + ms;
+      stalledUntil = Math.max(stalledUntil, base.now() + ms);
     },
     hears: () =>
       concatMap((message) =>
