@@ -36,6 +36,12 @@ export type Fault =
   | { readonly kind: 'step-wall'; readonly at: number; readonly client: number; readonly ms: number }
   | { readonly kind: 'close'; readonly at: number; readonly client: number };
 
+/** The server is away for so long, and comes back with all it knew. */
+export interface Restart {
+  readonly at: number;
+  readonly ms: number;
+}
+
 export interface Schedule {
   /** Of delays, losses and jitter. */
   readonly seed: number;
@@ -45,6 +51,7 @@ export interface Schedule {
   readonly rates: readonly number[];
   readonly tasks: readonly Task[];
   readonly faults: readonly Fault[];
+  readonly restarts: readonly Restart[];
 }
 
 const instant = fc.integer({ min: 0, max: HEAL_AT });
@@ -84,6 +91,11 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('close'), at: instant, client }) },
 );
 
+const restart: fc.Arbitrary<Restart> = fc.record({
+  at: instant,
+  ms: fc.oneof(fc.constantFrom(0, 50), fc.integer({ min: 0, max: 2 * TTL })),
+});
+
 /** The margin of 10 % of the ttl is for the rate of the clocks, and for the grain of the sleep-proof clock. */
 const rate = fc.constantFrom(1, 1, 0.95, 1.05, 0.98);
 
@@ -94,4 +106,9 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   rates: fc.array(rate, { minLength: 4, maxLength: 4 }),
   tasks: fc.array(task, { minLength: 2, maxLength: MOST_TASKS }),
   faults: fc.array(fault, { maxLength: 8 }),
+  // In one of four: after a restart leases are good for longer, which hides what goes wrong without it.
+  restarts: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(restart, { minLength: 1, maxLength: 2 }) },
+  ),
 });

@@ -189,6 +189,17 @@ export function simulate(schedule: Schedule): Account {
       );
     });
 
+  /** It comes back with all it knew. As etcd does, it gives each lease a full ttl then, and ends none while it is away. */
+  const restart = (ms: number): void => {
+    const until = Math.min(world.now() + ms, HEAL_AT);
+    const keepLeases = (): void => {
+      for (const lease of leases) memory.renew(lease, 0).subscribe();
+      if (world.now() < until) world.at(Math.min(world.now() + TTL / 2, until), keepLeases);
+    };
+    keepLeases();
+    for (const { wire } of clients) wire.serverGone(until);
+  };
+
   for (const [index, { locks }] of clients.entries()) {
     // Taken again after each loss, so that the session never ends for want of locks.
     const anchor$ = locks.mutex(anchorOf(index)).lock$();
@@ -198,6 +209,7 @@ export function simulate(schedule: Schedule): Account {
   }
   for (const task of schedule.tasks) start(task);
   for (const fault of schedule.faults) world.at(fault.at, () => strike(fault, clients));
+  for (const { at, ms } of schedule.restarts) world.at(at, () => restart(ms));
 
   world.runUntil(HEAL_AT);
   for (const { wire } of clients) wire.heal();

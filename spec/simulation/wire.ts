@@ -17,6 +17,8 @@ export interface Wire {
   slow(ms: number, by: number): void;
   /** The next event of a watch gets lost, and its stream goes on: servers have had such bugs. */
   loseNextEvent(): void;
+  /** The server has gone, and is back at the instant: what was under way is lost, and connections break. */
+  serverGone(until: number): void;
   /** From now on every message arrives, soon. */
   heal(): void;
 }
@@ -38,6 +40,9 @@ export function createWire(
   let repliesLostUntil = 0;
   let slowUntil = 0;
   let slowBy = 0;
+  let goneUntil = 0;
+  /** How many times the server has gone: what was sent to or by an earlier one arrives nowhere. */
+  let life = 0;
   let healed = false;
   let eventsToLose = 0;
   const streams = new Set<() => void>();
@@ -49,11 +54,21 @@ export function createWire(
   const slowness = (): number => (world.now() < slowUntil ? random() * slowBy : 0);
   const arrives = (): boolean => world.now() >= cutUntil && (healed || random() >= weather.loss);
 
+  const reset = (): BackendError => new BackendError('the connection was reset', { retryable: true });
+
+  /** While the server is away its port is closed, which is soon known. */
+  const isRefused = (refuse: () => void): boolean => {
+    if (world.now() >= goneUntil) return false;
+    machine.whenAwake(world.now() + delay(), refuse);
+    return true;
+  };
+
   const carry = <T>(request$: Observable<T>): Observable<T> =>
     new Observable((subscriber) => {
-      if (!arrives()) return;
+      const sent = life;
+      if (!arrives() || isRefused(() => subscriber.error(reset()))) return;
       world.at(world.now() + delay(), () => {
-        if (world.now() < cutUntil) return;
+        if (world.now() < cutUntil || life !== sent) return;
         request$.subscribe({
           next: (reply) =>
             answer(() => {
@@ -66,7 +81,7 @@ export function createWire(
       const answer = (told: () => void): void => {
         if (!arrives() || world.now() < repliesLostUntil) return;
         machine.whenAwake(world.now() + delay() + slowness(), () => {
-          if (world.now() >= cutUntil) told();
+          if (world.now() >= cutUntil && life === sent) told();
         });
       };
     });
@@ -74,17 +89,19 @@ export function createWire(
   /** What is told without being asked for comes in order, or the stream breaks. */
   const follow = <T>(source$: Observable<T>): Observable<T> =>
     new Observable((subscriber) => {
+      const opened = life;
       let last = world.now();
-      const broken = (): void => subscriber.error(new BackendError('the connection was reset', { retryable: true }));
+      const broken = (): void => subscriber.error(reset());
       streams.add(broken);
       subscriber.add(() => streams.delete(broken));
-      if (!arrives()) return;
+      if (!arrives() || isRefused(broken)) return;
       world.at(world.now() + delay(), () => {
-        if (subscriber.closed) return;
+        if (subscriber.closed || life !== opened) return;
         subscriber.add(
           source$.subscribe((event) => {
             last = Math.max(last, world.now() + delay() + slowness());
             machine.whenAwake(last, () => {
+              if (life !== opened) return;
               // In a partition it stays silent, and what was told meanwhile is gone for good. Single events get lost, too:
               // servers have had such bugs, and the engine reads again once in a while for their sake.
               if (eventsToLose > 0) eventsToLose -= 1;
@@ -107,6 +124,15 @@ export function createWire(
       audit: (lease, within) => carry(server.audit(lease, within)),
       probe: (within) => carry(server.probe(within)),
     },
+    serverGone(until) {
+      life += 1;
+      goneUntil = Math.max(goneUntil, until);
+      const open = [...streams];
+      // Not heard of during a partition, but by the first packet after it.
+      machine.whenAwake(Math.max(world.now(), cutUntil) + delay(), () => {
+        for (const broken of open) broken();
+      });
+    },
     partition(ms) {
       cutUntil = Math.max(cutUntil, world.now() + ms);
       // When it ends, some sockets are found broken, others just go on, having missed what they missed.
@@ -126,7 +152,7 @@ export function createWire(
     },
     heal() {
       healed = true;
-      cutUntil = repliesLostUntil = slowUntil = 0;
+      cutUntil = repliesLostUntil = slowUntil = goneUntil = 0;
     },
   };
 }
