@@ -2,12 +2,16 @@
  * The cast of the marble specs: one server, and clients whose lease is 12 frames with a margin of 2, renewed every 4.
  * So a lock granted at 0 and never renewed is lost at 10, and the server gives it away at 12.
  */
-import { filter, map } from 'rxjs';
+import { Subject, defer, filter, map, take } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
-import type { LockEvent } from '../../src/index.js';
-import { errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
-import type { LockServer, LockServerOptions } from '../../src/testing/index.js';
+import { sleepProofClock } from '../../src/core/clock.js';
+import type { Clock } from '../../src/core/clock.js';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import { createLocks } from '../../src/index.js';
+import type { LockBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
+import { behindNetwork, errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
+import type { LockServer, LockServerOptions, Network } from '../../src/testing/index.js';
 
 export const TIMES = { ttl: 12, safetyMargin: 2, renewEvery: 4 } as const;
 
@@ -37,3 +41,86 @@ export const events = (
     map(({ type }) => letter[type]),
     filter((known) => known !== undefined),
   );
+
+/** Requests, each as a letter. */
+const REQUESTS = {
+  grant: 'g',
+  renew: 'r',
+  revoke: 'x',
+  enter: 'e',
+  leave: 'l',
+  queue: 'q',
+  audit: 'a',
+  probe: 'p',
+} as const;
+
+export interface OpenServer {
+  client(options?: LocksOptions): Locks & { readonly network: Network };
+  /** Each request when it arrives, as the letter of its kind. */
+  readonly requests$: Observable<string>;
+  /** Claims in the queue of the key, when subscribed. */
+  claims$(key: string): Observable<number>;
+  /** Leases that were granted and not revoked, when subscribed. */
+  readonly leases$: Observable<number>;
+}
+
+/** A server that can be looked into. */
+export function openServer({ scheduler }: Marbles, latency = 0): OpenServer {
+  const memory = memoryBackend({ scheduler });
+  const requests = new Subject<string>();
+  const leases = new Set<string>();
+  const told = <T>(request: keyof typeof REQUESTS, answer$: Observable<T>, what = (): unknown => undefined) =>
+    defer(() => {
+      what();
+      requests.next(REQUESTS[request]);
+      return answer$;
+    });
+  const shown: LockBackend = {
+    ...memory,
+    grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
+    renew: (lease, within) => told('renew', memory.renew(lease, within)),
+    revoke: (lease, within) => told('revoke', memory.revoke(lease, within), () => leases.delete(lease.id)),
+    enter: (claim, within, look) => told('enter', memory.enter(claim, within, look)),
+    leave: (claim, entered, within, heir) => told('leave', memory.leave(claim, entered, within, heir)),
+    queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
+    audit: (lease, within) => told('audit', memory.audit(lease, within)),
+    probe: (within) => told('probe', memory.probe(within)),
+  };
+  return {
+    client(options) {
+      const { backend, network } = behindNetwork(shown, { scheduler, latency });
+      return { ...createLocks(backend, { random: () => 0, ...options, scheduler }), network };
+    },
+    requests$: requests,
+    claims$: (key) =>
+      defer(() => memory.queue(key, 0)).pipe(
+        take(1),
+        map(({ claims }) => claims.length),
+      ),
+    leases$: defer(() => [leases.size]),
+  };
+}
+
+/** A machine whose wall clock can be set and which can sleep, both by hand; its real time is the scheduler's. */
+export function machineOf({ scheduler }: Marbles): {
+  clock: Clock;
+  sleep(ms: number): void;
+  setWall(ms: number): void;
+} {
+  let slept = 0;
+  let step = 0;
+  return {
+    clock: sleepProofClock({
+      monotonic: () => scheduler.now() - slept,
+      wall: () => scheduler.now() + step,
+      boot: () => scheduler.now(),
+    }),
+    /** As it wakes: for so long its monotonic clock has stood still. */
+    sleep: (ms) => {
+      slept += ms;
+    },
+    setWall: (ms) => {
+      step += ms;
+    },
+  };
+}
