@@ -7,35 +7,49 @@ import { BackendError } from '../../core/errors.js';
 export interface Refusal {
   readonly code: number;
   readonly index: bigint;
+  /** What it is about. */
+  readonly path: string;
 }
 
-/** Codes of the v2 API that say something about the key, not about the request. */
+/** Codes of the v2 API that answer what was asked. */
 export const KEY_NOT_FOUND = 100;
 export const COMPARE_FAILED = 101;
 export const KEY_EXISTS = 105;
-const ABOUT_THE_KEY: ReadonlySet<number> = new Set([KEY_NOT_FOUND, COMPARE_FAILED, KEY_EXISTS]);
+/** Of a watch: from its index on more than 1,000 things have happened in the store, and the first are forgotten. */
+export const HISTORY_CLEARED = 401;
+const ANSWERS: ReadonlySet<number> = new Set([KEY_NOT_FOUND, COMPARE_FAILED, KEY_EXISTS, HISTORY_CLEARED]);
+
+const DIRECTORY =
+  'the key is a directory: other keys lie below it, or did once. On etcd v2 `a` and `a/b` cannot both be locked: name ' +
+  'them apart, and remove a directory that is empty with `curl -X DELETE .../v2/keys/a?dir=true`.';
 
 const ADVICE: ReadonlyMap<number, string> = new Map([
-  [102, 'the key is a directory: other keys lie below it. On etcd v2 a lock and a name below it cannot both exist.'],
+  [102, DIRECTORY],
   [104, 'a part of the key is a key itself. On etcd v2 `a` and `a/b` cannot both be locked: name them apart.'],
   [107, 'the key is the root, which cannot be locked.'],
-  [108, 'the key is a directory: other keys lie below it. On etcd v2 a lock and a name below it cannot both exist.'],
-  [110, 'the user may not read and write the key: grant its role the key, or give the client its user.'],
+  [108, DIRECTORY],
+  [
+    110,
+    'the user may not do that: give the client its user, and its role read and write on the keys of the locks, best ' +
+      'on all below a folder (`/locks/*`), which is watched as one where there are many.',
+  ],
 ]);
 
-/** `undefined` when the error is none of the server's answers about the key. */
+/** `undefined` when the error is none of the server's answers. */
 export function refusalOf(error: unknown): Refusal | undefined {
-  if (!hasCode(error) || !ABOUT_THE_KEY.has(error.errorCode)) return undefined;
+  if (!hasCode(error) || !ANSWERS.has(error.errorCode)) return undefined;
   const index = 'index' in error.error && typeof error.error.index === 'number' ? error.error.index : 0;
-  return { code: error.errorCode, index: BigInt(index) };
+  // `cause` is the key that was asked for, but for a comparison that failed and a forgotten history.
+  const path = 'cause' in error.error ? String(error.error.cause) : '';
+  return { code: error.errorCode, index: BigInt(index), path };
 }
 
 /** The client's error as ours, with a sentence that says what to do. */
 export function toBackendError(what: string, error: unknown): BackendError {
   if (hasCode(error)) {
     const advice = ADVICE.get(error.errorCode) ?? `the server answers with error ${error.errorCode}.`;
-    // 3xx and 401 pass: elections, a watch that fell behind.
-    const retryable = (error.errorCode >= 300 && error.errorCode < 400) || error.errorCode === 401;
+    // Elections pass.
+    const retryable = error.errorCode >= 300 && error.errorCode < 400;
     return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable, cause: error });
   }
   const text = reasonsOf(error);

@@ -2,10 +2,26 @@
  * How a lock is written in etcd v2: the layout of microlock, one key whose value says whose it is.
  */
 import type { Lease, Queue, QueuedClaim } from '../../core/port.js';
-import type { StoredKey } from './client.js';
+import type { Answer, StoredKey } from './calls.js';
+
+/** Where the store keeps the key, as its events name it. */
+export const pathOf = (key: string): string => `/${key.replace(/^\//, '')}`;
 
 /** What a URL cannot carry is encoded, as the server decodes it; a plain key is what microlock sends. */
-export const pathOf = (key: string): string => key.split('/').map(encodeURIComponent).join('/');
+export const urlOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
+
+/** The store's paths are cleaned like file paths: what they would change is another key than the one given. */
+export function objectionTo(key: string): string | undefined {
+  const parts = key.replace(/^\//, '').split('/');
+  if (!parts.some((part) => part === '' || part === '.' || part === '..')) return undefined;
+  return 'etcd v2 keeps keys as paths: leave out empty parts, `.`, `..` and a `/` at the end.';
+}
+
+/** A TTL hangs on one key here, so every lease is for one. */
+export function pathOfLease({ key }: Lease): string {
+  if (key === undefined) throw new TypeError('a lease on etcd v2 is for one key: give it `key`.');
+  return pathOf(key);
+}
 
 /**
  * Unique for each attempt to take the lock: renewal and release compare it, so that nobody frees what is another's.
@@ -14,8 +30,8 @@ export const pathOf = (key: string): string => key.split('/').map(encodeURICompo
 export const valueOf = ({ owner, id }: Lease): string => `${owner}#${id}`;
 
 /** The queue of a key with one place: empty, or its holder. */
-export function queueOf(key: string, revision: bigint, node: StoredKey | undefined): Queue {
-  return { key, revision, claims: node ? [decodeClaim(node)] : [] };
+export function queueOf(key: string, { index, node }: Answer): Queue {
+  return { key, revision: index, claims: node ? [decodeClaim(node)] : [] };
 }
 
 /** microlock writes a bare node id: what has no `#` is all owner. */
