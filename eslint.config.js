@@ -15,6 +15,7 @@ const ROOMS = {
   'backends/memory': ['core'],
   'backends/etcd3': ['core'],
   'backends/node-etcd': ['core'],
+  microlock: ['core', 'backends/node-etcd', 'locks.ts'],
   testing: ['core', 'backends/memory', 'locks.ts'],
 };
 

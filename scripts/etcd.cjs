@@ -2,7 +2,7 @@
  * A real etcd for specs and demo: finds one, or fetches it, and starts it.
  *
  *   node scripts/etcd.cjs             prints the path of the one used: $ETCD_BIN, else etcd on PATH, else Debian's 3.5
- *   node scripts/etcd.cjs bookworm    Debian's package of that suite (bookworm: 3.4, trixie: 3.5)
+ *   node scripts/etcd.cjs bookworm    Debian's package of that suite (bookworm: 3.4, trixie: 3.5), or $ETCD_BIN_BOOKWORM
  *
  * Fetching needs apt-get and dpkg, but neither root nor a service: package lists and files live in a cache folder.
  * CommonJS, since the specs run as that.
@@ -26,9 +26,10 @@ const SERVES_V2 = /etcd Version: 3\.[45]\./;
  * @returns {string}
  */
 function findEtcd(suite) {
+  const variable = suite ? `ETCD_BIN_${suite.toUpperCase()}` : 'ETCD_BIN';
+  const given = process.env[variable];
+  if (given) return checked(given, variable);
   if (suite) return fetched(suite);
-  const given = process.env['ETCD_BIN'];
-  if (given) return checked(given, 'ETCD_BIN');
   const onPath = (process.env['PATH'] ?? '')
     .split(delimiter)
     .map((folder) => join(folder, 'etcd'))

@@ -9,6 +9,8 @@ declare global {
   const backend: import('rxlock/etcd3').Etcd3Backend;
   const client: Etcd3;
   const Etcd: new (hosts: string) => import('rxlock/node-etcd').NodeEtcd;
+  const etcd: import('rxlock/node-etcd').NodeEtcd;
+  const Microlock: typeof import('rxlock/microlock').default;
   const testScheduler: TestScheduler;
   const invoices$: Observable<{ readonly id: string }>;
   const jobs$: Observable<{ readonly id: string }>;

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 jest.setTimeout(120_000);
 
 const ROOT = join(__dirname, '../..');
-const ENTRIES = ['rxlock', 'rxlock/memory', 'rxlock/etcd3', 'rxlock/node-etcd', 'rxlock/testing'];
+const ENTRIES = ['rxlock', 'rxlock/memory', 'rxlock/etcd3', 'rxlock/node-etcd', 'rxlock/microlock', 'rxlock/testing'];
 const tool = (name: string): string => join(ROOT, 'node_modules', name);
 
 describe('the package', () => {
@@ -81,7 +81,28 @@ describe('the package', () => {
     const v3 = project('v3-only', ['rxjs', 'tslib', 'etcd3']);
     const v2 = project('v2-only', ['rxjs', 'tslib']);
     expect(run(v3, 'use.mjs', `import 'rxlock'; import 'rxlock/etcd3'; console.log('fine');`)).toBe('fine');
-    expect(run(v2, 'use.mjs', `import 'rxlock'; import 'rxlock/node-etcd'; console.log('fine');`)).toBe('fine');
+    expect(
+      run(v2, 'use.mjs', `import 'rxlock'; import 'rxlock/node-etcd'; import 'rxlock/microlock'; console.log('fine');`),
+    ).toBe('fine');
+  });
+
+  it('has the forms of npm microlock, so that the import line is all that changes', () => {
+    const folder = project('microlock', ['rxjs', 'tslib']);
+    const use = `
+      const client = { get: () => ({ abort() {} }) };
+      const foo = new Microlock(client, 'foo', 'a node', 5);
+      foo.on(events.unlocked, () => {});
+      foo.destroy();
+      console.log(typeof foo.lock, typeof foo.unlock, typeof foo.renew, AlreadyLockedError.name, events.locked);`;
+    const names = '{ AlreadyLockedError, events }';
+    const imported = run(folder, 'use.mjs', `import Microlock, ${names} from 'rxlock/microlock'; ${use}`);
+    const required = run(
+      folder,
+      'use.cjs',
+      `const { default: Microlock, ...rest } = require('rxlock/microlock'); const ${names} = rest; ${use}`,
+    );
+    expect(imported).toBe('function function function AlreadyLockedError locked');
+    expect(required).toBe(imported);
   });
 
   it('tells errors apart across its two builds', () => {
@@ -124,7 +145,7 @@ describe('the package', () => {
         encoding: 'utf8',
       },
     );
-    // Its exit code says whether there are problems; five entries, each seen from both kinds of module.
+    // Its exit code says whether there are problems; each entry is seen from both kinds of module.
     expect(attw.match(/🟢 \((CJS|ESM)\)/gu)).toHaveLength(2 * ENTRIES.length);
   });
 

@@ -18,7 +18,7 @@ export interface StoredKey {
 export interface Answer {
   /** The store's index when it was given. */
   readonly index: bigint;
-  /** What it is about, as a path from the root: `/jobs/17`. */
+  /** What it is about, as a path from the root: `/jobs/17`. Not said by a refusal. */
   readonly path: string;
   /** The key as it is now, if it is. */
   readonly node: StoredKey | undefined;
@@ -86,7 +86,7 @@ function answerOf(
   headers: Readonly<Record<string, unknown>> | undefined,
   refusal: Refusal | undefined,
 ): Answer | undefined {
-  if (refusal) return { index: refusal.index, path: refusal.path, node: undefined, refusal };
+  if (refusal) return { index: refusal.index, path: '', node: undefined, refusal };
   const header = headers?.['x-etcd-index'];
   if (!isRecord(body) || !isRecord(body['node']) || typeof header !== 'string') return undefined;
   const { key, value, createdIndex, modifiedIndex } = body['node'];

@@ -7,8 +7,6 @@ import { BackendError } from '../../core/errors.js';
 export interface Refusal {
   readonly code: number;
   readonly index: bigint;
-  /** What it is about. */
-  readonly path: string;
 }
 
 /** Codes of the v2 API that answer what was asked. */
@@ -39,9 +37,7 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!hasCode(error) || !ANSWERS.has(error.errorCode)) return undefined;
   const index = 'index' in error.error && typeof error.error.index === 'number' ? error.error.index : 0;
-  // `cause` is the key that was asked for, but for a comparison that failed and a forgotten history.
-  const path = 'cause' in error.error ? String(error.error.cause) : '';
-  return { code: error.errorCode, index: BigInt(index), path };
+  return { code: error.errorCode, index: BigInt(index) };
 }
 
 /** The client's error as ours, with a sentence that says what to do. */
