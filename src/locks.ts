@@ -15,6 +15,7 @@ import { createContenders } from './lock/contenders.js';
 import { KeyLock } from './lock/lock.js';
 import { createLines } from './lock/lines.js';
 import { createPatrol } from './lock/patrol.js';
+import { createRanks } from './lock/ranks.js';
 import { createRegions } from './lock/regions.js';
 import { createBackground } from './session/background.js';
 import type { Engine } from './session/engine.js';
@@ -60,6 +61,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     engine,
     sessions,
     lines: createLines(engine, patrol),
+    ranks: createRanks(),
     contenders,
     isClosed: () => isClosed,
     nextClaimId: () => (claims++).toString(36),

@@ -13,6 +13,7 @@ import {
   lastValueFrom,
   map,
   of,
+  skip,
   take,
   takeWhile,
   tap,
@@ -157,6 +158,25 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     expect(tokens).toHaveLength(100);
     expect([...tokens].sort((x, y) => (x < y ? -1 : 1))).toEqual(tokens);
     expect(new Set(tokens).size).toBe(100);
+  });
+
+  it('serves those of one client in the order of their coming', async () => {
+    fresh();
+    const held = await holderOf(client());
+    const locks = client();
+    const lock = locks.mutex(key);
+    const served: number[] = [];
+    const waiting = firstValueFrom(
+      locks.events$.pipe(
+        filter(({ type }) => type === 'queued'),
+        skip(7),
+      ),
+    );
+    const all = Array.from({ length: 8 }, (_, place) => lock.use(() => void served.push(place)));
+    await waiting;
+    await held.release();
+    await Promise.all(all);
+    expect(served).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   if (fifo) {

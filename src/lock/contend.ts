@@ -21,10 +21,12 @@ import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Holding } from './hold.js';
 import type { Turn } from './line.js';
+import type { Rank, Ranks } from './ranks.js';
 
 /** What all contenders of one `Locks` share. */
 export interface Arena extends ClaimParts {
   readonly sessions: Sessions;
+  readonly ranks: Ranks;
   /** Who contends or holds, to be ended by a close. */
   readonly contenders: Contenders;
   /** A claim id that no other claim of this `Locks` has. */
@@ -66,6 +68,8 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
   #ending: Subscription | undefined;
+  /** Where the queue has one place: in which order those of this `Locks` try to get it. Who tries once just tries. */
+  #rank: Rank | undefined;
   /** The claim of this round, in the session of this round. */
   #entry: Entry | undefined;
   /** Until the next round: a pause, or a watch of a queue that does not let in. */
@@ -99,7 +103,10 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
         inTheWay: () => this.#inTheWay,
       }).subscribe({ error: (error: unknown) => this.#fail(error) });
     }
-    if (!this.#subscriber.closed) this.#contend();
+    if (this.#subscriber.closed) return;
+    if (this.#arena.engine.backend.leasePer === 'claim' && wait > 0) this.#rank = this.#arena.ranks.join(this.#key);
+    if (this.#isFirst()) this.#contend();
+    else this.#standBy(-1n);
   }
 
   /** Its subscriber is gone: the claim leaves, in the background. */
@@ -107,6 +114,8 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     this.#arena.contenders.delete(this);
     this.#ending?.unsubscribe();
     this.#endRound();
+    // Who has held makes room when its claim has left.
+    if (!this.#hold) this.#rank?.leave();
   }
 
   close(): void {
@@ -165,21 +174,37 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     this.#subscriber.next({ status: 'waiting', key, holders, ...known });
   }
 
-  /** By a queue with one place: it is watched until it is empty, then another round begins. */
+  #isFirst(): boolean {
+    return this.#rank?.isFirst() ?? true;
+  }
+
+  /** By a queue with one place. */
   #refused(queue: Queue): void {
     this.#endRound();
     // Free again by the time somebody looked who has it.
     if (queue.claims.length === 0) return this.#again();
     this.#waiting(holdersOf(queue));
     if (this.#subscriber.closed) return;
+    this.#standBy(queue.revision);
+  }
+
+  /** Watches until the place is free and nobody of this `Locks` came before, then another round begins. */
+  #standBy(after: bigint): void {
     const outside = new Subscription();
     this.#between = outside;
+    const enter = (): void => {
+      outside.unsubscribe();
+      this.#again();
+    };
+    // As long as nobody knows, who gets to be the first finds out by trying.
+    let isFree = true;
+    outside.add(this.#rank?.first$.subscribe(() => isFree && enter()));
     outside.add(
       this.#arena.lines.view$(this.#key).subscribe((view) => {
-        if (view.status !== 'known' || view.queue.revision < queue.revision) return;
-        if (view.queue.claims.length > 0) return this.#waiting(holdersOf(view.queue));
-        outside.unsubscribe();
-        this.#again();
+        if (view.status !== 'known' || view.queue.revision < after) return;
+        isFree = view.queue.claims.length === 0;
+        if (isFree && this.#isFirst()) enter();
+        else this.#waiting(holdersOf(view.queue));
       }),
     );
   }
@@ -217,6 +242,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
 
   /** The claim is out of the queue, or not worth waiting for any more. */
   #left(): void {
+    if (this.#hold) this.#rank?.leave();
     this.#hold?.left();
     if (this.#isReleasing) this.#subscriber.complete();
   }
