@@ -9,6 +9,7 @@ import { memoryBackend } from '../../src/backends/memory/index.js';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { LockBackend, Queue } from '../../src/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
+import { V2_SERVERS } from '../support/v2-servers.js';
 
 /** A server, and what somebody who is no client of rxlock can do to it. */
 export interface Server {
@@ -85,11 +86,11 @@ const etcdV3: Contender = {
   },
 };
 
-const etcdV2: Contender = {
-  name: 'etcd v2',
+const etcdV2 = ({ server, suite }: (typeof V2_SERVERS)[number]): Contender => ({
+  name: `etcd v2 of ${server}`,
   fifo: false,
   async start() {
-    const etcd = await startEtcd();
+    const etcd = await startEtcd(suite);
     const admin = new Etcd(etcd.url);
     const done = (run: (callback: (error: unknown) => void) => void): Promise<void> =>
       new Promise((resolve, reject) => run((error) => (error instanceof Error ? reject(error) : resolve())));
@@ -100,6 +101,6 @@ const etcdV2: Contender = {
       stop: () => etcd.stop(),
     };
   },
-};
+});
 
-export const CONTENDERS: readonly Contender[] = [memory, etcdV3, etcdV2];
+export const CONTENDERS: readonly Contender[] = [memory, etcdV3, ...V2_SERVERS.map(etcdV2)];

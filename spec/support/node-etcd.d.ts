@@ -12,6 +12,7 @@ declare module 'node-etcd' {
     set(key: string, value: string | null, options: Options, callback: Callback): Token;
     del(key: string, options: Options, callback: Callback): Token;
     compareAndDelete(key: string, value: string, options: Options, callback: Callback): Token;
+    getHosts(): readonly string[];
   }
   export = Etcd;
 }
