@@ -267,6 +267,14 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     if (error instanceof PlaceLost && hold) {
       if (hold.isOver) this.#left();
       else this.#fail(this.#lostBy(hold, error));
+    } else if (
+      error instanceof PlaceLost &&
+      this.#engine.backend.leasePer === 'claim' &&
+      !this.#inTheWay &&
+      error.cause
+    ) {
+      // Its own lease ran out unanswered before anybody ever answered: a new one, which costs nothing, would not help.
+      this.#fail(error.cause);
     } else if (error instanceof PlaceLost || (this.#inTheWay && isRetryable(error))) {
       this.#arena.engine.report({ type: 'requeued', key: this.#key, cause: error });
       this.#again();
