@@ -1,65 +1,120 @@
 /**
- * What is special about etcd v2: what its answers mean, and what node-etcd does to them.
+ * What is special about etcd v2: what its answers mean, what node-etcd does to them, and its peer microlock.
  */
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import Microlock, { AlreadyLockedError as Taken, LockNotOwnedError as NotOwned } from 'microlock';
 import Etcd from 'node-etcd';
-import { filter, firstValueFrom, lastValueFrom, map, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, from, lastValueFrom, merge, take } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { Callback, NodeEtcd } from '../../src/backends/node-etcd/index.js';
-import { BackendError, createLocks } from '../../src/index.js';
+import { AlreadyLockedError, BackendError, createLocks } from '../../src/index.js';
+import type { LockBackend, Locks, LocksOptions } from '../../src/index.js';
+import { behindNetwork } from '../../src/testing/index.js';
+import { watchedClient } from '../support/node-etcd-clients.js';
+import { failureOf, inLine, isUnknown, ownedBy, within } from '../support/waiting.js';
+import { V2_SERVERS } from '../support/v2-servers.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(20_000);
 
-describe('on etcd v2', () => {
+const TTL = 2000;
+
+describe.each(V2_SERVERS)('on the v2 API of $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let admin: Etcd;
+  const open: Locks[] = [];
 
   beforeAll(async () => {
-    etcd = await startEtcd();
+    etcd = await startEtcd(suite);
     admin = new Etcd(etcd.url);
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((locks) => locks.close()));
   });
   afterAll(() => etcd.stop());
 
+  const client = (
+    backend: LockBackend = nodeEtcdBackend(new Etcd(etcd.url)),
+    options: LocksOptions = { ttl: TTL },
+  ): Locks => {
+    const locks = createLocks(backend, options);
+    open.push(locks);
+    return locks;
+  };
   const done = (run: (callback: Callback) => unknown): Promise<void> =>
     new Promise((resolve, reject) => run((error) => (error instanceof Error ? reject(error) : resolve())));
   const put = (key: string, value: string): Promise<void> => done((callback) => admin.set(key, value, {}, callback));
   const remove = (key: string): Promise<void> => done((callback) => admin.del(key, {}, callback));
+  const failure = (attempt: PromiseLike<unknown>): Promise<unknown> => failureOf(Promise.resolve(attempt));
 
-  it('tells each event with the index at which it happened, also when it comes from history', async () => {
-    const key = 'history';
-    // The client is slow to ask for the next event: three have happened by then.
-    const calls: (() => void)[] = [];
-    const slow: NodeEtcd = {
-      set: (...call) => admin.set(...call),
-      compareAndDelete: (...call) => admin.compareAndDelete(...call),
-      get: (path, options, callback) => {
-        if ('wait' in options) calls.push(() => admin.get(path, options, callback));
-        else admin.get(path, options, callback);
-        return { abort: () => undefined };
-      },
+  describe('beside npm microlock', () => {
+    const peers: Microlock[] = [];
+    const peer = (key: string, nodeId = 'the peer'): Microlock => {
+      const made = new Microlock(new Etcd(etcd.url), key, nodeId, 10);
+      made.on('error', () => undefined);
+      peers.push(made);
+      return made;
     };
-    await put(key, 'one');
-    const views = lastValueFrom(
-      nodeEtcdBackend(slow)
-        .queue(key, 1000)
-        .pipe(
-          map(({ revision, claims }) => ({ revision, owner: claims[0]?.owner })),
-          take(4),
-          toArray(),
-        ),
-    );
-    await done((callback) => admin.get(key, {}, callback));
-    await remove(key);
-    await put(key, 'two');
-    await remove(key);
-    const asking = setInterval(() => calls.shift()?.(), 1);
-    const seen = await views;
-    clearInterval(asking);
-    expect(seen.map(({ owner }) => owner)).toEqual(['one', undefined, 'two', undefined]);
-    const [first] = seen;
-    // One after another, and none labelled with a time at which it was not so.
-    expect(seen.map(({ revision }) => revision - (first?.revision ?? 0n))).toEqual([0n, 1n, 2n, 3n]);
+    afterEach(() => {
+      for (const each of peers.splice(0)) each.destroy();
+    });
+
+    it('is kept out by it, waits for it, and keeps it out', async () => {
+      const key = 'shared/one';
+      const theirs = peer(key);
+      const locks = client();
+      await theirs.lock();
+      const refused = await failure(locks.mutex(key).acquire({ wait: 0 }));
+      expect(refused).toBeInstanceOf(AlreadyLockedError);
+      expect(refused).toMatchObject({ holders: [{ owner: 'the peer' }] });
+      const waiting = inLine(locks);
+      const next = locks.mutex(key).acquire();
+      await waiting;
+      await theirs.unlock();
+      const held = await next;
+      expect(await failure(theirs.lock())).toBeInstanceOf(Taken);
+      const unlocked = once(theirs, 'unlocked');
+      await held.release();
+      await unlocked;
+      await theirs.lock();
+      await theirs.unlock();
+    });
+
+    it('cannot be freed nor renewed by it, nor the other way round, though the names are the same', async () => {
+      const key = 'shared/two';
+      const theirs = peer(key, 'the host');
+      const locks = client(undefined, { ttl: TTL, owner: 'the host' });
+      const held = await locks.mutex(key).acquire();
+      expect(await failure(theirs.unlock())).toBeInstanceOf(NotOwned);
+      expect(await failure(theirs.renew())).toBeInstanceOf(NotOwned);
+      await firstValueFrom(held.renewals$);
+      await held.release();
+      await theirs.lock();
+      expect(await failure(locks.mutex(key).acquire({ wait: 0 }))).toBeInstanceOf(AlreadyLockedError);
+      await theirs.renew();
+      await theirs.unlock();
+    });
+  });
+
+  it('has the createdIndex for a token, which a renewal leaves as it is', async () => {
+    const key = 'token';
+    const held = await client().mutex(key).acquire();
+    await firstValueFrom(held.renewals$);
+    const node = await new Promise<unknown>((resolve) => admin.get(key, {}, (_, body) => resolve(body)));
+    expect(node).toMatchObject({ node: { createdIndex: Number(held.fencingToken) } });
+    expect(held.isHeld()).toBe(true);
+  });
+
+  it('holds though the answer was lost that said so', async () => {
+    const { backend, network } = behindNetwork(nodeEtcdBackend(new Etcd(etcd.url)));
+    const locks = client(backend);
+    const taken = locks.mutex('answer/lost');
+    // The grant is no request on v2.
+    await locks.mutex('another').acquire();
+    network.dropNextReply();
+    network.dropNextReply();
+    expect((await taken.acquire()).isHeld()).toBe(true);
   });
 
   it('tries again when the holder has gone between the refusal and the look at it', async () => {
@@ -76,27 +131,12 @@ describe('on etcd v2', () => {
         return { abort: () => undefined };
       },
     };
-    const locks = createLocks(nodeEtcdBackend(late), { ttl: 60_000 });
-    const held = await locks.mutex(key).acquire();
+    const held = await client(nodeEtcdBackend(late), { ttl: 60_000 }).mutex(key).acquire();
     expect(held.isHeld()).toBe(true);
-    await locks.close();
-  });
-
-  it('keeps a peer of the same layout out, and is kept out by it', async () => {
-    const locks = createLocks(nodeEtcdBackend(new Etcd(etcd.url)), { owner: 'ours' });
-    await put('peer', 'its node id');
-    await expect(locks.mutex('peer').acquire({ wait: 0 })).rejects.toMatchObject({
-      holders: [{ owner: 'its node id' }],
-    });
-    await remove('peer');
-    await locks.mutex('peer').acquire();
-    const taken = done((callback) => admin.set('peer', 'its node id', { prevExist: false }, callback));
-    await expect(taken).rejects.toMatchObject({ errorCode: 105 });
-    await locks.close();
   });
 
   it('carries keys that a URL cannot, as other clients read them', async () => {
-    const locks = createLocks(nodeEtcdBackend(new Etcd(etcd.url)), { owner: 'ours' });
+    const locks = client(undefined, { owner: 'ours' });
     for (const key of ['ä/ö ü', 'a?b#c', '100%', '日本/語', '/leading']) {
       await locks.mutex(key).acquire();
       const state = await firstValueFrom(
@@ -107,38 +147,101 @@ describe('on etcd v2', () => {
       );
       expect(state).toMatchObject({ key, holders: [{ owner: 'ours' }] });
     }
-    await locks.close();
   });
 
   it('says what to do where one key lies below another', async () => {
-    const locks = createLocks(nodeEtcdBackend(new Etcd(etcd.url)));
+    const locks = client();
     await locks.mutex('below').acquire();
-    const error: unknown = await locks
-      .mutex('below/it')
-      .acquire()
-      .catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(BackendError);
-    expect(error).toMatchObject({ message: expect.stringContaining('`a` and `a/b` cannot both be locked') });
-    await locks.close();
+    const above = await failure(locks.mutex('below/it').acquire());
+    expect(above).toBeInstanceOf(BackendError);
+    expect(above).toMatchObject({
+      retryable: false,
+      message: expect.stringContaining('`a` and `a/b` cannot both be locked'),
+    });
+    await (await locks.mutex('folder/key').acquire()).release();
+    expect(await failure(locks.mutex('folder').acquire())).toMatchObject({
+      code: 'BACKEND',
+      retryable: false,
+      message: expect.stringContaining('remove a directory that is empty'),
+    });
   });
 
-  it('says what to do where the v2 API is off or nobody answers', async () => {
-    const page: NodeEtcd = {
-      set: (_, __, ___, callback) => answer(callback),
-      get: (_, __, callback) => answer(callback),
-      compareAndDelete: (_, __, ___, callback) => answer(callback),
-    };
-    const answer = (callback: Callback) => {
-      callback(null, '404 page not found\n', {});
-      return { abort: () => undefined };
-    };
-    await expect(createLocks(nodeEtcdBackend(page)).mutex('k').acquire()).rejects.toThrow(
-      'the v2 API is off: start etcd',
+  it('gives up long before node-etcd does where nobody answers', async () => {
+    const error = await failure(
+      client(nodeEtcdBackend(new Etcd('http://127.0.0.1:1')))
+        .mutex('k')
+        .acquire(),
     );
-    const nobody = createLocks(nodeEtcdBackend(new Etcd('http://127.0.0.1:1')));
-    await expect(nobody.mutex('k').acquire()).rejects.toThrow(
-      /http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED.*Is etcd up/,
-    );
-    await nobody.close();
+    expect(error).toBeInstanceOf(BackendError);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED.*Is etcd up/),
+    });
+  });
+
+  it('is told nothing by a server that stands still: calls end, observers know that they do not know', async () => {
+    const counted = watchedClient(etcd.url);
+    const locks = client(nodeEtcdBackend(counted));
+    const held = await locks.mutex('still/held').acquire();
+    const ownership$ = locks.mutex('still/held').ownership$();
+    await within(2000, ownership$.pipe(filter(ownedBy(held.fencingToken))));
+    const lost = new Promise((resolve) => {
+      held.signal.addEventListener('abort', () => resolve(held.signal.reason));
+    });
+    const unknown = firstValueFrom(ownership$.pipe(filter(isUnknown)));
+    etcd.signal('SIGSTOP');
+    try {
+      expect(await failure(locks.mutex('still/wanted').acquire())).toMatchObject({
+        code: 'BACKEND',
+        message: expect.stringContaining('did not answer'),
+      });
+      await unknown;
+      expect(await lost).toMatchObject({ code: 'LOCK_LOST', reason: 'expired' });
+    } finally {
+      etcd.signal('SIGCONT');
+    }
+    await within(5000, ownership$.pipe(filter(({ status }) => status !== 'unknown')));
+  });
+
+  it('of several clients the next one is asked where one stands still: no lock is lost, no waiter forgotten', async () => {
+    const endpoints = [watchedClient(etcd.url), watchedClient(etcd.url)];
+    const locks = client(nodeEtcdBackend(endpoints));
+    const held = await locks.mutex('several/held').acquire();
+    const other = await client().mutex('several/awaited').acquire();
+    const waiting = inLine(locks);
+    const next = locks.mutex('several/awaited').acquire();
+    await waiting;
+    const used = endpoints.find(({ polls }) => polls.now > 0);
+    used?.freeze(true);
+    await lastValueFrom(held.renewals$.pipe(take(4)));
+    expect(held.isHeld()).toBe(true);
+    await other.release();
+    expect((await within(3000, from(next))).isHeld()).toBe(true);
+  });
+
+  it('tells who gives one client with several hosts what that can cost', async () => {
+    const locks = client(nodeEtcdBackend(new Etcd([etcd.url, etcd.url])));
+    const note = firstValueFrom(locks.events$.pipe(filter(({ type }) => type === 'note')));
+    await locks.mutex('noted').acquire();
+    expect(await note).toMatchObject({ message: expect.stringContaining('one for each host') });
+  });
+
+  it('is one backend for one client, and refuses a lease that is for no key', async () => {
+    const of = new Etcd(etcd.url);
+    const backend = nodeEtcdBackend(of);
+    expect(nodeEtcdBackend(of)).toBe(backend);
+    const lease = { id: '1', ttl: TTL, owner: 'a', key: undefined };
+    expect(() => backend.renew(lease, TTL)).toThrow('is for one key');
+    expect(() => nodeEtcdBackend([])).toThrow('give a client');
+    await firstValueFrom(merge(backend.grant(lease, TTL)));
+  });
+});
+
+describe.each(V2_SERVERS)('on $server without --enable-v2', ({ suite }) => {
+  it('says how to turn it on', async () => {
+    const etcd = await startEtcd(suite, { 'enable-v2': false });
+    await using locks = createLocks(nodeEtcdBackend(new Etcd(etcd.url)));
+    const error = await failureOf(locks.mutex('k').acquire());
+    await etcd.stop();
+    expect(error).toMatchObject({ retryable: false, message: expect.stringContaining('the v2 API is off') });
   });
 });

@@ -8,7 +8,7 @@ import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
 import type { NodeEtcd } from './client.js';
-import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND } from './errors.js';
+import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, directoryError } from './errors.js';
 import { decodeClaim, objectionTo, pathOf, pathOfLease, queueOf, urlOf, valueOf } from './keys.js';
 import { createWatches } from './watches.js';
 
@@ -44,7 +44,12 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
   const source = clientSource(clients, () => watches.moved());
 
   const read = (path: string): Observable<Answer> =>
-    call(source, `read "${path}"`, (client, once, done) => client.get(urlOf(path), once({ quorum: true }), done));
+    call(source, `read "${path}"`, (client, once, done) => client.get(urlOf(path), once({ quorum: true }), done)).pipe(
+      map((answer) => {
+        if (answer.isFolder) throw directoryError(`read "${path}"`);
+        return answer;
+      }),
+    );
 
   const watches = createWatches({
     read,

@@ -22,6 +22,8 @@ export interface Answer {
   readonly path: string;
   /** The key as it is now, if it is. */
   readonly node: StoredKey | undefined;
+  /** Whether it is about a directory, which can never be locked. */
+  readonly isFolder: boolean;
   /** Set when the server said no. */
   readonly refusal: Refusal | undefined;
 }
@@ -86,10 +88,10 @@ function answerOf(
   headers: Readonly<Record<string, unknown>> | undefined,
   refusal: Refusal | undefined,
 ): Answer | undefined {
-  if (refusal) return { index: refusal.index, path: '', node: undefined, refusal };
+  if (refusal) return { index: refusal.index, path: '', node: undefined, isFolder: false, refusal };
   const header = headers?.['x-etcd-index'];
   if (!isRecord(body) || !isRecord(body['node']) || typeof header !== 'string') return undefined;
-  const { key, value, createdIndex, modifiedIndex } = body['node'];
+  const { key, value, createdIndex, modifiedIndex, dir } = body['node'];
   // The root has no key of its own.
   const path = typeof key === 'string' ? key : '/';
   const isRead = body['action'] === 'get';
@@ -97,9 +99,9 @@ function answerOf(
   // A read is of the store as it is; a write or an event is of the index at which it happened, which the header may be
   // far ahead of when a watch is answered from history (measured).
   const index = isRead ? BigInt(header) : BigInt(Number(modifiedIndex));
-  // No value: the key was deleted or has expired (or is a directory, which can never be locked).
+  // No value: the key was deleted or has expired, or is a directory.
   const isKey = typeof value === 'string' && typeof createdIndex === 'number';
-  return { index, path, node: isKey ? { value, createdIndex } : undefined, refusal: undefined };
+  return { index, path, node: isKey ? { value, createdIndex } : undefined, isFolder: dir === true, refusal: undefined };
 }
 
 function noAnswer(what: string, body: unknown): BackendError {

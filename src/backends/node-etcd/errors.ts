@@ -53,6 +53,10 @@ export function toBackendError(what: string, error: unknown): BackendError {
   return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause: error });
 }
 
+/** There is a directory where a key was looked for. It is no error of the server's, but no key will ever be there. */
+export const directoryError = (what: string): BackendError =>
+  new BackendError(`node-etcd could not ${what}: ${DIRECTORY}`, { retryable: false });
+
 /** node-etcd says only that all servers failed, and keeps how in a list. */
 function reasonsOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
