@@ -54,6 +54,7 @@ describe('the examples', () => {
       symlinkSync(ROOT, join(folder, 'node_modules', 'rxlock'));
       writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
       copyFileSync(join(__dirname, 'names.d.ts'), join(folder, 'names.d.ts'));
+      copyFileSync(join(ROOT, 'spec/support/node-etcd.d.ts'), join(folder, 'node-etcd.d.ts'));
       const files = examples.map(([file, code], index) => {
         const name = `example-${String(index)}.ts`;
         writeFileSync(join(folder, name), `// ${relative(ROOT, file)}\n${code}\nexport {};\n`);
@@ -62,10 +63,14 @@ describe('the examples', () => {
       const options =
         '--noEmit --strict --target es2022 --lib es2022,esnext.disposable --module nodenext --skipLibCheck --types node --ignoreConfig';
       const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-      const { stdout } = spawnSync(process.execPath, [tsc, ...options.split(' '), 'names.d.ts', ...files], {
-        cwd: folder,
-        encoding: 'utf8',
-      });
+      const { stdout } = spawnSync(
+        process.execPath,
+        [tsc, ...options.split(' '), 'names.d.ts', 'node-etcd.d.ts', ...files],
+        {
+          cwd: folder,
+          encoding: 'utf8',
+        },
+      );
       const complaints = examples.reduce(
         (text, [file], index) => text.replaceAll(`example-${String(index)}.ts`, relative(ROOT, file)),
         stdout,

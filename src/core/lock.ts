@@ -6,7 +6,10 @@ import type { LockEvent } from './events.js';
 import type { ContendOptions } from './options.js';
 import type { Holder, Ownership, Ownerships } from './ownership.js';
 
-/** All locks of one client of one server. They share a session: one lease, renewed while any of them is wanted. */
+/**
+ * All locks of one client of one server. In memory and on etcd v3 they share a session: one lease, renewed while any of
+ * them is wanted. On etcd v2 each has its own ttl, and is renewed by itself.
+ */
 export interface Locks {
   /** The lock that one holds at a time, first come first served. @throws InvalidOptionError for a key no server can carry */
   mutex(key: string): Lock;
