@@ -269,7 +269,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
       else this.#fail(this.#lostBy(hold, error));
     } else if (
       error instanceof PlaceLost &&
-      this.#engine.backend.leasePer === 'claim' &&
+      this.#arena.engine.backend.leasePer === 'claim' &&
       !this.#inTheWay &&
       error.cause
     ) {
