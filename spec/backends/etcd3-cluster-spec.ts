@@ -9,6 +9,7 @@ import { startCluster } from '../../scripts/etcd-cluster.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { createLocks } from '../../src/index.js';
 import type { HeldLock, Locks, LocksOptions } from '../../src/index.js';
+import { ETCDS } from '../support/etcds.js';
 import { inLine, isUnknown, ownedBy, within } from '../support/waiting.js';
 
 jest.setTimeout(60_000);
@@ -16,13 +17,13 @@ jest.setTimeout(60_000);
 type Cluster = Awaited<ReturnType<typeof startCluster>>;
 type Member = Cluster['members'][number];
 
-describe('on three etcds', () => {
+describe.each(ETCDS)('on three members of $server', ({ suite }) => {
   let cluster: Cluster;
   const clients: Locks[] = [];
   const repairs: (() => unknown)[] = [];
 
   beforeAll(async () => {
-    cluster = await startCluster();
+    cluster = await startCluster(suite);
   });
   beforeEach(async () => {
     await cluster.leader();

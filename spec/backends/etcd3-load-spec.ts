@@ -9,196 +9,206 @@ import { BackendError, createLocks, withLock } from '../../src/index.js';
 import type { Claim, Lease, LockEvent, Locks } from '../../src/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
+import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(60_000);
 
-let etcd: EtcdServer;
-let small: EtcdServer;
-let admin: Etcd3;
-const opened: Locks[] = [];
+describe.each(ETCDS)('$server', ({ suite }) => {
+  let etcd: EtcdServer;
+  let small: EtcdServer;
+  let admin: Etcd3;
+  const opened: Locks[] = [];
 
-const client = (url = etcd.url, ttl = 10_000): Locks => {
-  const locks = createLocks(etcd3Backend({ hosts: url }), { ttl });
-  opened.push(locks);
-  return locks;
-};
-const keysBelow = (prefix: string): Promise<string[]> => admin.getAll().prefix(prefix).keys();
-
-/** What the server counted, by the name of the method. */
-const counted = async (method: string): Promise<number> => {
-  const text = await (await fetch(`${etcd.url}/metrics`)).text();
-  const line = new RegExp(`^grpc_server_started_total\\{grpc_method="${method}".*\\} (\\d+)$`, 'm').exec(text);
-  return Number(line?.[1]);
-};
-
-beforeAll(async () => {
-  [etcd, small] = await Promise.all([startEtcd(), startEtcd(undefined, { 'max-txn-ops': '8' })]);
-  admin = new Etcd3({ hosts: etcd.url });
-});
-
-afterAll(async () => {
-  await Promise.all(opened.map((locks) => locks.close()));
-  admin.close();
-  await Promise.all([etcd.stop(), small.stop()]);
-});
-
-describe('group commit', () => {
-  it('takes and gives back 500 locks asked for at once in a few dozen transactions', async () => {
-    const locks = client();
-    await lastValueFrom(of(0).pipe(withLock(locks.mutex('warm'))));
-    const before = await counted('Txn');
-    const cycles = Array.from({ length: 500 }, (_, n) =>
-      lastValueFrom(of(n).pipe(withLock(locks.mutex(`many/${String(n)}`)))),
-    );
-    expect(await Promise.all(cycles)).toEqual(Array.from({ length: 500 }, (_, n) => n));
-    expect((await counted('Txn')) - before).toBeLessThan(100);
-    expect(await keysBelow('many/')).toEqual([]);
-  });
-
-  it('learns from its error how much a server takes', async () => {
-    const locks = client(small.url);
-    const cycles = Array.from({ length: 100 }, (_, n) =>
-      lastValueFrom(of(n).pipe(withLock(locks.mutex(`small/${String(n)}`)))),
-    );
-    expect(await Promise.all(cycles)).toHaveLength(100);
-  });
-
-  it('tells only the member that is at fault, whatever travels with it', async () => {
-    const backend = etcd3Backend({ hosts: etcd.url });
-    const lease: Lease = { id: '2000000000000001', ttl: 10_000, owner: 'group', key: undefined };
-    await lastValueFrom(backend.grant(lease, 2000));
-    const claim = (key: string): Claim => ({ key, lease, id: '0', kind: 'mutex', since: new Date(), meta: undefined });
-    const enter = (key: string): Promise<unknown> => lastValueFrom(backend.enter(claim(key), 5000, true));
-    const tooLarge = { ...claim('group/large'), meta: 'x'.repeat(3_000_000) };
-    const [large, ...others] = await Promise.allSettled([
-      lastValueFrom(backend.enter(tooLarge, 5000, true)),
-      enter('group/a'),
-      enter('group/b'),
-      enter('group/b'), // the same claim again: its key must not come twice in one transaction
-    ]);
-    expect(large).toMatchObject({ status: 'rejected', reason: expect.any(BackendError) });
-    expect(others).toMatchObject(others.map(() => ({ status: 'fulfilled', value: { status: 'entered' } })));
-    await lastValueFrom(backend.revoke(lease, 2000));
-    backend.close();
-  });
-});
-
-describe('many locks', () => {
-  it('a thousand waiters of one mutex in one process get through, in the order of their tokens', async () => {
-    const locks = client();
-    const first = await locks.mutex('one').acquire();
-    const queued = firstValueFrom(
-      locks.events$.pipe(
-        filter(isQueued),
-        take(1000),
-        toArray(),
-        map((all) => all.length),
-      ),
-    );
-    const tokens: bigint[] = [];
-    const through = Array.from({ length: 1000 }, () =>
-      locks.mutex('one').use((held) => void tokens.push(held.fencingToken)),
-    );
-    expect(await queued).toBe(1000);
-    await first.release();
-    await Promise.all(through);
-    expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)));
-    expect(await keysBelow('one')).toEqual([]);
-  });
-
-  it('a thousand contenders unsubscribed at random moments leave nothing but their one lease', async () => {
-    const locks = client();
-    const leasesBefore = (await admin.leaseClient.leaseLeases({})).leases.length;
-    const ended = Array.from({ length: 1000 }, (_, n) => {
-      const contender = locks
-        .mutex(`random/${String(n % 100)}`)
-        .lock$()
-        .subscribe();
-      return lastValueFrom(timer(Math.random() * 300)).then(() => contender.unsubscribe());
-    });
-    await Promise.all(ended);
-    await until(async () => (await keysBelow('random/')).length === 0, 2000);
-    expect((await admin.leaseClient.leaseLeases({})).leases).toHaveLength(leasesBefore + 1);
-  });
-
-  it('hold one lease, and one stream for what they watch', async () => {
-    const locks = client();
-    const [leases, streams] = [(await admin.leaseClient.leaseLeases({})).leases.length, await counted('Watch')];
-    const held = await Promise.all(Array.from({ length: 300 }, (_, n) => locks.mutex(`held/${String(n)}`).acquire()));
-    // Deleted by hand, each of them is told: so each of them is watched.
-    const lost = held.map(({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)));
-    await firstValueFrom(locks.mutex('held/0').ownership$());
-    await lastValueFrom(timer(200));
-    expect((await admin.leaseClient.leaseLeases({})).leases).toHaveLength(leases + 1);
-    await admin.delete().prefix('held/');
-    await Promise.all(lost);
-    expect((await counted('Watch')) - streams).toBe(1);
-  });
-});
-
-describe('a watch', () => {
-  it('whose start was compacted is made again from a read', async () => {
-    const locks = client();
-    const backend = etcd3Backend({ hosts: etcd.url });
-    const seen = await firstValueFrom(backend.queue('compacted', 2000));
-    for (let n = 0; n < 5; n += 1) await admin.put('elsewhere').value(n);
-    const { header } = await admin.kv.range({ key: Buffer.from('elsewhere') });
-    await admin.kv.compact({ revision: header.revision });
-    await expect(lastValueFrom(backend.queue('compacted', 2000, seen))).rejects.toMatchObject({ retryable: true });
-    const held = await locks.mutex('compacted').acquire();
-    const waiter = client().mutex('compacted').acquire();
-    await firstValueFrom(locks.mutex('compacted').ownership$().pipe(filter(isWaitedFor)));
-    await held.release();
-    await (await waiter).release();
-    backend.close();
-  });
-
-  it('goes on after the server came back, and says unknown meanwhile', async () => {
-    const observer = client(small.url, 4000);
-    const states = lastValueFrom(
-      observer
-        .mutex('restarted')
-        .ownership$()
-        .pipe(
-          map(({ status }) => status),
-          filter((status, n) => n === 0 || status !== 'unknown' || n === 1),
-          take(3),
-          toArray(),
-        ),
-    );
-    await firstValueFrom(observer.mutex('restarted').ownership$());
-    await small.restart();
-    const held = await client(small.url).mutex('restarted').acquire();
-    expect((await states)[1]).toBe('unknown');
-    await firstValueFrom(
-      observer
-        .mutex('restarted')
-        .ownership$()
-        .pipe(filter(({ status }) => status === 'held')),
-    );
-    await held.release();
-  });
-});
-
-describe('a guard', () => {
-  it('of a lock that was handed on here waits until the release before it is acknowledged', async () => {
-    const backend = etcd3Backend({ hosts: etcd.url });
-    const locks = createLocks(backend);
+  const client = (url = etcd.url, ttl = 10_000): Locks => {
+    const locks = createLocks(etcd3Backend({ hosts: url }), { ttl });
     opened.push(locks);
-    const lock = locks.mutex('guarded');
-    const first = await lock.acquire();
-    const guard = await backend.guard(first);
-    const next = lock.acquire();
-    await firstValueFrom(locks.events$.pipe(filter(isQueued)));
-    void first.release();
-    const held = await next;
-    await backend.guard(held);
-    const late = await admin
-      .if(...guard)
-      .then(admin.put('guarded-value').value('late'))
-      .commit();
-    expect(late.succeeded).toBe(false);
-    await held.release();
+    return locks;
+  };
+  const keysBelow = (prefix: string): Promise<string[]> => admin.getAll().prefix(prefix).keys();
+
+  /** What the server counted, by the name of the method. */
+  const counted = async (method: string): Promise<number> => {
+    const text = await (await fetch(`${etcd.url}/metrics`)).text();
+    const line = new RegExp(`^grpc_server_started_total\\{grpc_method="${method}".*\\} (\\d+)$`, 'm').exec(text);
+    return Number(line?.[1]);
+  };
+
+  beforeAll(async () => {
+    [etcd, small] = await Promise.all([startEtcd(suite), startEtcd(suite, { 'max-txn-ops': '8' })]);
+    admin = new Etcd3({ hosts: etcd.url });
+  });
+
+  afterAll(async () => {
+    await Promise.all(opened.map((locks) => locks.close()));
+    admin.close();
+    await Promise.all([etcd.stop(), small.stop()]);
+  });
+
+  describe('group commit', () => {
+    it('takes and gives back 500 locks asked for at once in a few dozen transactions', async () => {
+      const locks = client();
+      await lastValueFrom(of(0).pipe(withLock(locks.mutex('warm'))));
+      const before = await counted('Txn');
+      const cycles = Array.from({ length: 500 }, (_, n) =>
+        lastValueFrom(of(n).pipe(withLock(locks.mutex(`many/${String(n)}`)))),
+      );
+      expect(await Promise.all(cycles)).toEqual(Array.from({ length: 500 }, (_, n) => n));
+      expect((await counted('Txn')) - before).toBeLessThan(100);
+      expect(await keysBelow('many/')).toEqual([]);
+    });
+
+    it('learns from its error how much a server takes', async () => {
+      const locks = client(small.url);
+      const cycles = Array.from({ length: 100 }, (_, n) =>
+        lastValueFrom(of(n).pipe(withLock(locks.mutex(`small/${String(n)}`)))),
+      );
+      expect(await Promise.all(cycles)).toHaveLength(100);
+    });
+
+    it('tells only the member that is at fault, whatever travels with it', async () => {
+      const backend = etcd3Backend({ hosts: etcd.url });
+      const lease: Lease = { id: '2000000000000001', ttl: 10_000, owner: 'group', key: undefined };
+      await lastValueFrom(backend.grant(lease, 2000));
+      const claim = (key: string): Claim => ({
+        key,
+        lease,
+        id: '0',
+        kind: 'mutex',
+        since: new Date(),
+        meta: undefined,
+      });
+      const enter = (key: string): Promise<unknown> => lastValueFrom(backend.enter(claim(key), 5000, true));
+      const tooLarge = { ...claim('group/large'), meta: 'x'.repeat(3_000_000) };
+      const [large, ...others] = await Promise.allSettled([
+        lastValueFrom(backend.enter(tooLarge, 5000, true)),
+        enter('group/a'),
+        enter('group/b'),
+        enter('group/b'), // the same claim again: its key must not come twice in one transaction
+      ]);
+      expect(large).toMatchObject({ status: 'rejected', reason: expect.any(BackendError) });
+      expect(others).toMatchObject(others.map(() => ({ status: 'fulfilled', value: { status: 'entered' } })));
+      await lastValueFrom(backend.revoke(lease, 2000));
+      backend.close();
+    });
+  });
+
+  describe('many locks', () => {
+    it('a thousand waiters of one mutex in one process get through, in the order of their tokens', async () => {
+      const locks = client();
+      const first = await locks.mutex('one').acquire();
+      const queued = firstValueFrom(
+        locks.events$.pipe(
+          filter(isQueued),
+          take(1000),
+          toArray(),
+          map((all) => all.length),
+        ),
+      );
+      const tokens: bigint[] = [];
+      const through = Array.from({ length: 1000 }, () =>
+        locks.mutex('one').use((held) => void tokens.push(held.fencingToken)),
+      );
+      expect(await queued).toBe(1000);
+      await first.release();
+      await Promise.all(through);
+      expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)));
+      expect(await keysBelow('one')).toEqual([]);
+    });
+
+    it('a thousand contenders unsubscribed at random moments leave nothing but their one lease', async () => {
+      const locks = client();
+      const leasesBefore = (await admin.leaseClient.leaseLeases({})).leases.length;
+      const ended = Array.from({ length: 1000 }, (_, n) => {
+        const contender = locks
+          .mutex(`random/${String(n % 100)}`)
+          .lock$()
+          .subscribe();
+        return lastValueFrom(timer(Math.random() * 300)).then(() => contender.unsubscribe());
+      });
+      await Promise.all(ended);
+      await until(async () => (await keysBelow('random/')).length === 0, 2000);
+      expect((await admin.leaseClient.leaseLeases({})).leases).toHaveLength(leasesBefore + 1);
+    });
+
+    it('hold one lease, and one stream for what they watch', async () => {
+      const locks = client();
+      const [leases, streams] = [(await admin.leaseClient.leaseLeases({})).leases.length, await counted('Watch')];
+      const held = await Promise.all(Array.from({ length: 300 }, (_, n) => locks.mutex(`held/${String(n)}`).acquire()));
+      // Deleted by hand, each of them is told: so each of them is watched.
+      const lost = held.map(({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve)));
+      await firstValueFrom(locks.mutex('held/0').ownership$());
+      await lastValueFrom(timer(200));
+      expect((await admin.leaseClient.leaseLeases({})).leases).toHaveLength(leases + 1);
+      await admin.delete().prefix('held/');
+      await Promise.all(lost);
+      expect((await counted('Watch')) - streams).toBe(1);
+    });
+  });
+
+  describe('a watch', () => {
+    it('whose start was compacted is made again from a read', async () => {
+      const locks = client();
+      const backend = etcd3Backend({ hosts: etcd.url });
+      const seen = await firstValueFrom(backend.queue('compacted', 2000));
+      for (let n = 0; n < 5; n += 1) await admin.put('elsewhere').value(n);
+      const { header } = await admin.kv.range({ key: Buffer.from('elsewhere') });
+      await admin.kv.compact({ revision: header.revision });
+      await expect(lastValueFrom(backend.queue('compacted', 2000, seen))).rejects.toMatchObject({ retryable: true });
+      const held = await locks.mutex('compacted').acquire();
+      const waiter = client().mutex('compacted').acquire();
+      await firstValueFrom(locks.mutex('compacted').ownership$().pipe(filter(isWaitedFor)));
+      await held.release();
+      await (await waiter).release();
+      backend.close();
+    });
+
+    it('goes on after the server came back, and says unknown meanwhile', async () => {
+      const observer = client(small.url, 4000);
+      const states = lastValueFrom(
+        observer
+          .mutex('restarted')
+          .ownership$()
+          .pipe(
+            map(({ status }) => status),
+            filter((status, n) => n === 0 || status !== 'unknown' || n === 1),
+            take(3),
+            toArray(),
+          ),
+      );
+      await firstValueFrom(observer.mutex('restarted').ownership$());
+      await small.restart();
+      const held = await client(small.url).mutex('restarted').acquire();
+      expect((await states)[1]).toBe('unknown');
+      await firstValueFrom(
+        observer
+          .mutex('restarted')
+          .ownership$()
+          .pipe(filter(({ status }) => status === 'held')),
+      );
+      await held.release();
+    });
+  });
+
+  describe('a guard', () => {
+    it('of a lock that was handed on here waits until the release before it is acknowledged', async () => {
+      const backend = etcd3Backend({ hosts: etcd.url });
+      const locks = createLocks(backend);
+      opened.push(locks);
+      const lock = locks.mutex('guarded');
+      const first = await lock.acquire();
+      const guard = await backend.guard(first);
+      const next = lock.acquire();
+      await firstValueFrom(locks.events$.pipe(filter(isQueued)));
+      void first.release();
+      const held = await next;
+      await backend.guard(held);
+      const late = await admin
+        .if(...guard)
+        .then(admin.put('guarded-value').value('late'))
+        .commit();
+      expect(late.succeeded).toBe(false);
+      await held.release();
+    });
   });
 });
 

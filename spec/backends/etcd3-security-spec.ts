@@ -2,19 +2,19 @@
  * etcd v3 behind TLS, with users and roles, and full: what holders, waiters and observers get, and are told.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
 import type { IOptions } from 'etcd3';
 import { defer, filter, firstValueFrom, from, ignoreElements, lastValueFrom, repeat, take } from 'rxjs';
-import { generate } from 'selfsigned';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, createLocks } from '../../src/index.js';
 import type { HeldLock, LockBackend, Locks, Ownership } from '../../src/index.js';
+import { certificates } from '../support/certificates.js';
+import { ETCDS } from '../support/etcds.js';
 import { failureOf, inLine, isUnknown, ownedBy, within } from '../support/waiting.js';
 
 jest.setTimeout(30_000);
@@ -68,61 +68,32 @@ async function shell({ binary, url }: Etcd, script: string): Promise<void> {
   await promisify(execFile)('bash', ['-euc', script], { env });
 }
 
-describe('on etcd v3 with TLS and client certificates', () => {
+describe.each(ETCDS)('on $server with TLS and client certificates', ({ suite }) => {
   let etcd: Etcd;
-  let files: string;
-  let rootCertificate: Buffer;
-  let mine: { privateKey: Buffer; certChain: Buffer };
+  let made: Awaited<ReturnType<typeof certificates>>;
+  const credentials = () => ({
+    rootCertificate: Buffer.from(made.ca),
+    privateKey: Buffer.from(made.client.key),
+    certChain: Buffer.from(made.client.cert),
+  });
 
   beforeAll(async () => {
-    const named = (name: string) => [{ name: 'commonName', value: name }];
-    const keys = { keyType: 'ec', algorithm: 'sha256' } as const;
-    const ca = await generate(named('the authority'), {
-      ...keys,
-      extensions: [
-        { name: 'basicConstraints', cA: true, critical: true },
-        { name: 'keyUsage', keyCertSign: true, critical: true },
-      ],
-    });
-    const signed = { ...keys, ca: { key: ca.private, cert: ca.cert } };
-    const server = await generate(named('the server'), {
-      ...signed,
-      extensions: [
-        { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
-        // etcd is a client of itself, for its JSON gateway.
-        { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
-      ],
-    });
-    const user = await generate(named('a lock client'), {
-      ...signed,
-      extensions: [{ name: 'extKeyUsage', clientAuth: true }],
-    });
-    rootCertificate = Buffer.from(ca.cert);
-    mine = { privateKey: Buffer.from(user.private), certChain: Buffer.from(user.cert) };
-
-    files = mkdtempSync(join(tmpdir(), 'rxlock-tls-'));
-    const file = (name: string, text: string): string => {
-      writeFileSync(join(files, name), text);
-      return join(files, name);
-    };
-    etcd = await startEtcd(undefined, {
-      'client-cert-auth': true,
-      'trusted-ca-file': file('ca.pem', ca.cert),
-      'cert-file': file('server.pem', server.cert),
-      'key-file': file('server-key.pem', server.private),
-    });
+    made = await certificates();
+    etcd = await startEtcd(suite, made.flags);
   });
   afterAll(async () => {
     await etcd.stop();
-    rmSync(files, { recursive: true });
+    rmSync(made.folder, { recursive: true });
   });
 
   it('locks are held, awaited and handed over by clients with a certificate', async () => {
-    await handOver(() => etcd3Backend({ hosts: etcd.url, credentials: { rootCertificate, ...mine } }), 'tls/hand-over');
+    await handOver(() => etcd3Backend({ hosts: etcd.url, credentials: credentials() }), 'tls/hand-over');
   });
 
   it('a client without a certificate is told that its certificate is what to look at', async () => {
-    const locks = client(etcd3Backend({ hosts: etcd.url, credentials: { rootCertificate } }));
+    const locks = client(
+      etcd3Backend({ hosts: etcd.url, credentials: { rootCertificate: credentials().rootCertificate } }),
+    );
     const error = await failureOf(locks.mutex('tls/none').acquire());
     expect(error).toBeInstanceOf(BackendError);
     expect(error).toMatchObject({ message: expect.stringMatching(/certificate.*`credentials`/) });
@@ -136,7 +107,7 @@ describe('on etcd v3 with TLS and client certificates', () => {
   });
 });
 
-describe('on etcd v3 with users and roles', () => {
+describe.each(ETCDS)('on $server with users and roles', ({ suite }) => {
   let etcd: Etcd;
   const optionsOf = (username: string, password: string): IOptions => ({
     hosts: etcd.url,
@@ -150,7 +121,7 @@ describe('on etcd v3 with users and roles', () => {
 
   beforeAll(async () => {
     // A token that is not used for a second is forgotten within another.
-    etcd = await startEtcd(undefined, { 'auth-token-ttl': 1 });
+    etcd = await startEtcd(suite, { 'auth-token-ttl': 1 });
     const script = [
       documented('The role of a lock client'),
       'etcdctl user add rotated:a-secret',
@@ -310,13 +281,13 @@ describe('on etcd v3 with users and roles', () => {
   }
 });
 
-describe('on etcd v3 that is full', () => {
+describe.each(ETCDS)('on $server that is full', ({ suite }) => {
   const CHUNK = Buffer.alloc(256 * 1024);
   let etcd: Etcd;
   const locks = (): Locks => client(etcd3Backend({ hosts: etcd.url }), 2000);
 
   beforeAll(async () => {
-    etcd = await startEtcd(undefined, { 'quota-backend-bytes': 4 * 1024 * 1024 });
+    etcd = await startEtcd(suite, { 'quota-backend-bytes': 4 * 1024 * 1024 });
   });
   afterAll(() => etcd.stop());
 

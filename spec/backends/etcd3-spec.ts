@@ -12,10 +12,11 @@ import { startEtcd } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { AlreadyLockedError, BackendError, LockNotOwnedError, createLocks } from '../../src/index.js';
 import type { LockBackend, Locks } from '../../src/index.js';
+import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(30_000);
 
-describe('on etcd v3', () => {
+describe.each(ETCDS)('on etcd v3 of $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let admin: Etcd3;
   const clients: Locks[] = [];
@@ -29,7 +30,7 @@ describe('on etcd v3', () => {
   const env = { ...process.env, ETCDCTL_API: '3' };
 
   beforeAll(async () => {
-    etcd = await startEtcd();
+    etcd = await startEtcd(suite);
     admin = new Etcd3({ hosts: etcd.url });
   });
   afterEach(async () => {

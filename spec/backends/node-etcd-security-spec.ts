@@ -11,7 +11,7 @@ import { BackendError, createLocks } from '../../src/index.js';
 import type { Locks } from '../../src/index.js';
 import { certificates } from '../support/certificates.js';
 import { failureOf, inLine } from '../support/waiting.js';
-import { V2_SERVERS } from '../support/v2-servers.js';
+import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(20_000);
 
@@ -36,7 +36,7 @@ async function handOver(make: () => Etcd, key: string): Promise<void> {
   expect((await next).isHeld()).toBe(true);
 }
 
-describe.each(V2_SERVERS)('v2 on $server with TLS and client certificates', ({ suite }) => {
+describe.each(ETCDS)('v2 on $server with TLS and client certificates', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let files: Awaited<ReturnType<typeof certificates>>;
 
@@ -60,7 +60,7 @@ describe.each(V2_SERVERS)('v2 on $server with TLS and client certificates', ({ s
   });
 });
 
-describe.each(V2_SERVERS)('v2 on $server with users and roles', ({ suite }) => {
+describe.each(ETCDS)('v2 on $server with users and roles', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   const as = (user: string): Etcd => new Etcd(etcd.url, { auth: { user, pass: 'a-secret' } });
 

@@ -13,13 +13,13 @@ import { AlreadyLockedError, BackendError, createLocks } from '../../src/index.j
 import type { LockBackend, Locks, LocksOptions } from '../../src/index.js';
 import { watchedClient } from '../support/node-etcd-clients.js';
 import { failureOf, inLine, isUnknown, ownedBy, within } from '../support/waiting.js';
-import { V2_SERVERS } from '../support/v2-servers.js';
+import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(20_000);
 
 const TTL = 2000;
 
-describe.each(V2_SERVERS)('on the v2 API of $server', ({ suite }) => {
+describe.each(ETCDS)('on the v2 API of $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let admin: Etcd;
   const open: Locks[] = [];
@@ -241,7 +241,7 @@ describe.each(V2_SERVERS)('on the v2 API of $server', ({ suite }) => {
   });
 });
 
-describe.each(V2_SERVERS)('on $server without --enable-v2', ({ suite }) => {
+describe.each(ETCDS)('on $server without --enable-v2', ({ suite }) => {
   it('says how to turn it on', async () => {
     const etcd = await startEtcd(suite, { 'enable-v2': false });
     await using locks = createLocks(nodeEtcdBackend(new Etcd(etcd.url)));

@@ -11,14 +11,14 @@ import { createLocks } from '../../src/index.js';
 import type { Locks, Ownership } from '../../src/index.js';
 import { watchedClient } from '../support/node-etcd-clients.js';
 import { inLine, within } from '../support/waiting.js';
-import { V2_SERVERS } from '../support/v2-servers.js';
+import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(20_000);
 
 /** Longer than these tests may last: nothing is found out by reading again once in a while. */
 const LONG = 60_000;
 
-describe.each(V2_SERVERS)('watching v2 keys on $server', ({ suite }) => {
+describe.each(ETCDS)('watching v2 keys on $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let admin: Etcd;
   const open: Locks[] = [];

@@ -9,7 +9,7 @@ import { memoryBackend } from '../../src/backends/memory/index.js';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { LockBackend, Queue } from '../../src/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
-import { V2_SERVERS } from '../support/v2-servers.js';
+import { ETCDS } from '../support/etcds.js';
 
 /** A server, and what somebody who is no client of rxlock can do to it. */
 export interface Server {
@@ -59,11 +59,11 @@ const memory: Contender = {
   },
 };
 
-const etcdV3: Contender = {
-  name: 'etcd v3',
+const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
+  name: `etcd v3 of ${server}`,
   fifo: true,
   async start() {
-    const etcd = await startEtcd();
+    const etcd = await startEtcd(suite);
     const admin = new Etcd3({ hosts: etcd.url });
     const holderKey = async (key: string): Promise<string> => {
       const [first] = await admin.getAll().prefix(`${key}/`).sort('Create', 'Ascend').limit(1).keys();
@@ -84,9 +84,9 @@ const etcdV3: Contender = {
       },
     };
   },
-};
+});
 
-const etcdV2 = ({ server, suite }: (typeof V2_SERVERS)[number]): Contender => ({
+const etcdV2 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
   name: `etcd v2 of ${server}`,
   fifo: false,
   async start() {
@@ -103,4 +103,4 @@ const etcdV2 = ({ server, suite }: (typeof V2_SERVERS)[number]): Contender => ({
   },
 });
 
-export const CONTENDERS: readonly Contender[] = [memory, etcdV3, ...V2_SERVERS.map(etcdV2)];
+export const CONTENDERS: readonly Contender[] = [memory, ...ETCDS.map(etcdV3), ...ETCDS.map(etcdV2)];

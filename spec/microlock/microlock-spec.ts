@@ -12,7 +12,7 @@ import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import { createLocks } from '../../src/index.js';
 import * as ours from '../../src/microlock/index.js';
 import { failureOf } from '../support/waiting.js';
-import { V2_SERVERS } from '../support/v2-servers.js';
+import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(30_000);
 
@@ -29,7 +29,7 @@ const CLASSES = [
 /** Nothing but its use of a node-etcd client is known to both classes. */
 type Make = new (etcd: unknown, key: unknown, nodeId: unknown, ttl?: unknown) => Microlock;
 
-describe.each(V2_SERVERS)('on $server', ({ suite }) => {
+describe.each(ETCDS)('on $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let admin: Etcd;
   let keys = 0;
