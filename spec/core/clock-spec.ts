@@ -56,12 +56,12 @@ describe('the sleep-proof clock', () => {
     expect(passes(m, () => m.setWall(5000))).toBeCloseTo(5000, 6);
   });
 
-  it('sees a sleep that a wall clock set back would hide', () => {
+  it('sees within 10 ms a sleep that a wall clock set back by just as long would hide', () => {
     const m = machine();
     const passed = passes(m, () => {
       m.sleep(30_000);
       m.setWall(-30_000);
-      m.run(5);
+      m.run(10);
     });
     expect(passed).toBeGreaterThanOrEqual(30_000 - 10);
   });

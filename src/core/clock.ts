@@ -44,6 +44,9 @@ const machine: ClockSources = {
  */
 const GRAIN = 25;
 
+/** Far below the smallest safety margin as well, and the boot clock would cost a twentieth of a short cycle if read each millisecond. */
+const COMPARE_EVERY = 10;
+
 /**
  * A clock that misses no sleep: it runs with the monotonic clock and adds whatever the wall or the boot clock gained
  * on it since they last agreed. It never goes back. A wall clock set back changes nothing, one that jumps ahead
@@ -69,9 +72,9 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
       const early = Math.max(monotonic, sources.monotonic());
       wall = sources.wall();
       const wallStep = wall - lastWall;
-      // Two clocks agree that nothing happened: spare the dear third one. For a millisecond only, since a wall clock
-      // set back by just as long as the machine slept would make them agree, too.
-      if (early - compared < 1 && wallStep >= 0 && wallStep <= 2) {
+      // Two clocks agree that nothing happened: spare the dear third one. For a moment only, since a wall clock set
+      // back by just as long as the machine slept would make them agree, too.
+      if (early - compared < COMPARE_EVERY && wallStep >= 0 && wallStep <= COMPARE_EVERY + 1) {
         monotonic = early;
         return monotonic + asleep;
       }
