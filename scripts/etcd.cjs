@@ -11,7 +11,7 @@ const { execFileSync, spawn } = require('node:child_process');
 const { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } = require('node:fs');
 const { createServer } = require('node:net');
 const { homedir, tmpdir } = require('node:os');
-const { delimiter, join } = require('node:path');
+const { delimiter, dirname, join } = require('node:path');
 
 const DEFAULT_SUITE = 'trixie';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
@@ -179,6 +179,8 @@ function etcdProcess(binary, flags) {
  * @property {string} binary
  * @property {(signal: NodeJS.Signals) => boolean} signal
  * @property {() => Promise<void>} restart kills it and starts it again, with its data; resolves when it serves
+ * @property {(snapshot: string, token?: string) => Promise<void>} restore kills it and starts it from a snapshot of
+ *   `etcdctl snapshot save`, as a cluster of that token; resolves when it serves
  * @property {() => Promise<void>} stop kills it and removes its data
  */
 
@@ -195,13 +197,16 @@ async function startEtcd(suite, flags = {}) {
   const data = mkdtempSync(join(tmpdir(), 'rxlock-etcd-'));
   const url = `${'cert-file' in flags ? 'https' : 'http'}://127.0.0.1:${await freePort()}`;
   const peerUrl = `http://127.0.0.1:${await freePort()}`;
+  const member = {
+    'initial-advertise-peer-urls': peerUrl,
+    'initial-cluster': `default=${peerUrl}`,
+  };
   const { start, signal, kill } = etcdProcess(binary, {
-    'data-dir': data,
+    'data-dir': join(data, 'default.etcd'),
     'listen-client-urls': url,
     'advertise-client-urls': url,
     'listen-peer-urls': peerUrl,
-    'initial-advertise-peer-urls': peerUrl,
-    'initial-cluster': `default=${peerUrl}`,
+    ...member,
     'enable-v2': true,
     ...flags,
   });
@@ -213,6 +218,18 @@ async function startEtcd(suite, flags = {}) {
     signal,
     async restart() {
       await kill();
+      await start();
+    },
+    async restore(snapshot, token = 'etcd-cluster') {
+      await kill();
+      const folder = join(data, 'default.etcd');
+      rmSync(folder, { recursive: true });
+      const flags = Object.entries({ ...member, 'data-dir': folder, 'initial-cluster-token': token });
+      execFileSync(
+        join(dirname(binary), 'etcdctl'),
+        ['snapshot', 'restore', snapshot, ...flags.map(([name, value]) => `--${name}=${value}`)],
+        { env: { ...process.env, ETCDCTL_API: '3' }, stdio: ['ignore', 'ignore', 'pipe'] },
+      );
       await start();
     },
     async stop() {

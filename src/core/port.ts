@@ -74,7 +74,11 @@ export interface Left {
 /** What became of a renewal: the TTL granted from now on, or why there is nothing left to renew. */
 export type Renewed =
   | { readonly status: 'renewed'; readonly ttl: number }
-  | { readonly status: 'gone'; readonly reason: 'session' | 'deleted' | 'overwritten' };
+  | {
+      readonly status: 'gone';
+      readonly reason: 'session' | 'deleted' | 'overwritten';
+      readonly cause?: Error | undefined;
+    };
 
 /** Says whether a claim of the audited lease is there. */
 export type Audit = (key: string, claim: QueuedClaim) => boolean;

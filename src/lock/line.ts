@@ -282,6 +282,8 @@ export class Line implements Ear<Queue>, Patrolled {
   unknown(cause: Error, failures: number): void {
     this.#isLive = false;
     this.#lost = cause;
+    // The next view may be older: that of a server restored from a backup.
+    this.#queue = undefined;
     this.#views?.next({ status: 'unknown', cause });
     if (failures < ATTEMPTS) return;
     for (const member of this.#members.filter(({ status }) => status === 'new')) member.listener.failed(cause);

@@ -171,7 +171,7 @@ function renewals$(
     failed,
   }).pipe(
     map((answer: Renewed): Granted => {
-      if (answer.status === 'gone') throw new PlaceLost(answer.reason);
+      if (answer.status === 'gone') throw new PlaceLost(answer.reason, answer.cause);
       return { sentAt: lastSent, ttl: answer.ttl };
     }),
   );

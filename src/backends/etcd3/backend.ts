@@ -6,6 +6,7 @@ import {
   EMPTY,
   catchError,
   concat,
+  concatMap,
   endWith,
   expand,
   ignoreElements,
@@ -16,6 +17,7 @@ import {
   switchMap,
   take,
   takeUntil,
+  tap,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Etcd3, IOptions } from 'etcd3';
@@ -29,6 +31,7 @@ import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
+import { History } from './history.js';
 import { endOf, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import { enterRequest, entered, idOf, leaveRequest, left, queueOf, readRequest } from './requests.js';
@@ -71,25 +74,41 @@ export interface Etcd3Backend extends LockBackend {
 export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
-  const send: Send = (txn, within) =>
-    call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(within))).pipe(
-      map(({ header, succeeded, responses }) => ({ revision: BigInt(header.revision), succeeded, responses })),
-    );
-  const commit = createGroupCommit(send);
-
   const watches = createWatches(() => {
     const { client, failed } = source.endpoint();
     return { open: () => client.watchClient.watch(), failed };
   });
+  const history = new History((cause) => watches.broken(cause));
+
+  const send: Send = (txn, within) => {
+    const asked = history.asked();
+    return call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(within))).pipe(
+      map(({ header, succeeded, responses }) => {
+        history.answered(asked, header);
+        return { revision: BigInt(header.revision), succeeded, responses };
+      }),
+    );
+  };
+  const commit = createGroupCommit(send);
 
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
-  const keepAlive = (lease: Lease): Observable<Renewed> =>
-    tried(source, ({ renewing }) =>
+  const keepAlive = (lease: Lease, within: number): Observable<Renewed> => {
+    const asked = history.asked();
+    return tried(source, ({ renewing }) =>
       streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
     ).pipe(
-      map(({ TTL }) => Number(TTL) * 1000),
-      map((ttl): Renewed => (ttl > 0 ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session' })),
+      concatMap((answer) => (history.isDoubtful(asked, answer.header) ? cleared(answer, within) : of(answer))),
+      map(({ TTL }): Renewed => {
+        const cause = history.objection(lease);
+        const ttl = Number(TTL) * 1000;
+        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
+      }),
     );
+  };
+
+  /** Whoever can tell is asked whether the history is still the one we know. */
+  const cleared = <T>(answer: T, within: number): Observable<T> =>
+    send({ success: [{ request_range: { key: NOTHING } }] }, within).pipe(map(() => answer));
 
   /** All that begins so, page by page, as it was when the first page was read. */
   const read = (beginning: string, within: number): Observable<Page> => {
@@ -125,9 +144,10 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(within)),
       ).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
+        tap(() => history.granted(lease)),
         // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
         orWhen(isLeaseKnown, () =>
-          keepAlive(lease).pipe(
+          keepAlive(lease, within).pipe(
             map((answer) => {
               if (answer.status === 'renewed') return { ttl: answer.ttl };
               throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
@@ -146,8 +166,9 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         orWhen(isLeaseGone, () => of(undefined)),
       ),
 
-    enter: (claim, within, look) =>
-      commit<Entered>(
+    enter: (claim, within, look) => {
+      if (history.objection(claim.lease)) return of({ status: 'lease-gone' });
+      return commit<Entered>(
         {
           what: `queue for "${claim.key}"`,
           txn: () => enterRequest(claim, look),
@@ -158,7 +179,8 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           leaseGone: { status: 'lease-gone' },
         },
         within,
-      ),
+      );
+    },
 
     leave: (claim, mine, within, heir) =>
       commit<Left>(
@@ -175,7 +197,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       ),
 
     queue(key, within, from) {
-      if (from) return watches.follow(QUEUE, from);
+      if (from && history.has(from.revision)) return watches.follow(QUEUE, from);
       return read(`${key}/`, within).pipe(
         map(({ revision, kvs }) => queueOf(key, revision, kvs)),
         switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
@@ -221,6 +243,9 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     },
   };
 }
+
+/** A key that is read to ask for the header only. */
+const NOTHING = Buffer.of(0);
 
 /** Some keys of a prefix, and whether there are more. */
 interface Page {

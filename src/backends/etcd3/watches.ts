@@ -33,6 +33,8 @@ export interface Watches {
   follow<View>(following: Following<View>, view: View): Observable<View>;
   /** Completes when anything is heard; unsubscribed before, the stream is given up. At once where there is none. */
   probe(): Observable<void>;
+  /** What was told cannot be gone on from. */
+  broken(cause: BackendError): void;
 }
 
 export interface StreamSource {
@@ -68,6 +70,8 @@ export function createWatches(source: () => StreamSource): Watches {
         }
         return on.probe(subscriber);
       }),
+
+    broken: (cause) => current?.broken(cause),
   };
 }
 
@@ -148,7 +152,7 @@ class Connection {
     this.#source = source;
     source.open().then(
       (stream) => this.#opened(stream),
-      (error: unknown) => this.#broken(error),
+      (error: unknown) => this.broken(error),
     );
   }
 
@@ -175,15 +179,15 @@ class Connection {
     this.#send({ progress_request: {} });
     return () => {
       if (!this.#probes.delete(subscriber) || this.#isOver) return;
-      this.#broken(new Error('the stream of its watches is silent'));
+      this.broken(new Error('the stream of its watches is silent'));
     };
   }
 
   #opened(stream: Stream): void {
     this.#stream = stream;
     if (this.#isOver) return hangUp(stream);
-    stream.on('error', (error: unknown) => this.#broken(error));
-    stream.on('end', () => this.#broken(new Error('the stream ended')));
+    stream.on('error', (error: unknown) => this.broken(error));
+    stream.on('end', () => this.broken(new Error('the stream ended')));
     stream.on('data', (response) => this.#heard(response));
     for (const request of this.#unsent) stream.write(request);
     this.#unsent = [];
@@ -215,7 +219,7 @@ class Connection {
     }
   }
 
-  #broken(error: unknown): void {
+  broken(error: unknown): void {
     if (this.#isOver) return;
     this.#close();
     this.#source.failed();
