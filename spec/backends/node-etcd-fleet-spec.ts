@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Subject, filter, firstValueFrom, forkJoin } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
+import { ETCDS } from '../support/etcds.js';
 import { within } from '../support/waiting.js';
 
 jest.setTimeout(60_000);
@@ -29,14 +30,14 @@ type Entry = { readonly by: string; readonly token?: string } & (
   { readonly read: number } | { readonly wrote: number }
 );
 
-describe('a fleet of 3 microlock and 3 rxlock processes on etcd v2', () => {
+describe.each(ETCDS)('a fleet of 3 microlock and 3 rxlock processes on the v2 API of $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   let folder: string;
   const workers = new Map<string, ChildProcess>();
   const said$ = new Subject<Said>();
 
   beforeAll(async () => {
-    etcd = await startEtcd();
+    etcd = await startEtcd(suite);
     folder = mkdtempSync(join(tmpdir(), 'rxlock-fleet-'));
   });
   afterEach(() => {

@@ -9,13 +9,14 @@ import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import { createLocks, withLock } from '../../src/index.js';
 import type { Locks } from '../../src/index.js';
+import { ETCDS } from '../support/etcds.js';
 import { failureOf, inLine } from '../support/waiting.js';
 
 jest.setTimeout(20_000);
 
 const KEY = 'reports/nightly';
 
-describe('a release that holds on v2 and on v3', () => {
+describe.each(ETCDS)('a release that holds on v2 and on v3 of $server', ({ suite }) => {
   let etcd: Awaited<ReturnType<typeof startEtcd>>;
   const open: Locks[] = [];
   const v2 = (): Locks => opened(createLocks(nodeEtcdBackend(new Etcd(etcd.url)), { ttl: 2000 }));
@@ -26,7 +27,7 @@ describe('a release that holds on v2 and on v3', () => {
   };
 
   beforeAll(async () => {
-    etcd = await startEtcd();
+    etcd = await startEtcd(suite);
   });
   afterAll(async () => {
     await Promise.all(open.map((locks) => locks.close()));
