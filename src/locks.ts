@@ -7,9 +7,9 @@ import { InvalidOptionError } from './core/errors.js';
 import type { LockEvent } from './core/events.js';
 import type { Locks } from './core/lock.js';
 import { checkedKey, checkedPrefix } from './core/names.js';
-import { checkedSettings } from './core/options.js';
+import { checkedPermits, checkedSettings } from './core/options.js';
 import type { LocksOptions } from './core/options.js';
-import type { LockBackend } from './core/port.js';
+import type { LockBackend, LockKind } from './core/port.js';
 import type { Arena } from './lock/contend.js';
 import { createContenders } from './lock/contenders.js';
 import { KeyLock } from './lock/lock.js';
@@ -84,13 +84,18 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     awake.unsubscribe();
   };
 
+  const lock = (key: string, kind: LockKind, permits?: number): KeyLock => {
+    const wanted = { key: checkedKey(key), kind, permits };
+    const objection = backend.objection(wanted);
+    if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
+    return new KeyLock(arena, wanted);
+  };
+
   const locks: Locks = {
-    mutex(key) {
-      const name = checkedKey(key);
-      const objection = backend.objection(name);
-      if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
-      return new KeyLock(arena, name, 'mutex');
-    },
+    mutex: (key) => lock(key, 'mutex'),
+    semaphore: (key, permits) => lock(key, 'semaphore', checkedPermits(permits)),
+    readLock: (key) => lock(key, 'read'),
+    writeLock: (key) => lock(key, 'write'),
     ownerships$(prefix) {
       const name = checkedPrefix(prefix);
       const { queues } = backend;

@@ -14,6 +14,7 @@ import {
   LocksClosedError,
 } from '../../src/index.js';
 import type { Queue, QueuedClaim } from '../../src/index.js';
+import { blockers, holding } from '../../src/core/blockers.js';
 import { ownershipOf } from '../../src/core/ownership.js';
 import { placeOf } from '../../src/core/place.js';
 import { backoff, deadline, timingOf } from '../../src/core/timing.js';
@@ -95,6 +96,78 @@ describe('the place of a claim', () => {
         const mine = claims[index] ?? claim(0);
         const place = placeOf(claims, mine);
         expect(place).toMatchObject(index === 0 ? { status: 'first' } : { status: 'blocked', ahead: index });
+      }),
+    );
+  });
+});
+
+describe('who blocks whom', () => {
+  /** m: mutex, w: writer, r: reader, a digit: a semaphore of so many permits. */
+  const claims = (kinds: string): QueuedClaim[] =>
+    [...kinds].map((letter, place) => {
+      const permits = Number(letter);
+      if (permits > 0) return claim(place + 1, { kind: 'semaphore', permits });
+      return claim(place + 1, { kind: letter === 'r' ? 'read' : letter === 'w' ? 'write' : 'mutex' });
+    });
+
+  it.each([
+    ['mm', 'one at a time', 1],
+    ['wr', 'a writer keeps readers out', 1],
+    ['rw', 'readers keep a writer out', 1],
+    ['rrrwr', 'readers hold together, and none overtakes a writer', 3],
+    ['rrrm', 'a mutex is as a writer to readers', 3],
+    ['mr', 'and readers as any to a mutex', 1],
+    ['333333', 'so many hold a semaphore', 3],
+    ['55355', 'who disagrees: no more than the least of those who hold', 3],
+    ['55553', 'and the one with the least waits for its place', 4],
+    ['555535', 'nobody overtakes it', 4],
+    ['3r', 'readers and semaphores exclude each other', 1],
+    ['r3', 'both ways', 1],
+    ['33m3', 'a mutex that waits stops later ones', 2],
+    ['1111', 'a semaphore of one is a mutex', 1],
+  ])('%s: %s', (kinds, _, count) => {
+    expect(holding(claims(kinds))).toEqual(claims(kinds).slice(0, count));
+  });
+
+  it.each([
+    ['rrwr', [0, 0, 2, 1]],
+    ['222m2', [0, 0, 1, 3, 4]],
+    ['mrr2', [0, 1, 1, 3]],
+  ])('%s: how many have to go first', (kinds, expected) => {
+    expect(claims(kinds).map((_, place) => blockers(claims(kinds), place))).toEqual(expected);
+  });
+
+  const KINDS = fc.array(fc.constantFrom('m', 'w', 'r', 'r', '1', '2', '3', '3'), { maxLength: 12 });
+  /** Whether these may hold at the same time. */
+  const mayHoldTogether = (held: readonly QueuedClaim[]): boolean => {
+    if (held.length < 2) return true;
+    if (held.every(({ kind }) => kind === 'read')) return true;
+    return held.every(({ kind, permits = 0 }) => kind === 'semaphore' && held.length <= permits);
+  };
+
+  it('whatever is mixed: no two hold that exclude each other, somebody holds, and nobody overtakes', () => {
+    fc.assert(
+      fc.property(KINDS, (kinds) => {
+        const queued = claims(kinds.join(''));
+        const held = holding(queued);
+        expect(mayHoldTogether(held)).toBe(true);
+        expect(held.length > 0).toBe(queued.length > 0);
+        expect(queued.map((_, place) => blockers(queued, place) === 0)).toEqual(
+          queued.map((_, place) => place < held.length),
+        );
+      }),
+    );
+  });
+
+  it('who holds goes on holding, whoever comes or leaves', () => {
+    fc.assert(
+      fc.property(KINDS, KINDS, fc.nat(), (before, after, pick) => {
+        const queued = claims([...before, ...after].join(''));
+        const held = holding(queued.slice(0, before.length));
+        expect(holding(queued)).toEqual(expect.arrayContaining([...held]));
+        const left = queued.filter((_, place) => place !== pick % queued.length);
+        const rest = held.filter((one) => left.includes(one));
+        expect(holding(left)).toEqual(expect.arrayContaining([...rest]));
       }),
     );
   });

@@ -14,6 +14,32 @@ export interface Locks {
   /** The lock that one holds at a time, first come first served. @throws InvalidOptionError for a key no server can carry */
   mutex(key: string): Lock;
   /**
+   * The lock that so many hold at a time, first come first served. Everybody should give the same number: who
+   * disagrees is held to the least of those in front of it, and of its own.
+   *
+   * @throws InvalidOptionError for a key no server can carry, permits that are no whole number from 1 on, on etcd v2
+   * @example
+   * const uploads = locks.semaphore('uploads', 3);
+   * await uploads.use(() => fetch('http://127.0.0.1/upload', { method: 'POST' }));
+   */
+  semaphore(key: string, permits: number): Lock;
+  /**
+   * The lock that readers hold together. A writer that waits stops later readers, so nobody starves; so it is with a
+   * mutex of that key, or a semaphore.
+   *
+   * ```text
+   * reader 1   h----------!
+   * reader 2   -h-----!
+   * writer     --w--------h---!        once both have gone
+   * reader 3   ---w-----------h--      behind the writer
+   * ```
+   *
+   * @throws InvalidOptionError for a key no server can carry, on etcd v2
+   */
+  readLock(key: string): Lock;
+  /** The lock that keeps out readers and other writers of the key, as a mutex does. @throws InvalidOptionError as {@link readLock} */
+  writeLock(key: string): Lock;
+  /**
    * Who holds what among all keys that begin with the prefix, without contending: all at once when the server has
    * answered, then every change. Says so while the server cannot be followed, and goes on when it can be again; never
    * errors, completes with {@link close}. All keys below the prefix should be locks: any other looks like one.

@@ -101,6 +101,14 @@ function asJson(meta: JsonValue): string {
   throw new InvalidOptionError('meta', typeof meta, 'it cannot be written as JSON. Give plain data.');
 }
 
+export const isPermits = (permits: number): boolean => Number.isSafeInteger(permits) && permits >= 1;
+
+/** The permits of a semaphore as given, or an InvalidOptionError. */
+export function checkedPermits(permits: number): number {
+  if (isPermits(permits)) return permits;
+  throw new InvalidOptionError('permits', permits, 'give a whole number from 1 on: how many may hold at a time.');
+}
+
 function checkedDuration(option: string, ms: number): number {
   if (typeof ms !== 'number' || !(ms > 0) || ms === Infinity) {
     throw new InvalidOptionError(option, ms, 'give a number of milliseconds greater than 0.');

@@ -9,7 +9,15 @@ import type { Observable } from 'rxjs';
 import type { JsonValue } from './json.js';
 
 /** The kinds of lock a claim can be for. */
-export type LockKind = 'mutex';
+export type LockKind = 'mutex' | 'semaphore' | 'read' | 'write';
+
+/** What is asked for at a key. */
+export interface Wanted {
+  readonly key: string;
+  readonly kind: LockKind;
+  /** How many may hold at a time, of a semaphore. */
+  readonly permits?: number | undefined;
+}
 
 /** The time-bounded right that claims hang on: when it ends, the server drops them. */
 export interface Lease {
@@ -24,12 +32,10 @@ export interface Lease {
 }
 
 /** A place in the queue of a key, as we ask for it. The same claim may be asked for again: it is one claim still. */
-export interface Claim {
-  readonly key: string;
+export interface Claim extends Wanted {
   readonly lease: Lease;
   /** Unique within the lease. */
   readonly id: string;
-  readonly kind: LockKind;
   /** When it was made, for people to read. */
   readonly since: Date;
   readonly meta: JsonValue | undefined;
@@ -44,6 +50,7 @@ export interface QueuedClaim {
   /** Changes when somebody writes over the claim. */
   readonly stamp: string;
   readonly kind: LockKind;
+  readonly permits?: number | undefined;
   readonly owner: string;
   readonly since: Date | undefined;
   readonly meta: JsonValue | undefined;
@@ -92,8 +99,8 @@ export interface LockBackend {
    * `claim`: a single claim, and a queue has one place: who comes later is refused and tries again.
    */
   readonly leasePer: 'session' | 'claim';
-  /** Why the server cannot carry this key, as a sentence that says what to do, or nothing. */
-  objection(key: string): string | undefined;
+  /** Why the server cannot carry this lock, as a sentence that says what to do, or nothing. */
+  objection(wanted: Wanted): string | undefined;
   /** Notes about the backend's set-up that its user should know, told once as events. */
   readonly notes: readonly string[];
 

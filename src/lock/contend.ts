@@ -8,7 +8,7 @@ import type { LockState } from '../core/lock.js';
 import type { Contention } from '../core/options.js';
 import { holdersOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
-import type { LockKind, Queue } from '../core/port.js';
+import type { Queue, Wanted } from '../core/port.js';
 import { settlesWith } from '../core/settled.js';
 import { backoff } from '../core/timing.js';
 import { isRetryable } from '../session/attempts.js';
@@ -43,9 +43,9 @@ export interface Contenders {
   delete(contender: Contender): void;
 }
 
-export function contend(arena: Arena, key: string, kind: LockKind, contention: Contention): Observable<LockState> {
+export function contend(arena: Arena, wanted: Wanted, contention: Contention): Observable<LockState> {
   return new Observable((subscriber) => {
-    const contender = new Contending(arena, key, kind, contention, subscriber);
+    const contender = new Contending(arena, wanted, contention, subscriber);
     contender.begin();
     return contender;
   });
@@ -63,7 +63,7 @@ export function contend(arena: Arena, key: string, kind: LockKind, contention: C
 class Contending implements Contender, SessionUser, Claimant, Holding {
   readonly #arena: Arena;
   readonly #key: string;
-  readonly #kind: LockKind;
+  readonly #wanted: Wanted;
   readonly #contention: Contention;
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
@@ -79,10 +79,10 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   #inTheWay: readonly Holder[] | undefined;
   #isReleasing = false;
 
-  constructor(arena: Arena, key: string, kind: LockKind, contention: Contention, subscriber: Subscriber<LockState>) {
+  constructor(arena: Arena, wanted: Wanted, contention: Contention, subscriber: Subscriber<LockState>) {
     this.#arena = arena;
-    this.#key = key;
-    this.#kind = kind;
+    this.#key = wanted.key;
+    this.#wanted = wanted;
     this.#contention = contention;
     this.#subscriber = subscriber;
     this.#started = arena.engine.time.now();
@@ -135,11 +135,13 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   }
 
   opened(session: Session): void {
+    const { key, kind, permits } = this.#wanted;
     const claim = {
-      key: this.#key,
+      key,
+      kind,
+      permits,
       lease: session.lease,
       id: this.#arena.nextClaimId(),
-      kind: this.#kind,
       since: this.#arena.engine.time.date(),
       meta: this.#contention.meta,
     };

@@ -8,23 +8,23 @@ import { checkedContention } from '../core/options.js';
 import type { ContendOptions } from '../core/options.js';
 import { isSameOwnership, ownershipOf } from '../core/ownership.js';
 import type { Ownership } from '../core/ownership.js';
-import type { LockKind } from '../core/port.js';
+import type { Wanted } from '../core/port.js';
 import { contend } from './contend.js';
 import type { Arena } from './contend.js';
 
 export class KeyLock implements Lock {
   readonly key: string;
   readonly #arena: Arena;
-  readonly #kind: LockKind;
+  readonly #wanted: Wanted;
 
-  constructor(arena: Arena, key: string, kind: LockKind) {
+  constructor(arena: Arena, wanted: Wanted) {
     this.#arena = arena;
-    this.key = key;
-    this.#kind = kind;
+    this.key = wanted.key;
+    this.#wanted = wanted;
   }
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
-    return contend(this.#arena, this.key, this.#kind, checkedContention(options));
+    return contend(this.#arena, this.#wanted, checkedContention(options));
   }
 
   ownership$(): Observable<Ownership> {

@@ -2,7 +2,9 @@
  * How claims are written in etcd: the layout of Go's `concurrency.Mutex`, so that Go services, `etcdctl lock` and
  * rxlock exclude each other. A claim on `name` is the key `name/<lease id, hexadecimal>-<claim id>`.
  */
+import type { Rank } from '../../core/blockers.js';
 import type { JsonValue } from '../../core/json.js';
+import { isPermits } from '../../core/options.js';
 import { indexOf, placeFor } from '../../core/place.js';
 import type { Claim, Queue, QueuedClaim } from '../../core/port.js';
 
@@ -44,9 +46,9 @@ export const tombstoneKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}\
 /** The key of a claim that we know from the queue of a name. */
 export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
 
-/** What is written as the value: for people and observers, no rule depends on who can be told from it. */
-export const encodeClaim = ({ lease, kind, since, meta }: Claim): Buffer =>
-  Buffer.from(JSON.stringify({ owner: lease.owner, kind, since: since.toISOString(), meta }));
+/** What is written as the value: for people and observers, but for kind and permits, which all clients go by. */
+export const encodeClaim = ({ lease, kind, permits, since, meta }: Claim): Buffer =>
+  Buffer.from(JSON.stringify({ owner: lease.owner, kind, permits, since: since.toISOString(), meta }));
 
 const SLASH = 0x2f;
 
@@ -92,6 +94,7 @@ export const queuedAs = (claim: Claim, revision: bigint): QueuedClaim => ({
   token: revision,
   stamp: revision.toString(),
   kind: claim.kind,
+  permits: claim.permits,
   owner: claim.lease.owner,
   since: claim.since,
   meta: claim.meta,
@@ -129,17 +132,24 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
 /** A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. */
 export function decodeClaim(name: string, { key, value, create_revision, mod_revision }: StoredClaim): QueuedClaim {
   const id = key.toString('utf8', Buffer.byteLength(name) + 1);
-  const { owner, since, meta } = readValue(value);
+  const { owner, since, meta, ...rest } = readValue(value);
   const when = typeof since === 'string' ? new Date(since) : undefined;
   return {
     id,
     token: BigInt(create_revision),
     stamp: mod_revision,
-    kind: 'mutex',
+    ...rankOf(rest),
     owner: typeof owner === 'string' ? owner : `unnamed (lease ${id})`,
     since: when && !Number.isNaN(when.getTime()) ? when : undefined,
     meta,
   };
+}
+
+/** What is not written as we write it is a mutex: nobody else holds beside it. */
+function rankOf({ kind, permits }: { readonly [name: string]: JsonValue | undefined }): Rank {
+  if (kind === 'read' || kind === 'write') return { kind, permits: undefined };
+  if (kind === 'semaphore' && typeof permits === 'number' && isPermits(permits)) return { kind, permits };
+  return { kind: 'mutex', permits: undefined };
 }
 
 function readValue(value: Buffer): { readonly [name: string]: JsonValue | undefined } {

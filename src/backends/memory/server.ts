@@ -126,9 +126,9 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       if (there) return { status: 'entered', claim: there, queue: look ? queueOf(claim.key) : undefined };
 
       const token = revision + 1n;
-      const { kind, since, meta } = claim;
+      const { kind, permits, since, meta } = claim;
       const { owner } = claim.lease;
-      const mine = { id: name, token, stamp: token.toString(), kind, owner, since, meta };
+      const mine = { id: name, token, stamp: token.toString(), kind, permits, owner, since, meta };
       lease.claims.set(name, claim.key);
       const queue = { key: claim.key, revision: token, claims: [...claims, mine] };
       put(claim.key, queue.claims);

@@ -1,7 +1,7 @@
 /**
  * How a lock is written in etcd v2: the layout of microlock, one key whose value says whose it is.
  */
-import type { Lease, Queue, QueuedClaim } from '../../core/port.js';
+import type { Lease, Queue, QueuedClaim, Wanted } from '../../core/port.js';
 import type { Answer, StoredKey } from './calls.js';
 
 /** Where the store keeps the key, as its events name it. */
@@ -10,8 +10,11 @@ export const pathOf = (key: string): string => `/${key.replace(/^\//, '')}`;
 /** What a URL cannot carry is encoded, as the server decodes it; a plain key is what microlock sends. */
 export const urlOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
-/** The store's paths are cleaned like file paths: what they would change is another key than the one given. */
-export function objectionTo(key: string): string | undefined {
+/** One key has one place. And the store's paths are cleaned like file paths: what they would change is another key. */
+export function objectionTo({ key, kind }: Wanted): string | undefined {
+  if (kind !== 'mutex') {
+    return `etcd v2 has one place for a key, and no queue that a lock of kind ${kind} could be made of: use mutex(), or etcd v3.`;
+  }
   const parts = key.replace(/^\//, '').split('/');
   if (!parts.some((part) => part === '' || part === '.' || part === '..')) return undefined;
   return 'etcd v2 keeps keys as paths: leave out empty parts, `.`, `..` and a `/` at the end.';
@@ -42,6 +45,7 @@ export function decodeClaim({ value, createdIndex }: StoredKey): QueuedClaim {
     token: BigInt(createdIndex),
     stamp: value,
     kind: 'mutex',
+    permits: undefined,
     owner: mark > 0 ? value.slice(0, mark) : value || 'unnamed',
     since: undefined,
     meta: undefined,
