@@ -20,8 +20,20 @@ export {
 export type { LockErrorCode, LossReason } from './core/errors.js';
 export type { LockEvent } from './core/events.js';
 export type { JsonValue } from './core/json.js';
-export type { HeldLock, Lock, LockState, Locks, Renewal } from './core/lock.js';
+export type { AllLock, HeldLock, Lock, LockState, Locks, Renewal } from './core/lock.js';
 export type { Clock } from './core/clock.js';
 export type { ContendOptions, LocksOptions } from './core/options.js';
 export type { Holder, Ownership, Ownerships } from './core/ownership.js';
-export type { Claim, Entered, Lease, LockBackend, LockKind, Queue, QueuedClaim, Renewed } from './core/port.js';
+export type {
+  Claim,
+  Entered,
+  EnteredAll,
+  Lease,
+  LockBackend,
+  LockKind,
+  Queue,
+  QueuedClaim,
+  Renewed,
+  Together,
+  Wanted,
+} from './core/port.js';

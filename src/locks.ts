@@ -12,6 +12,8 @@ import type { LocksOptions } from './core/options.js';
 import type { LockBackend, LockKind } from './core/port.js';
 import type { Arena } from './lock/contend.js';
 import { createContenders } from './lock/contenders.js';
+import { OneKey } from './lock/claim.js';
+import { lockOfAll } from './lock/all.js';
 import { KeyLock } from './lock/lock.js';
 import { createLines } from './lock/lines.js';
 import { createPatrol } from './lock/patrol.js';
@@ -88,7 +90,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     const wanted = { key: checkedKey(key), kind, permits };
     const objection = backend.objection(wanted);
     if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
-    return new KeyLock(arena, wanted);
+    return new KeyLock(arena, new OneKey(arena, wanted.key, kind, permits));
   };
 
   const locks: Locks = {
@@ -96,6 +98,7 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     semaphore: (key, permits) => lock(key, 'semaphore', checkedPermits(permits)),
     readLock: (key) => lock(key, 'read'),
     writeLock: (key) => lock(key, 'write'),
+    all: (...members) => lockOfAll(arena, members),
     ownerships$(prefix) {
       const name = checkedPrefix(prefix);
       const { queues } = backend;

@@ -104,7 +104,7 @@ describe('the place of a claim', () => {
 describe('who blocks whom', () => {
   /** m: mutex, w: writer, r: reader, a digit: a semaphore of so many permits. */
   const claims = (kinds: string): QueuedClaim[] =>
-    [...kinds].map((letter, place) => {
+    Array.from(kinds, (letter, place) => {
       const permits = Number(letter);
       if (permits > 0) return claim(place + 1, { kind: 'semaphore', permits });
       return claim(place + 1, { kind: letter === 'r' ? 'read' : letter === 'w' ? 'write' : 'mutex' });

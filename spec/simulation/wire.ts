@@ -112,6 +112,7 @@ export function createWire(
       });
     });
 
+  const { together } = server;
   return {
     backend: {
       ...server,
@@ -123,6 +124,13 @@ export function createWire(
       queue: (key, within, from) => follow(server.queue(key, within, from)),
       audit: (lease, within) => carry(server.audit(lease, within)),
       probe: (within) => carry(server.probe(within)),
+      ...(together && {
+        together: {
+          most: together.most,
+          enter: (claims, within) => carry(together.enter(claims, within)),
+          leave: (claims, entered, within) => carry(together.leave(claims, entered, within)),
+        },
+      }),
     },
     serverGone(until) {
       life += 1;

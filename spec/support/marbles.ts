@@ -2,7 +2,7 @@
  * The cast of the marble specs: one server, and clients whose lease is 12 frames with a margin of 2, renewed every 4.
  * So a lock granted at 0 and never renewed is lost at 10, and the server gives it away at 12.
  */
-import { Subject, defer, filter, map, take } from 'rxjs';
+import { EMPTY, Subject, defer, filter, map, mergeMap, take } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { sleepProofClock } from '../../src/core/clock.js';
@@ -49,6 +49,8 @@ const REQUESTS = {
   revoke: 'x',
   enter: 'e',
   leave: 'l',
+  enterAll: 'E',
+  leaveAll: 'L',
   queue: 'q',
   audit: 'a',
   probe: 'p',
@@ -60,6 +62,8 @@ export interface OpenServer {
   readonly requests$: Observable<string>;
   /** Claims in the queue of the key, when subscribed. */
   claims$(key: string): Observable<number>;
+  /** Somebody deletes the first claim in the queue of the key. */
+  deleteFirst(key: string): void;
   /** Leases that were granted and not revoked, when subscribed. */
   readonly leases$: Observable<number>;
 }
@@ -75,6 +79,7 @@ export function openServer({ scheduler }: Marbles, latency = 0): OpenServer {
       requests.next(REQUESTS[request]);
       return answer$;
     });
+  const { together } = memory;
   const shown: LockBackend = {
     ...memory,
     grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
@@ -85,6 +90,13 @@ export function openServer({ scheduler }: Marbles, latency = 0): OpenServer {
     queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
     audit: (lease, within) => told('audit', memory.audit(lease, within)),
     probe: (within) => told('probe', memory.probe(within)),
+    ...(together && {
+      together: {
+        most: together.most,
+        enter: (claims, within) => told('enterAll', together.enter(claims, within)),
+        leave: (claims, entered, within) => told('leaveAll', together.leave(claims, entered, within)),
+      },
+    }),
   };
   return {
     client(options) {
@@ -97,6 +109,19 @@ export function openServer({ scheduler }: Marbles, latency = 0): OpenServer {
         take(1),
         map(({ claims }) => claims.length),
       ),
+    deleteFirst: (key) => {
+      const first$ = memory.queue(key, 0).pipe(take(1));
+      const deleted$ = first$.pipe(
+        mergeMap(({ claims: [first] }) => {
+          if (!first) return EMPTY;
+          const [id = '', claimId = ''] = first.id.split('-');
+          const lease = { id, ttl: 0, owner: '', key: undefined };
+          const claim = { key, lease, id: claimId, kind: first.kind, since: new Date(0), meta: undefined };
+          return memory.leave(claim, first, 0);
+        }),
+      );
+      deleted$.subscribe();
+    },
     leases$: defer(() => [leases.size]),
   };
 }

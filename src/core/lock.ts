@@ -40,6 +40,24 @@ export interface Locks {
   /** The lock that keeps out readers and other writers of the key, as a mutex does. @throws InvalidOptionError as {@link readLock} */
   writeLock(key: string): Lock;
   /**
+   * Several locks of these `Locks` as one, of any kinds, over keys that are all different: one request queues for all
+   * of them, so they are held all or none, and no order of taking them can deadlock. The loss of one is the loss of
+   * all. Its key is those of its members, with ` + ` between them, and its token is one for all.
+   *
+   * ```text
+   * a          h------!
+   * b          -h---------!
+   * all(a, b)  --w--------h---!      once both are free, and nobody who came later got one of them meanwhile
+   * a          ----w----------h      behind it
+   * ```
+   *
+   * @throws InvalidOptionError for no lock, a key twice, a lock of other `Locks`, more than the server takes, on etcd v2
+   * @example
+   * const transfer = locks.all(locks.mutex('accounts/1'), locks.mutex('accounts/2'), locks.readLock('rates'));
+   * await transfer.use(() => fetch('http://127.0.0.1/transfer', { method: 'POST' }));
+   */
+  all(...members: readonly Lock[]): AllLock;
+  /**
    * Who holds what among all keys that begin with the prefix, without contending: all at once when the server has
    * answered, then every change. Says so while the server cannot be followed, and goes on when it can be again; never
    * errors, completes with {@link close}. All keys below the prefix should be locks: any other looks like one.
@@ -121,6 +139,12 @@ export interface Lock {
   use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T>;
 }
 
+/** Several locks as one. Its `ownership$()` is `held` while anybody holds one of them, with the holders of all. */
+export interface AllLock extends Lock {
+  /** Each of its own, to be observed by itself. */
+  readonly members: readonly Lock[];
+}
+
 /** Where a contender stands. `held` comes once: a `switchMap` on it does not restart at each renewal. */
 export type LockState =
   | {
@@ -152,6 +176,8 @@ export interface ReleaseOptions {
 /** A lock that is ours until `validUntil`, which moves on with each renewal. */
 export interface HeldLock {
   readonly key: string;
+  /** The keys it covers: several for the lock of {@link Locks.all}. */
+  readonly keys: readonly string[];
   readonly owner: string;
   /** Greater than that of every earlier holder of this key: have the resource refuse smaller ones. */
   readonly fencingToken: bigint;

@@ -84,3 +84,13 @@ export function ownershipOf(queue: Queue, waitersQueue: boolean): Ownership {
   const holders = holdersOf(queue);
   return { status: 'held', key, holders, ...(waitersQueue && { waiting: claims.length - holders.length }) };
 }
+
+/** The state of several locks as one: not free for whoever wants them all while anybody holds one of them. */
+export function ownershipOfAll(key: string, states: readonly Ownership[]): Ownership {
+  const unknown = states.find((state) => state.status === 'unknown');
+  if (unknown) return { status: 'unknown', key, cause: unknown.cause };
+  const held = states.filter((state) => state.status === 'held');
+  if (held.length === 0) return { status: 'free', key };
+  const waiting = held.reduce((sum, state) => sum + (state.waiting ?? 0), 0);
+  return { status: 'held', key, holders: held.flatMap(({ holders }) => holders), waiting };
+}

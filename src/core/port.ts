@@ -73,6 +73,14 @@ export type Entered =
   | { readonly status: 'refused'; readonly queue: Queue }
   | { readonly status: 'lease-gone' };
 
+/** What became of an attempt to queue at several keys: in at all of them at one revision, in the order of the claims, or at none. */
+export type EnteredAll =
+  | {
+      readonly status: 'entered';
+      readonly places: readonly { readonly claim: QueuedClaim; readonly queue: Queue | undefined }[];
+    }
+  | { readonly status: 'lease-gone' };
+
 /** The acknowledgement of a leave, and whether the claim that was asked about, next in the queue, is still there. */
 export interface Left {
   readonly heir: 'there' | 'gone' | 'unknown';
@@ -122,6 +130,9 @@ export interface LockBackend {
    */
   leave(claim: Claim, entered: QueuedClaim | undefined, within: number, heir?: QueuedClaim): Observable<Left>;
 
+  /** Claims at several keys in one step. Not on a server that cannot. */
+  readonly together?: Together;
+
   /**
    * The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. With `from`, an
    * earlier view of it, it need not be read again: that view, once it is being followed, and what has changed since.
@@ -142,4 +153,14 @@ export interface LockBackend {
 
   /** Lets go of connections that the backend made for itself. Used again, it makes them anew. */
   close(): void;
+}
+
+/** Claims at several keys, each another one, of one lease. */
+export interface Together {
+  /** How many at a time. */
+  readonly most: number;
+  /** As {@link LockBackend.enter}: all of them come in, at one revision, or none. */
+  enter(claims: readonly Claim[], within: number): Observable<EnteredAll>;
+  /** As {@link LockBackend.leave}: each is taken out if it is still the one that entered. */
+  leave(claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined, within: number): Observable<Left>;
 }

@@ -4,7 +4,8 @@
 import { EMPTY, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { BackendError } from '../core/errors.js';
-import type { Claim, Entered, Left, Queue, QueuedClaim } from '../core/port.js';
+import type { Contention } from '../core/options.js';
+import type { Claim, Entered, Left, LockKind, Queue, QueuedClaim, Wanted } from '../core/port.js';
 import { ATTEMPTS, asked } from '../session/attempts.js';
 import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
@@ -18,16 +19,35 @@ import type { Lines } from './lines.js';
 /** Where the claim stands: not let in, since the queue has one place; or its turn. */
 export type Stage = Turn | { readonly status: 'refused'; readonly queue: Queue };
 
-/** Who contends with a claim, and hears what becomes of it. */
+/** What one contends with in one round: a claim, or several at once. */
+export interface Contested {
+  readonly session: Session;
+  /** The token, once it is in. */
+  readonly token: bigint | undefined;
+  begin(): void;
+  /** With `handOn`, who is right behind it here holds at once. */
+  leave(handOn: boolean): void;
+}
+
+/** Who contends, and hears what becomes of it. */
 export interface Claimant {
-  /** Where the claim stands now. */
-  staged(entry: Entry, stage: Stage): void;
+  /** Where it stands now. */
+  staged(entry: Contested, stage: Stage): void;
   /** It could not enter, or nobody knows any more where it stands. */
   failed(error: unknown): void;
   /** It begins to leave: from now on it is not held. */
-  leaving(entry: Entry): void;
+  leaving(entry: Contested): void;
   /** It has left, or nothing more can be done about it. */
-  left(entry: Entry): void;
+  left(entry: Contested): void;
+}
+
+/** What is contended for. */
+export interface Claimable {
+  /** As users are told of it. */
+  readonly key: string;
+  readonly keys: readonly string[];
+  /** What to contend with in this session. */
+  claim(session: Session, contention: Contention, claimant: Claimant): Contested;
 }
 
 /** What a claim needs of those around it. */
@@ -36,10 +56,40 @@ export interface ClaimParts {
   readonly lines: Lines;
   /** Whether the `Locks` is being closed: then the end of its lease takes all claims along. */
   isClosed(): boolean;
+  /** A claim id that no other claim of this `Locks` has. */
+  nextClaimId(): string;
 }
 
+/** A key, and what is wanted of it. */
+export class OneKey implements Claimable, Wanted {
+  constructor(
+    readonly parts: ClaimParts,
+    readonly key: string,
+    readonly kind: LockKind,
+    readonly permits: number | undefined,
+  ) {}
+
+  get keys(): readonly string[] {
+    return [this.key];
+  }
+
+  claim(session: Session, contention: Contention, claimant: Claimant): Contested {
+    return new Entry(this.parts, session, claimOf(this, session, contention), contention.wait === 0, claimant);
+  }
+}
+
+export const claimOf = ({ parts, key, kind, permits }: OneKey, { lease }: Session, { meta }: Contention): Claim => ({
+  key,
+  kind,
+  permits,
+  lease,
+  id: parts.nextClaimId(),
+  since: parts.engine.time.date(),
+  meta,
+});
+
 /** A claim that is contended with, until {@link Entry.leave}: then it leaves, in the background, whatever was under way. */
-export class Entry implements Resource<Entered>, Told {
+export class Entry implements Contested, Resource<Entered>, Told {
   readonly session: Session;
   readonly #parts: ClaimParts;
   readonly #claim: Claim;
@@ -75,7 +125,6 @@ export class Entry implements Resource<Entered>, Told {
     return this.#parts.engine.gate;
   }
 
-  /** The token, once it is in. */
   get token(): bigint | undefined {
     return this.#mine?.token;
   }
@@ -84,7 +133,6 @@ export class Entry implements Resource<Entered>, Told {
     this.#bracket.begin();
   }
 
-  /** With `handOn`, who is right behind it here holds at once. */
   leave(handOn: boolean): void {
     this.#handsOn = handOn;
     this.#bracket.letGo();
@@ -146,20 +194,12 @@ export class Entry implements Resource<Entered>, Told {
     return engine.backend.leasePer === 'claim' || (this.session.isAlive() && !isClosed());
   }
 
-  /** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
   #left$(entered: QueuedClaim | undefined): Observable<Left> {
-    const { backend, time } = this.#parts.engine;
-    const { attempt, ttl } = this.session.timing;
-    const giveUpAt = time.now() + 2 * ttl;
     const heir = this.#handedOn?.heir;
-    // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
-    const mayHelp = (error: BackendError, failures: number): boolean =>
-      error.retryable || entered !== undefined || failures < ATTEMPTS;
-    const left$ = asked(this.#parts.engine, {
+    const left$ = withdrawn$(this.#parts, this.session, {
       what: `leave ${this.#claim.key}`,
-      within: attempt,
-      send: () => backend.leave(this.#claim, entered, attempt, heir),
-      again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || this.session.isAlive()),
+      hasEntered: entered !== undefined,
+      send: (within) => this.#parts.engine.backend.leave(this.#claim, entered, within, heir),
     });
     if (!heir) return left$;
     return left$.pipe(
@@ -168,4 +208,31 @@ export class Entry implements Resource<Entered>, Told {
       }),
     );
   }
+}
+
+/** How claims are taken out. */
+export interface Withdrawal<T> {
+  readonly what: string;
+  readonly hasEntered: boolean;
+  send(within: number): Observable<T>;
+}
+
+/** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
+export function withdrawn$<T>(
+  parts: ClaimParts,
+  session: Session,
+  { what, hasEntered, send }: Withdrawal<T>,
+): Observable<T> {
+  const { time } = parts.engine;
+  const { attempt, ttl } = session.timing;
+  const giveUpAt = time.now() + 2 * ttl;
+  // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
+  const mayHelp = (error: BackendError, failures: number): boolean =>
+    error.retryable || hasEntered || failures < ATTEMPTS;
+  return asked(parts.engine, {
+    what,
+    within: attempt,
+    send: () => send(attempt),
+    again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || session.isAlive()),
+  });
 }

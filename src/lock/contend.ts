@@ -8,15 +8,14 @@ import type { LockState } from '../core/lock.js';
 import type { Contention } from '../core/options.js';
 import { holdersOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
-import type { Queue, Wanted } from '../core/port.js';
+import type { Queue } from '../core/port.js';
 import { settlesWith } from '../core/settled.js';
 import { backoff } from '../core/timing.js';
 import { isRetryable } from '../session/attempts.js';
 import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
 import type { SessionUser, Sessions } from '../session/sessions.js';
-import { Entry } from './claim.js';
-import type { ClaimParts, Claimant, Stage } from './claim.js';
+import type { ClaimParts, Claimable, Claimant, Contested, Stage } from './claim.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Holding } from './hold.js';
@@ -29,8 +28,6 @@ export interface Arena extends ClaimParts {
   readonly ranks: Ranks;
   /** Who contends or holds, to be ended by a close. */
   readonly contenders: Contenders;
-  /** A claim id that no other claim of this `Locks` has. */
-  nextClaimId(): string;
 }
 
 /** Who can be ended from outside. */
@@ -43,9 +40,9 @@ export interface Contenders {
   delete(contender: Contender): void;
 }
 
-export function contend(arena: Arena, wanted: Wanted, contention: Contention): Observable<LockState> {
+export function contend(arena: Arena, lock: Claimable, contention: Contention): Observable<LockState> {
   return new Observable((subscriber) => {
-    const contender = new Contending(arena, wanted, contention, subscriber);
+    const contender = new Contending(arena, lock, contention, subscriber);
     contender.begin();
     return contender;
   });
@@ -63,7 +60,7 @@ export function contend(arena: Arena, wanted: Wanted, contention: Contention): O
 class Contending implements Contender, SessionUser, Claimant, Holding {
   readonly #arena: Arena;
   readonly #key: string;
-  readonly #wanted: Wanted;
+  readonly #lock: Claimable;
   readonly #contention: Contention;
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
@@ -71,7 +68,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   /** Where the queue has one place: in which order those of this `Locks` try to get it. Who tries once just tries. */
   #rank: Rank | undefined;
   /** The claim of this round, in the session of this round. */
-  #entry: Entry | undefined;
+  #entry: Contested | undefined;
   /** Until the next round: a pause, or a watch of a queue that does not let in. */
   #between: Subscription | undefined;
   #hold: Hold | undefined;
@@ -79,13 +76,17 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   #inTheWay: readonly Holder[] | undefined;
   #isReleasing = false;
 
-  constructor(arena: Arena, wanted: Wanted, contention: Contention, subscriber: Subscriber<LockState>) {
+  constructor(arena: Arena, lock: Claimable, contention: Contention, subscriber: Subscriber<LockState>) {
     this.#arena = arena;
-    this.#key = wanted.key;
-    this.#wanted = wanted;
+    this.#key = lock.key;
+    this.#lock = lock;
     this.#contention = contention;
     this.#subscriber = subscriber;
     this.#started = arena.engine.time.now();
+  }
+
+  get keys(): readonly string[] {
+    return this.#lock.keys;
   }
 
   begin(): void {
@@ -135,17 +136,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   }
 
   opened(session: Session): void {
-    const { key, kind, permits } = this.#wanted;
-    const claim = {
-      key,
-      kind,
-      permits,
-      lease: session.lease,
-      id: this.#arena.nextClaimId(),
-      since: this.#arena.engine.time.date(),
-      meta: this.#contention.meta,
-    };
-    this.#entry = new Entry(this.#arena, session, claim, this.#contention.wait === 0, this);
+    this.#entry = this.#lock.claim(session, this.#contention, this);
     this.#entry.begin();
   }
 
@@ -153,7 +144,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     this.failed(error);
   }
 
-  staged(entry: Entry, stage: Stage): void {
+  staged(entry: Contested, stage: Stage): void {
     switch (stage.status) {
       case 'refused':
         return this.#refused(stage.queue);
@@ -211,7 +202,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     );
   }
 
-  #held(entry: Entry, { settled$ }: Extract<Turn, { status: 'first' }>): void {
+  #held(entry: Contested, { settled$ }: Extract<Turn, { status: 'first' }>): void {
     const { token, session } = entry;
     if (token === undefined) return;
     if (!session.isAlive()) return this.failed(new PlaceLost('expired'));
@@ -233,12 +224,12 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     this.#entry?.leave(handOn);
   }
 
-  leaving(entry: Entry): void {
+  leaving(entry: Contested): void {
     // An entry of an earlier round may still be leaving; what it says is not about this round's hold.
     if (this.#entry === entry) this.#endHold();
   }
 
-  left(entry: Entry): void {
+  left(entry: Contested): void {
     if (this.#entry === entry) this.#left();
   }
 

@@ -9,6 +9,7 @@ import type { Session } from '../session/session.js';
 
 /** Who holds. */
 export interface Holding {
+  readonly keys: readonly string[];
   /** Its user asks for it. */
   release(handOn: boolean): void;
 }
@@ -59,6 +60,10 @@ export class Hold {
   left(): void {
     this.#isLeft = true;
     this.#acknowledged?.();
+  }
+
+  keys(): readonly string[] {
+    return this.#holder.keys;
   }
 
   isHeld(): boolean {
@@ -118,6 +123,10 @@ class Held implements HeldLock {
     this.#hold = hold;
     this.#engine = engine;
     this.#session = session;
+  }
+
+  get keys(): readonly string[] {
+    return this.#hold.keys();
   }
 
   get validUntil(): number {

@@ -59,9 +59,10 @@ const WATCH_AFTER = 50;
 export class Member implements Sleeper {
   status: 'new' | 'blocked' | 'first' | 'over' = 'new';
   isFollowing = false;
-  /** What it was told last: how many are ahead, and the first of them. */
+  /** What it was told last: how many are ahead, the first of those who hold, and how many hold. */
   ahead = 0;
   front: bigint | undefined;
+  holders = 0;
 
   constructor(
     readonly line: Line,
@@ -372,10 +373,12 @@ export class Line implements Ear<Queue>, Patrolled {
     const place = placeOf(this.#claims, member.mine);
     const front = this.#claims[0]?.token;
     if (member.status === 'over' || place.status !== 'blocked') return false;
-    if (member.status === 'blocked' && member.ahead === place.ahead && member.front === front) return false;
+    const isSame = member.ahead === place.ahead && member.front === front && member.holders === holders.length;
+    if (member.status === 'blocked' && isSame) return false;
     member.status = 'blocked';
     member.ahead = place.ahead;
     member.front = front;
+    member.holders = holders.length;
     member.listener.told({ status: 'blocked', ahead: place.ahead, holders });
     return true;
   }

@@ -1,42 +1,32 @@
 /**
  * A name and a way to contend for it, in the forms users like: stream, promise, block.
  */
-import { distinctUntilChanged, map } from 'rxjs';
+import { combineLatest, distinctUntilChanged, map } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { HeldLock, Lock, LockState } from '../core/lock.js';
+import type { AllLock, HeldLock, Lock, LockState } from '../core/lock.js';
 import { checkedContention } from '../core/options.js';
 import type { ContendOptions } from '../core/options.js';
-import { isSameOwnership, ownershipOf } from '../core/ownership.js';
+import { isSameOwnership, ownershipOf, ownershipOfAll } from '../core/ownership.js';
 import type { Ownership } from '../core/ownership.js';
-import type { Wanted } from '../core/port.js';
+import type { Claimable, OneKey } from './claim.js';
 import { contend } from './contend.js';
 import type { Arena } from './contend.js';
 
-export class KeyLock implements Lock {
+abstract class Contendable implements Lock {
   readonly key: string;
   readonly #arena: Arena;
-  readonly #wanted: Wanted;
+  readonly #what: Claimable;
 
-  constructor(arena: Arena, wanted: Wanted) {
+  constructor(arena: Arena, what: Claimable) {
     this.#arena = arena;
-    this.key = wanted.key;
-    this.#wanted = wanted;
+    this.key = what.key;
+    this.#what = what;
   }
+
+  abstract ownership$(): Observable<Ownership>;
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
-    return contend(this.#arena, this.#wanted, checkedContention(options));
-  }
-
-  ownership$(): Observable<Ownership> {
-    const { key } = this;
-    const { engine, lines } = this.#arena;
-    return lines.view$(key).pipe(
-      map((view): Ownership => {
-        if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
-        return ownershipOf(view.queue, engine.backend.leasePer === 'session');
-      }),
-      distinctUntilChanged(isSameOwnership),
-    );
+    return contend(this.#arena, this.#what, checkedContention(options));
   }
 
   acquire(options?: ContendOptions): Promise<HeldLock> {
@@ -55,6 +45,52 @@ export class KeyLock implements Lock {
   use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T> {
     const acquired = this.acquire(options);
     return acquired.then((held) => runHeld(this.#arena, held, body));
+  }
+}
+
+/** The lock of a key. */
+export class KeyLock extends Contendable {
+  readonly #arena: Arena;
+  readonly #one: OneKey;
+
+  constructor(arena: Arena, one: OneKey) {
+    super(arena, one);
+    this.#arena = arena;
+    this.#one = one;
+  }
+
+  /** What is contended for, if it is a lock of these `Locks`. */
+  in(arena: Arena): OneKey | undefined {
+    return this.#arena === arena ? this.#one : undefined;
+  }
+
+  ownership$(): Observable<Ownership> {
+    const { key } = this;
+    const { engine, lines } = this.#arena;
+    return lines.view$(key).pipe(
+      map((view): Ownership => {
+        if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
+        return ownershipOf(view.queue, engine.backend.leasePer === 'session');
+      }),
+      distinctUntilChanged(isSameOwnership),
+    );
+  }
+}
+
+/** Several of them as one. */
+export class LockOfAll extends Contendable implements AllLock {
+  readonly members: readonly KeyLock[];
+
+  constructor(arena: Arena, what: Claimable, members: readonly KeyLock[]) {
+    super(arena, what);
+    this.members = members;
+  }
+
+  ownership$(): Observable<Ownership> {
+    return combineLatest(this.members.map((member) => member.ownership$())).pipe(
+      map((states) => ownershipOfAll(this.key, states)),
+      distinctUntilChanged(isSameOwnership),
+    );
   }
 }
 

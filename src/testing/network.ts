@@ -91,7 +91,7 @@ export function behindNetwork(
       );
     });
 
-  const { queues } = backend;
+  const { queues, together } = backend;
   return {
     backend: {
       ...backend,
@@ -101,6 +101,13 @@ export function behindNetwork(
       enter: (claim, within, look) => carry(backend.enter(claim, within, look)),
       leave: (claim, entered, within, heir) => carry(backend.leave(claim, entered, within, heir)),
       queue: (key, within, from) => stream(backend.queue(key, within, from)),
+      ...(together && {
+        together: {
+          most: together.most,
+          enter: (claims, within) => carry(together.enter(claims, within)),
+          leave: (claims, entered, within) => carry(together.leave(claims, entered, within)),
+        },
+      }),
       ...(queues && { queues: (prefix, within) => stream(queues(prefix, within)) }),
       audit: (lease, within) => carry(backend.audit(lease, within)),
       probe: (within) => carry(backend.probe(within)),

@@ -3,7 +3,7 @@
  */
 import { Subscription, concatMap, defer, map, of, timer } from 'rxjs';
 import type { MonoTypeOperatorFunction, SchedulerAction, SchedulerLike } from 'rxjs';
-import type { LockBackend } from '../core/port.js';
+import type { LockBackend, Together } from '../core/port.js';
 
 /** A scheduler whose timers can be made late, while its clock runs on. */
 export interface StallableScheduler extends SchedulerLike {
@@ -50,6 +50,7 @@ export function stallable(base: SchedulerLike): StallableScheduler {
 export const heardBy = (process: StallableScheduler, backend: LockBackend): LockBackend => ({
   ...backend,
   ...(backend.queues && heardQueues(process, backend.queues)),
+  ...(backend.together && { together: heardTogether(process, backend.together) }),
   grant: (lease, within) => backend.grant(lease, within).pipe(process.hears()),
   renew: (lease, within) => backend.renew(lease, within).pipe(process.hears()),
   revoke: (lease, within) => backend.revoke(lease, within).pipe(process.hears()),
@@ -64,3 +65,9 @@ const heardQueues = (
   process: StallableScheduler,
   queues: NonNullable<LockBackend['queues']>,
 ): Pick<LockBackend, 'queues'> => ({ queues: (prefix, within) => queues(prefix, within).pipe(process.hears()) });
+
+const heardTogether = (process: StallableScheduler, { most, enter, leave }: Together): Together => ({
+  most,
+  enter: (claims, within) => enter(claims, within).pipe(process.hears()),
+  leave: (claims, entered, within) => leave(claims, entered, within).pipe(process.hears()),
+});

@@ -24,7 +24,7 @@ import type { Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
 import { BackendError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
-import type { Entered, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
+import type { Claim, Entered, EnteredAll, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
 import { settled } from '../../core/settled.js';
 import { call, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
@@ -34,7 +34,19 @@ import type { Send } from './group-commit.js';
 import { History } from './history.js';
 import { endOf, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
-import { enterRequest, entered, idOf, leaveRequest, left, queueOf, readRequest } from './requests.js';
+import {
+  MOST_TOGETHER,
+  enterAllRequest,
+  enterRequest,
+  entered,
+  enteredAll,
+  idOf,
+  leaveAllRequest,
+  leaveRequest,
+  left,
+  queueOf,
+  readRequest,
+} from './requests.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import { QUEUE, REGION, regionOf } from './views.js';
@@ -118,7 +130,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       const { kvs = [], more = false } = response?.response_range ?? {};
       return { revision, kvs, more };
     };
-    const first = commit({ what, txn, name: beginning, kind: 'read', lease: '', read }, within);
+    const first = commit({ what, txn, names: [beginning], kind: 'read', lease: '', read }, within);
     const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
       call(source, what, (client) =>
         client.kv.range({ ...readRequest(beginning, after.key), revision: revision.toString() }, deadlineIn(within)),
@@ -172,7 +184,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         {
           what: `queue for "${claim.key}"`,
           txn: () => enterRequest(claim, look),
-          name: claim.key,
+          names: [claim.key],
           kind: 'enter',
           lease: claim.lease.id,
           read: (answer) => entered(claim, answer),
@@ -187,7 +199,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         {
           what: `release "${claim.key}"`,
           txn: () => leaveRequest(claim, mine, heir),
-          name: claim.key,
+          names: [claim.key],
           kind: 'leave',
           lease: claim.lease.id,
           read: (answer) => left(answer, heir),
@@ -195,6 +207,43 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         },
         within,
       ),
+
+    together: {
+      most: MOST_TOGETHER,
+
+      enter(claims, within) {
+        const [lease, what] = [leaseOf(claims), `queue for ${listed(claims)}`];
+        if (history.objection(lease)) return of({ status: 'lease-gone' });
+        return commit<EnteredAll>(
+          {
+            what,
+            txn: () => enterAllRequest(claims),
+            names: claims.map(({ key }) => key),
+            size: 2 * claims.length,
+            kind: 'enter',
+            lease: lease.id,
+            read: (answer) => enteredAll(claims, answer),
+            leaseGone: { status: 'lease-gone' },
+          },
+          within,
+        );
+      },
+
+      leave: (claims, mine, within) =>
+        commit<Left>(
+          {
+            what: `release ${listed(claims)}`,
+            txn: () => leaveAllRequest(claims, mine),
+            names: claims.map(({ key }) => key),
+            size: 2 * claims.length,
+            kind: 'leave',
+            lease: leaseOf(claims).id,
+            read: () => ({ heir: 'unknown' }),
+            leaseGone: { heir: 'unknown' },
+          },
+          within,
+        ),
+    },
 
     queue(key, within, from) {
       if (from && history.has(from.revision)) return watches.follow(QUEUE, from);
@@ -242,6 +291,14 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       return [claim.key, 'Create', '==', token];
     },
   };
+}
+
+const listed = (claims: readonly Claim[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
+
+/** All of them are of one. */
+function leaseOf([first]: readonly Claim[]): Lease {
+  if (first) return first.lease;
+  throw new TypeError('claims that are to go together are one at least.');
 }
 
 /** A key that is read to ask for the header only. */

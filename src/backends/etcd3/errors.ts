@@ -27,6 +27,11 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
   {
+    matches: /too many operations/i,
+    retryable: false,
+    advice: 'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
+  },
+  {
     matches: /InvalidArgument|too large|larger than max|OutOfRange/i,
     retryable: false,
     advice: 'the server refuses the request as such.',

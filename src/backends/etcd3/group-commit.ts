@@ -16,7 +16,9 @@ export interface Transaction<T> {
   /** Made when it is sent: until then, and while it is under way, nothing is kept of it. */
   txn(): TxnRequest;
   /** What it is about: claims on one name that share a transaction would share a revision, so have no order. */
-  readonly name: string;
+  readonly names: readonly string[];
+  /** How many operations it has at the most, where that is more than a few. */
+  readonly size?: number;
   readonly kind: 'enter' | 'leave' | 'read';
   /** One unknown lease fails all: members of one group are of one lease. */
   readonly lease: string;
@@ -36,6 +38,7 @@ const MOST_ALONE = 64;
 
 /** etcd counts operations by depth: outer ones + the largest member's must not exceed `--max-txn-ops`, 128. */
 const MOST_MEMBERS = 120;
+const FEW_OPERATIONS = 7;
 
 export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, within: number) => Observable<T> {
   /** In the order of their coming. */
@@ -118,7 +121,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 
 /** A transaction that waits to be sent or answered. */
 interface Waiting {
-  readonly transaction: Pick<Transaction<unknown>, 'txn' | 'name' | 'kind' | 'lease'>;
+  readonly transaction: Pick<Transaction<unknown>, 'txn' | 'names' | 'size' | 'kind' | 'lease'>;
   readonly within: number;
   readonly isGivenUp: boolean;
   /** It travelled with others and the server refused them all: nobody knows whose fault that was. */
@@ -171,8 +174,8 @@ class Member<T> implements Waiting {
 
 /** Whether all that waits is for one queue, and has to go there one by one. */
 const isOneQueue = (waiting: readonly Waiting[]): boolean => {
-  const first = waiting[0]?.transaction;
-  return waiting.every(({ transaction: { name, kind } }) => name === first?.name && kind === 'enter');
+  const name = waiting[0]?.transaction.names[0];
+  return waiting.every(({ transaction: { names, kind } }) => names[0] === name && kind === 'enter');
 };
 
 /** The oldest and those behind it that may travel with it. Those that were given up meanwhile are dropped. */
@@ -180,14 +183,21 @@ function nextGroup(waiting: readonly Waiting[], most: number): { group: readonly
   const group: Waiting[] = [];
   const rest: Waiting[] = [];
   const kinds = new Map<string, Transaction<unknown>['kind']>();
+  /** What the largest of them has beyond the usual. */
+  let extra = 0;
   for (const member of waiting) {
     if (member.isGivenUp) continue;
-    const { name, kind } = member.transaction;
-    const there = kinds.get(name);
-    const mayShareName = there === undefined || (there === kind && kind !== 'enter');
-    if (group.length < most && mayShareName && mayTravelWith(group[0], member)) {
+    const { names, kind, size = 0 } = member.transaction;
+    const mayShare = (name: string): boolean => {
+      const there = kinds.get(name);
+      return there === undefined || (there === kind && kind !== 'enter');
+    };
+    const larger = Math.max(extra, size - FEW_OPERATIONS);
+    const hasRoom = group.length === 0 || group.length < most - larger;
+    if (hasRoom && names.every(mayShare) && mayTravelWith(group[0], member)) {
       group.push(member);
-      kinds.set(name, kind);
+      extra = larger;
+      for (const name of names) kinds.set(name, kind);
     } else {
       rest.push(member);
     }

@@ -3,7 +3,7 @@
  */
 import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../core/errors.js';
-import type { Claim, Entered, Lease, Left, Queue, QueuedClaim } from '../../core/port.js';
+import type { Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim } from '../../core/port.js';
 import {
   claimKey,
   claimsOf,
@@ -39,49 +39,87 @@ export function idOf(lease: Lease): string {
 
 const NEVER_MADE = { target: 'Create', result: 'Equal', create_revision: 0 } as const;
 
+/** As many as one transaction takes: two comparisons each, of 128 operations. */
+export const MOST_TOGETHER = 60;
+
 /** How many of a queue an answer to entering carries. Whoever comes behind more than that reads and watches. */
 const LOOK = 16;
 
-/** Queues unless it is there already or withdrawn. */
-export function enterRequest(claim: Claim, look: boolean): TxnRequest {
-  const key = claimKey(claim);
-  const prefix = prefixOf(claim.key);
+/** Nothing of it is in, and it was not withdrawn. */
+const isNew = (claim: Claim) => [
+  { key: claimKey(claim), ...NEVER_MADE },
+  { key: tombstoneKey(claim), ...NEVER_MADE },
+];
+const put = (claim: Claim) => ({
+  request_put: { key: claimKey(claim), value: encodeClaim(claim), lease: idOf(claim.lease) },
+});
+const lookAt = (key: string) => {
+  const prefix = prefixOf(key);
   const oldest = { sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } as const;
-  const queue = look ? [{ request_range: { key: prefix, range_end: endOf(prefix), ...oldest } }] : [];
-  return {
-    compare: [
-      { key, ...NEVER_MADE },
-      { key: tombstoneKey(claim), ...NEVER_MADE },
-    ],
-    success: [{ request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) } }, ...queue],
-    // Asked again: rare, and the queue will be read.
-    failure: [{ request_range: { key } }],
-  };
+  return { request_range: { key: prefix, range_end: endOf(prefix), ...oldest } };
+};
+const lookFor = (claim: Claim) => ({ request_range: { key: claimKey(claim) } });
+
+/** Queues unless it is there already or withdrawn. */
+export const enterRequest = (claim: Claim, look: boolean): TxnRequest => ({
+  compare: isNew(claim),
+  success: look ? [put(claim), lookAt(claim.key)] : [put(claim)],
+  // Asked again: rare, and the queue will be read.
+  failure: [lookFor(claim)],
+});
+
+/** The same for claims at several keys. */
+export const enterAllRequest = (claims: readonly Claim[]): TxnRequest => ({
+  compare: claims.flatMap(isNew),
+  success: [...claims.map(put), ...claims.map(({ key }) => lookAt(key))],
+  failure: claims.map(lookFor),
+});
+
+type Response = TxnAnswer['responses'][number];
+
+export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
+  return { status: 'entered', ...placeOf(claim, revision, succeeded ? undefined : own, shown) };
 }
 
-export function entered(claim: Claim, { revision, succeeded, responses }: TxnAnswer): Entered {
-  const [own, shown] = responses;
-  const [there] = succeeded ? [] : (own?.response_range.kvs ?? []);
-  const mine = succeeded ? queuedAs(claim, revision) : there && decodeClaim(claim.key, there);
+export function enteredAll(claims: readonly Claim[], { revision, succeeded, responses }: TxnAnswer): EnteredAll {
+  const shown = succeeded ? responses.slice(claims.length) : [];
+  const found = succeeded ? [] : responses;
+  return { status: 'entered', places: claims.map((claim, i) => placeOf(claim, revision, found[i], shown[i])) };
+}
+
+/** `found`: the answer to looking for it, where it had been asked before. */
+function placeOf(claim: Claim, revision: bigint, found: Response | undefined, shown: Response | undefined) {
+  const [there] = found?.response_range.kvs ?? [];
+  const mine = found ? there && decodeClaim(claim.key, there) : queuedAs(claim, revision);
   if (!mine) throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
   // Names nest, and what is nested takes its share of the limit: only what is not cut off is the whole queue.
   const isWhole = shown !== undefined && !shown.response_range.more;
   const queue = isWhole ? queueOf(claim.key, revision, shown.response_range.kvs, mine) : undefined;
-  return { status: 'entered', claim: mine, queue };
+  return { claim: mine, queue };
 }
+
+const remove = (claim: Claim) => ({ request_delete_range: { key: claimKey(claim) } });
+const bury = (claim: Claim) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
+const isStill = (claim: Claim, { token }: QueuedClaim) =>
+  ({ key: claimKey(claim), target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
 
 /**
  * Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later.
  */
 export function leaveRequest(claim: Claim, mine: QueuedClaim | undefined, heir: QueuedClaim | undefined): TxnRequest {
-  const key = claimKey(claim);
-  const gone = { request_delete_range: { key } };
   const look = heir ? [{ request_range: { key: heirKey(claim.key, heir), keys_only: true } }] : [];
-  if (mine) {
-    const compare = { key, target: 'Create', result: 'Equal', create_revision: Number(mine.token) } as const;
-    return { compare: [compare], success: [gone, ...look], failure: look };
-  }
-  return { success: [{ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } }, gone, ...look] };
+  if (!mine) return { success: [bury(claim), remove(claim), ...look] };
+  return { compare: [isStill(claim, mine)], success: [remove(claim), ...look], failure: look };
+}
+
+/** The same for claims at several keys: each by itself, since one of them may be gone. */
+export function leaveAllRequest(claims: readonly Claim[], mine: readonly QueuedClaim[] | undefined): TxnRequest {
+  if (!mine) return { success: claims.flatMap((claim) => [bury(claim), remove(claim)]) };
+  const each = mine.flatMap((one, i) => {
+    const claim = claims[i];
+    return claim ? [{ compare: [isStill(claim, one)], success: [remove(claim)] }] : [];
+  });
+  return { success: each.map((one) => ({ request_txn: one })) };
 }
 
 export function left({ responses }: TxnAnswer, heir: QueuedClaim | undefined): Left {

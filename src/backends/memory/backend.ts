@@ -43,6 +43,15 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     revoke: (lease) => answer(() => server.revoke(lease)),
     enter: (claim, _, look) => answer(() => server.enter(claim, look)),
     leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
+    together: {
+      most: Infinity,
+      enter: (claims) => answer(() => server.enterAll(claims)),
+      leave: (claims, entered) =>
+        answer(() => {
+          server.leaveAll(claims, entered);
+          return { heir: 'unknown' };
+        }),
+    },
     queue: (key) => server.queue(key),
     queues: (prefix) => server.queues(prefix),
     probe: () => of(undefined),

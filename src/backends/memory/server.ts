@@ -7,7 +7,7 @@ import type { Subscription } from 'rxjs';
 import { at } from '../../core/clock.js';
 import type { Time } from '../../core/clock.js';
 import { BackendError } from '../../core/errors.js';
-import type { Audit, Claim, Entered, Lease, Left, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+import type { Audit, Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim, Renewed } from '../../core/port.js';
 
 interface ServerLease {
   readonly ttl: number;
@@ -19,6 +19,9 @@ interface ServerLease {
   readonly withdrawn: Set<string>;
 }
 
+/** A key, and who is queued there from now on. */
+type Change = readonly [key: string, claims: readonly QueuedClaim[]];
+
 /** The requests of the server, answered at once. */
 export interface MemoryServer {
   grant(lease: Lease): { readonly ttl: number };
@@ -26,6 +29,8 @@ export interface MemoryServer {
   revoke(lease: Lease): void;
   enter(claim: Claim, look: boolean): Entered;
   leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
+  enterAll(claims: readonly Claim[]): EnteredAll;
+  leaveAll(claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void;
   queue(key: string): Observable<Queue>;
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
@@ -44,8 +49,8 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
   // Told one after another, never one inside the other: a long chain of hand-offs must not grow the stack.
   const changed: string[] = [];
   let telling = false;
-  const tell = (key: string): void => {
-    changed.push(key);
+  const tell = (keys: readonly string[]): void => {
+    changed.push(...keys);
     if (telling) return;
     telling = true;
     try {
@@ -58,11 +63,15 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     }
   };
 
-  const put = (key: string, claims: readonly QueuedClaim[]): void => {
+  /** All of it at one revision. */
+  const put = (changes: readonly Change[]): void => {
+    if (changes.length === 0) return;
     revision += 1n;
-    if (claims.length === 0) queues.delete(key);
-    else queues.set(key, claims);
-    tell(key);
+    for (const [key, claims] of changes) {
+      if (claims.length === 0) queues.delete(key);
+      else queues.set(key, claims);
+    }
+    tell(changes.map(([key]) => key));
   };
 
   const drop = (id: string): void => {
@@ -70,11 +79,8 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     if (!lease) return;
     lease.expiry?.unsubscribe();
     leases.delete(id);
-    for (const [name, key] of lease.claims)
-      put(
-        key,
-        (queues.get(key) ?? []).filter((claim) => claim.id !== name),
-      );
+    const keys = new Set(lease.claims.values());
+    put([...keys].map((key) => [key, (queues.get(key) ?? []).filter((claim) => !lease.claims.has(claim.id))]));
   };
 
   /** One timer a lease; a renewal moves the instant, and the timer that fires too early is set again. */
@@ -90,6 +96,40 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     // The clock may be past the expiry before the timer has run.
     if (lease && time.now() >= lease.expiresAt) drop(id);
     return leases.get(id);
+  };
+
+  const enterAll = (claims: readonly Claim[]): EnteredAll => {
+    const token = revision + 1n;
+    const entering = claims.map((claim) => {
+      const lease = alive(claim.lease);
+      const name = nameOf(claim);
+      if (lease?.withdrawn.has(name)) {
+        throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
+      }
+      const { key, kind, permits, since, meta } = claim;
+      const there = queues.get(key)?.find(({ id }) => id === name);
+      const { owner } = claim.lease;
+      const mine = there ?? { id: name, token, stamp: token.toString(), kind, permits, owner, since, meta };
+      return { key, name, lease, mine, isNew: !there };
+    });
+    if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
+    const added = entering.filter(({ isNew }) => isNew);
+    for (const { lease, name, key } of added) lease?.claims.set(name, key);
+    put(added.map(({ key, mine }) => [key, [...(queues.get(key) ?? []), mine]]));
+    return { status: 'entered', places: entering.map(({ key, mine }) => ({ claim: mine, queue: queueOf(key) })) };
+  };
+
+  const leaveAll = (claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void => {
+    const leaving = claims.map((claim, i): Change => {
+      const name = nameOf(claim);
+      const lease = alive(claim.lease);
+      if (!entered) lease?.withdrawn.add(name);
+      const there = queues.get(claim.key) ?? [];
+      const left = there.filter(({ id, token }) => id !== name || (entered && token !== entered[i]?.token));
+      if (left.length < there.length) lease?.claims.delete(name);
+      return [claim.key, left];
+    });
+    put(leaving.filter(([key, left]) => left.length < (queues.get(key)?.length ?? 0)));
   };
 
   return {
@@ -115,39 +155,23 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     revoke: ({ id }) => drop(id),
 
     enter(claim, look) {
-      const lease = alive(claim.lease);
-      const name = nameOf(claim);
-      if (!lease) return { status: 'lease-gone' };
-      if (lease.withdrawn.has(name))
-        throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
-
-      const claims = queues.get(claim.key) ?? [];
-      const there = claims.find(({ id }) => id === name);
-      if (there) return { status: 'entered', claim: there, queue: look ? queueOf(claim.key) : undefined };
-
-      const token = revision + 1n;
-      const { kind, permits, since, meta } = claim;
-      const { owner } = claim.lease;
-      const mine = { id: name, token, stamp: token.toString(), kind, permits, owner, since, meta };
-      lease.claims.set(name, claim.key);
-      const queue = { key: claim.key, revision: token, claims: [...claims, mine] };
-      put(claim.key, queue.claims);
-      return { status: 'entered', claim: mine, queue: look ? queue : undefined };
+      const answer = enterAll([claim]);
+      if (answer.status !== 'entered') return answer;
+      const [place] = answer.places;
+      if (!place) throw new TypeError('a claim that entered has its place.');
+      return { status: 'entered', claim: place.claim, queue: look ? place.queue : undefined };
     },
 
+    enterAll,
+
     leave(claim, entered, heir) {
-      const lease = alive(claim.lease);
-      const name = nameOf(claim);
-      if (!entered) lease?.withdrawn.add(name);
       const claims = queues.get(claim.key) ?? [];
-      const left = claims.filter(({ id, token }) => id !== name || (entered && token !== entered.token));
-      if (left.length < claims.length) {
-        lease?.claims.delete(name);
-        put(claim.key, left);
-      }
+      leaveAll([claim], entered && [entered]);
       if (!heir) return { heir: 'unknown' };
       return { heir: claims.some(({ id, stamp }) => id === heir.id && stamp === heir.stamp) ? 'there' : 'gone' };
     },
+
+    leaveAll,
 
     audit(lease) {
       const claims = new Map(alive(lease)?.claims);

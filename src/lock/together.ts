@@ -1,0 +1,189 @@
+/**
+ * Claims at several keys as one: in at all of them or at none, held once each of them is first.
+ */
+import { EMPTY, merge } from 'rxjs';
+import type { Observable } from 'rxjs';
+import type { Contention } from '../core/options.js';
+import type { Claim, EnteredAll, QueuedClaim, Together } from '../core/port.js';
+import { Bracket } from '../session/bracket.js';
+import type { Resource } from '../session/bracket.js';
+import type { Gate } from '../session/gate.js';
+import { PlaceLost } from '../session/session.js';
+import type { Session } from '../session/session.js';
+import { claimOf, withdrawn$ } from './claim.js';
+import type { ClaimParts, Claimable, Claimant, Contested, OneKey } from './claim.js';
+import type { Line, Told, Turn } from './line.js';
+
+/** Keys that are wanted together. */
+export class SeveralKeys implements Claimable {
+  readonly key: string;
+  readonly keys: readonly string[];
+  readonly #parts: ClaimParts;
+  readonly #together: Together;
+  readonly #members: readonly OneKey[];
+
+  constructor(parts: ClaimParts, together: Together, members: readonly OneKey[]) {
+    this.#parts = parts;
+    this.#together = together;
+    this.#members = members;
+    this.keys = members.map(({ key }) => key);
+    this.key = this.keys.join(' + ');
+  }
+
+  claim(session: Session, contention: Contention, claimant: Claimant): Contested {
+    const claims = this.#members.map((member) => claimOf(member, session, contention));
+    return new Entries(this.#parts, this.#together, this.key, session, claims, claimant);
+  }
+}
+
+/** One of the claims, in the line at its key. */
+class Part implements Told {
+  readonly line: Line;
+  mine: QueuedClaim | undefined;
+  /** What it was told last. */
+  turn: Turn | undefined;
+
+  constructor(
+    readonly whole: Entries,
+    parts: ClaimParts,
+    claim: Claim,
+  ) {
+    this.line = parts.lines.at(claim.key);
+    this.line.keep();
+  }
+
+  told(turn: Turn): void {
+    this.turn = turn;
+    this.whole.moved();
+  }
+
+  failed(cause: Error): void {
+    this.whole.failed(cause);
+  }
+}
+
+/**
+ * No deadlock, since all claims of a transaction have one revision, and that is their place in every queue: of two who
+ * want the same keys one is before the other in all of them.
+ */
+class Entries implements Contested, Resource<EnteredAll> {
+  readonly session: Session;
+  readonly what: string;
+  readonly #parts: ClaimParts;
+  readonly #together: Together;
+  readonly #claims: readonly Claim[];
+  readonly #claimant: Claimant;
+  readonly #places: readonly Part[];
+  readonly #bracket: Bracket<EnteredAll>;
+  /** Until it is in every line, nothing is told; nor any more once it leaves, or holds. */
+  #status: 'entering' | 'waiting' | 'first' | 'over' = 'entering';
+
+  constructor(
+    parts: ClaimParts,
+    together: Together,
+    key: string,
+    session: Session,
+    claims: readonly Claim[],
+    claimant: Claimant,
+  ) {
+    this.#parts = parts;
+    this.#together = together;
+    this.what = `enter ${key}`;
+    this.session = session;
+    this.#claims = claims;
+    this.#claimant = claimant;
+    this.#places = claims.map((claim) => new Part(this, parts, claim));
+    this.#bracket = new Bracket(parts.engine, this);
+  }
+
+  get within(): number {
+    return this.session.timing.attempt;
+  }
+
+  get gate(): Gate {
+    return this.#parts.engine.gate;
+  }
+
+  get token(): bigint | undefined {
+    return this.#places[0]?.mine?.token;
+  }
+
+  begin(): void {
+    this.#bracket.begin();
+  }
+
+  /** Never handed on within the process: the acknowledgement comes first. */
+  leave(): void {
+    this.#bracket.letGo();
+  }
+
+  send(): Observable<EnteredAll> {
+    return this.#together.enter(this.#claims, this.within);
+  }
+
+  use(answer: EnteredAll): void {
+    if (answer.status === 'lease-gone') {
+      this.session.gone();
+      return this.#claimant.failed(new PlaceLost('session'));
+    }
+    this.#places.forEach((part, i) => (part.mine = answer.places[i]?.claim));
+    for (const [i, part] of this.#places.entries()) {
+      if (part.mine) part.line.join(part.mine, this.session.lease, answer.places[i]?.queue, part);
+      // Others are told on the way, and may have ended this one.
+      if (this.#isOver()) return;
+    }
+    this.#status = 'waiting';
+    this.moved();
+  }
+
+  /** One of the claims was told where it stands. */
+  moved(): void {
+    if (this.#status === 'entering' || this.#status === 'over') return;
+    const turns = this.#places.flatMap(({ turn }) => turn ?? []);
+    const gone = turns.find(({ status }) => status === 'gone');
+    if (gone) return this.#claimant.staged(this, gone);
+    if (this.#status === 'first' || turns.length < this.#places.length) return;
+    const blocked = turns.filter((turn) => turn.status === 'blocked');
+    if (blocked.length > 0) {
+      const ahead = Math.max(...blocked.map((turn) => turn.ahead));
+      return this.#claimant.staged(this, {
+        status: 'blocked',
+        ahead,
+        holders: blocked.flatMap((turn) => turn.holders),
+      });
+    }
+    this.#status = 'first';
+    const settled$ = merge(...turns.map((turn) => (turn.status === 'first' && turn.settled$) || EMPTY));
+    this.#claimant.staged(this, { status: 'first', settled$ });
+  }
+
+  failed(error: unknown): void {
+    if (this.#status !== 'over') this.#claimant.failed(error);
+  }
+
+  stop(): void {
+    this.#status = 'over';
+    for (const { line, mine } of this.#places) if (mine) line.leaves(mine);
+  }
+
+  giveBack(answer: EnteredAll | undefined, isClear: boolean): Observable<unknown> {
+    this.#claimant.leaving(this);
+    // With the end of the lease all of them go.
+    if (answer?.status === 'lease-gone' || !this.session.isAlive() || this.#parts.isClosed()) return EMPTY;
+    const entered = isClear && answer ? answer.places.map(({ claim }) => claim) : undefined;
+    return withdrawn$(this.#parts, this.session, {
+      what: this.what.replace('enter', 'leave'),
+      hasEntered: entered !== undefined,
+      send: (within) => this.#together.leave(this.#claims, entered, within),
+    });
+  }
+
+  #isOver(): boolean {
+    return this.#status === 'over';
+  }
+
+  over(): void {
+    for (const { line } of this.#places) line.letGo();
+    this.#claimant.left(this);
+  }
+}
