@@ -9,10 +9,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { Etcd3 } from 'etcd3';
 import { filter, firstValueFrom, lastValueFrom, map, skipWhile, take, toArray } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
-import { etcd3Backend } from '../../src/backends/etcd3/index.js';
+import { etcd3Backend, ifAll } from '../../src/backends/etcd3/index.js';
 import { AlreadyLockedError, BackendError, LockNotOwnedError, createLocks } from '../../src/index.js';
 import type { LockBackend, Locks } from '../../src/index.js';
 import { ETCDS } from '../support/etcds.js';
+import { failureOf } from '../support/waiting.js';
 
 jest.setTimeout(30_000);
 
@@ -107,6 +108,29 @@ describe.each(ETCDS)('on etcd v3 of $server', ({ suite }) => {
     await admin.delete().key('many/17/7e57-0');
     expect(await gone).toEqual([4999, [{ status: 'free', key: 'many/17' }]]);
     await admin.leaseClient.leaseRevoke({ ID: lease.ID });
+  });
+
+  it('guards a write by all keys of a lock: one of them gone, it is refused', async () => {
+    const backend = etcd3Backend({ hosts: etcd.url });
+    const locks = client(backend);
+    const held = await locks.all(locks.mutex('accounts/1'), locks.readLock('rates')).acquire();
+    const write = async (value: number) => ifAll(admin, guards).then(admin.put('guarded-by-all').value(value)).commit();
+    const guards = await backend.guards(held);
+    expect(guards).toHaveLength(2);
+    expect((await write(1)).succeeded).toBe(true);
+    await expect(backend.guard(held)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    const lost = failureOf(lastValueFrom(held.renewals$));
+    await admin.delete().prefix('rates/');
+    expect((await write(2)).succeeded).toBe(false);
+    expect(await lost).toMatchObject({ code: 'LOCK_LOST', reason: 'deleted' });
+    await expect(backend.guards(held)).rejects.toBeInstanceOf(LockNotOwnedError);
+    await firstValueFrom(
+      locks
+        .mutex('accounts/1')
+        .ownership$()
+        .pipe(filter(({ status }) => status === 'free')),
+    );
+    expect(await admin.get('guarded-by-all')).toBe('1');
   });
 
   it('guards a write: it is put while the lock is held, and refused once it is not', async () => {

@@ -176,6 +176,23 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
     expect(served).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
+  if (!fifo) {
+    it('says at the call which kinds of lock it cannot have, and what to use', () => {
+      const locks = client();
+      const several = (): unknown => locks.all(locks.mutex('a'), locks.mutex('b'));
+      for (const make of [
+        () => locks.semaphore('k', 2),
+        () => locks.readLock('k'),
+        () => locks.writeLock('k'),
+        several,
+      ]) {
+        expect(make).toThrow(
+          expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(/etcd v3/) }),
+        );
+      }
+    });
+  }
+
   if (fifo) {
     it('serves in the order of coming', async () => {
       fresh();
@@ -198,6 +215,67 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       await held.release();
       await Promise.all(all);
       expect(served).toEqual([1, 2, 3, 4, 5]);
+    });
+
+    it('a semaphore is held by so many clients, the next one gets the place of the first who goes', async () => {
+      fresh();
+      const [a, b, c] = [client(), client(), client()].map((locks) => ({ locks, lock: locks.semaphore(key, 2) }));
+      if (!a || !b || !c) throw new Error('there are three');
+      const [first, second] = [await a.lock.acquire(), await b.lock.acquire()];
+      const waiting = queued(c.locks);
+      const third = c.lock.acquire();
+      await waiting;
+      const state = await firstValueFrom(a.lock.ownership$().pipe(filter((one) => one.status === 'held')));
+      expect(state).toMatchObject({ waiting: 1, holders: [{ kind: 'semaphore' }, { kind: 'semaphore' }] });
+      await second.release();
+      expect([first.isHeld(), (await third).isHeld()]).toEqual([true, true]);
+    });
+
+    it('a reader holds beside readers, and behind a writer that waits for them', async () => {
+      fresh();
+      const [a, b, writer, late] = [client(), client(), client(), client()];
+      const readers = [await a.readLock(key).acquire(), await b.readLock(key).acquire()];
+      const writing = queued(writer);
+      const written = writer.writeLock(key).acquire();
+      await writing;
+      const behind = queued(late);
+      const read = late.readLock(key).acquire();
+      await behind;
+      await Promise.all(readers.map((held) => held.release()));
+      const held = await written;
+      await expect(client().readLock(key).acquire({ wait: 0 })).rejects.toBeInstanceOf(AlreadyLockedError);
+      await held.release();
+      expect((await read).fencingToken).toBeGreaterThan(held.fencingToken);
+    });
+
+    it('several keys are held all or none, in whatever order they are named', async () => {
+      fresh();
+      const [a, b] = [client(), client()];
+      const both = a.all(a.mutex(`${key}/x`), a.mutex(`${key}/y`));
+      const reverse = b.all(b.mutex(`${key}/y`), b.semaphore(`${key}/x`, 2), b.readLock(`${key}/z`));
+      for (let round = 0; round < 10; round += 1) {
+        const running = [both, reverse].map((lock) =>
+          lock.use((held) => {
+            expect(held.keys.length).toBeGreaterThan(1);
+          }),
+        );
+        await Promise.all(running);
+      }
+      const held = await both.acquire();
+      await expect(b.mutex(`${key}/y`).acquire({ wait: 0 })).rejects.toBeInstanceOf(AlreadyLockedError);
+      await held.release();
+      for (const part of ['x', 'y', 'z']) expect((await queueNow(admin, `${key}/${part}`)).claims).toEqual([]);
+    });
+
+    it('several keys are lost together, and what is left of them is given back', async () => {
+      fresh();
+      const locks = client({ ttl: 10_000 });
+      const [x, y] = [`${key}/x`, `${key}/y`];
+      const held = await locks.all(locks.mutex(x), locks.mutex(y)).acquire();
+      const lost = firstValueFrom(held.renewals$.pipe(filter(() => false))).catch((error: unknown) => error);
+      await server.deleteHolder(x);
+      expect(await lost).toMatchObject({ code: 'LOCK_LOST', reason: 'deleted' });
+      expect((await client().mutex(y).acquire()).isHeld()).toBe(true);
     });
 
     it('tells a waiter how many are ahead', async () => {

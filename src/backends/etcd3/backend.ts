@@ -9,6 +9,7 @@ import {
   concatMap,
   endWith,
   expand,
+  forkJoin,
   ignoreElements,
   lastValueFrom,
   map,
@@ -20,9 +21,9 @@ import {
   tap,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { Etcd3, IOptions } from 'etcd3';
+import type { ComparatorBuilder, Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
-import { BackendError, LockNotOwnedError } from '../../core/errors.js';
+import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
 import type { Claim, Entered, EnteredAll, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
 import { settled } from '../../core/settled.js';
@@ -72,7 +73,21 @@ export interface Etcd3Backend extends LockBackend {
    * const { succeeded } = await client.if(...guard).then(client.put('balance').value('42')).commit();
    */
   guard(held: HeldLock): Promise<Guard>;
+  /**
+   * The same for the lock of several keys, one for each: see {@link ifAll}. Rejects as {@link guard}.
+   *
+   * @example
+   * const transaction = ifAll(client, await backend.guards(held));
+   * const { succeeded } = await transaction.then(client.put('balance').value('42')).commit();
+   */
+  guards(held: HeldLock): Promise<readonly Guard[]>;
 }
+
+/** A transaction of npm etcd3 that is carried out only if all these claims are still there. */
+export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): ComparatorBuilder => {
+  if (!first) throw new InvalidOptionError('guards', '[]', 'give what guards() resolved to.');
+  return others.reduce((builder, guard) => builder.and(...guard), client.if(...first));
+};
 
 /**
  * A backend on etcd v3.
@@ -142,6 +157,28 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       }),
       reduce((all, { revision, kvs }) => ({ revision, kvs: [...all.kvs, ...kvs], more: false })),
     );
+  };
+
+  const guard = (held: HeldLock, key: string): Observable<Guard> => {
+    const prefix = prefixOf(key);
+    const token = held.fencingToken.toString();
+    const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
+    return call(source, `guard "${key}"`, (client) =>
+      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, deadlineIn(held.remaining())),
+    ).pipe(
+      map(({ kvs }): Guard => {
+        const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
+        if (!claim || !held.isHeld()) throw new LockNotOwnedError({ key: held.key });
+        return [claim.key, 'Create', '==', token];
+      }),
+    );
+  };
+
+  const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
+    // Until then a predecessor in this process could still write under its own guard.
+    await lastValueFrom(settled(held).pipe(takeUntil(ended(held))), { defaultValue: undefined });
+    if (!held.isHeld()) throw new LockNotOwnedError({ key: held.key });
+    return lastValueFrom(forkJoin(held.keys.map((key) => guard(held, key))));
   };
 
   return {
@@ -273,23 +310,12 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       ),
 
     async guard(held) {
-      const { key, fencingToken } = held;
-      const lost = (): LockNotOwnedError => new LockNotOwnedError({ key });
-      // Until then a predecessor in this process could still write under its own guard.
-      await lastValueFrom(settled(held).pipe(takeUntil(ended(held))), { defaultValue: undefined });
-      if (!held.isHeld()) throw lost();
-      const prefix = prefixOf(key);
-      const token = fencingToken.toString();
-      const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
-      const { kvs } = await lastValueFrom(
-        call(source, `guard "${key}"`, (client) =>
-          client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, deadlineIn(held.remaining())),
-        ),
-      );
-      const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
-      if (!claim || !held.isHeld()) throw lost();
-      return [claim.key, 'Create', '==', token];
+      const [guard, ...others] = await guards(held);
+      if (guard && others.length === 0) return guard;
+      throw new InvalidOptionError('held', held.key, 'it is the lock of several keys: use guards() and ifAll().');
     },
+
+    guards,
   };
 }
 

@@ -3,5 +3,5 @@
  *
  * @packageDocumentation
  */
-export { etcd3Backend } from './backend.js';
+export { etcd3Backend, ifAll } from './backend.js';
 export type { Etcd3Backend, Guard } from './backend.js';
