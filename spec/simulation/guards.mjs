@@ -89,4 +89,31 @@ export const GUARDS = {
   'a claim of an earlier round that leaves late ends no later hold': [
     ['src/lock/contend.ts', 'if (this.#entry === entry) this.#endHold();', 'this.#endHold();'],
   ],
+  'a writer that waits stops later readers': [
+    [
+      'src/core/blockers.ts',
+      "read: (claims, place) => count(claims, place, ({ kind }) => kind !== 'read'),",
+      'read: () => 0,',
+    ],
+    [
+      'src/core/blockers.ts',
+      "kind === 'read' || (kind === 'semaphore'",
+      "kind === 'read' || claims[place]?.kind === 'read' || (kind === 'semaphore'",
+    ],
+    ['src/core/blockers.ts', 'kind === first.kind && (', '('],
+  ],
+  'of permits the least counts': [['src/core/blockers.ts', 'least = Math.min(least, permits);', 'least = permits;']],
+  'all are held once each of them is first': [
+    ['src/lock/together.ts', 'if (blocked.length > 0) {', 'if (blocked.length === turns.length) {'],
+  ],
+  'the loss of one is the loss of all': [
+    [
+      'src/lock/together.ts',
+      "({ status }) => status === 'gone'",
+      "({ status }) => status === 'gone' && this.#status !== 'first'",
+    ],
+  ],
+  'who wants several leaves all of them': [
+    ['src/backends/memory/server.ts', 'put(leaving.filter(', 'put(leaving.slice(0, 1).filter('],
+  ],
 };

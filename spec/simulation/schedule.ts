@@ -2,6 +2,7 @@
  * What happens in a run, as plain data: who contends when and for how long, and what goes wrong.
  */
 import fc from 'fast-check';
+import type { LockKind } from '../../src/index.js';
 
 export const TTL = 3000;
 export const KEYS = ['a', 'b'] as const;
@@ -13,11 +14,21 @@ export const LONGEST_HOLD = 3000;
 /** The most contenders in one run. */
 export const MOST_TASKS = 14;
 
+/** A lock at one key. */
+export interface Want {
+  /** Which one, by its place in {@link KEYS}. */
+  readonly key: number;
+  readonly kind: LockKind;
+  /** Of a semaphore; clients need not agree. */
+  readonly permits?: number | undefined;
+}
+
 /** One who contends. */
 export interface Task {
   readonly at: number;
   readonly client: number;
-  readonly key: number;
+  /** Several are wanted together. */
+  readonly wants: readonly Want[];
   /** How long its body runs once it holds, and how it ends. */
   readonly hold: number;
   readonly ends: 'complete' | 'error' | 'release';
@@ -57,18 +68,44 @@ export interface Schedule {
 const instant = fc.integer({ min: 0, max: HEAL_AT });
 const client = fc.integer({ min: 0, max: 3 });
 
-const task: fc.Arbitrary<Task> = fc.record({
-  at: instant,
-  client,
-  key: fc.constantFrom(0, 0, 1),
-  hold: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 0, max: LONGEST_HOLD })),
-  ends: fc.constantFrom('complete', 'complete', 'error', 'release'),
-  wait: fc.oneof(
-    { weight: 6, arbitrary: fc.constant(Infinity) },
-    { weight: 1, arbitrary: fc.constantFrom(0, 500, 3000) },
-  ),
-  leaveAfter: fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 2 }),
-});
+const KINDS = [
+  { weight: 3, arbitrary: fc.constant({ kind: 'mutex' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'read' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'write' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(1, 2, 3).map((permits) => ({ kind: 'semaphore' as const, permits })),
+  },
+];
+const onlyMutexes = fc.constant({ kind: 'mutex' as const });
+
+/** Half of the runs have mutexes only, so that these meet often. */
+const wantsOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<readonly Want[]> => {
+  const at = (key: number): fc.Arbitrary<Want> => kind.map((one) => ({ key, ...one }));
+  return fc.oneof(
+    { weight: 4, arbitrary: fc.tuple(at(0)) },
+    { weight: 2, arbitrary: fc.tuple(at(1)) },
+    { weight: 1, arbitrary: fc.tuple(at(0), at(1)) },
+    { weight: 1, arbitrary: fc.tuple(at(1), at(0)) },
+  );
+};
+
+const taskOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<Task> =>
+  fc.record({
+    at: instant,
+    client,
+    wants: wantsOf(kind),
+    hold: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 0, max: LONGEST_HOLD })),
+    ends: fc.constantFrom('complete', 'complete', 'error', 'release'),
+    wait: fc.oneof(
+      { weight: 6, arbitrary: fc.constant(Infinity) },
+      { weight: 1, arbitrary: fc.constantFrom(0, 500, 3000) },
+    ),
+    leaveAfter: fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 2 }),
+  });
+
+const tasksOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<readonly Task[]> =>
+  fc.array(taskOf(kind), { minLength: 2, maxLength: MOST_TASKS });
 
 const lasting = fc.record({
   kind: fc.constantFrom('partition', 'lose-replies', 'slow', 'pause', 'sleep'),
@@ -104,7 +141,7 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   latency: fc.constantFrom(0, 2, 20, 200, 800),
   loss: fc.constantFrom(0, 0, 0.05, 0.3),
   rates: fc.array(rate, { minLength: 4, maxLength: 4 }),
-  tasks: fc.array(task, { minLength: 2, maxLength: MOST_TASKS }),
+  tasks: fc.oneof(tasksOf(onlyMutexes), tasksOf(fc.oneof(...KINDS))),
   faults: fc.array(fault, { maxLength: 8 }),
   // In one of four: after a restart leases are good for longer, which hides what goes wrong without it.
   restarts: fc.oneof(

@@ -5,12 +5,12 @@ import { EMPTY, NEVER, concat, defer, finalize, interval, retry, takeUntil, tap,
 import type { Observable, SchedulerLike, Subscription } from 'rxjs';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { LockError, LocksClosedError, createLocks, usingLock } from '../../src/index.js';
-import type { HeldLock, Lease, LockBackend, Locks, Queue } from '../../src/index.js';
+import type { HeldLock, Lease, Lock, LockBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
 import { PlaceLost } from '../../src/session/session.js';
 import { createMachine } from './machine.js';
 import type { Machine } from './machine.js';
 import { HEAL_AT, KEYS, LONGEST_HOLD, MOST_TASKS, TTL } from './schedule.js';
-import type { Fault, Schedule, Task } from './schedule.js';
+import type { Fault, Schedule, Task, Want } from './schedule.js';
 import { createWire } from './wire.js';
 import type { Wire } from './wire.js';
 import { createWorld, randomFrom } from './world.js';
@@ -23,6 +23,9 @@ export class Violation extends Error {
 /** What happened in a run: a run in which nothing does proves nothing. */
 export interface Account {
   held: number;
+  /** Of those, how many held several keys at once; and how many held beside others. */
+  together: number;
+  beside: number;
   lost: number;
   emitted: number;
   requeued: number;
@@ -52,7 +55,7 @@ export function simulate(schedule: Schedule): Account {
   const violated = (what: string): void => {
     violations.push(`at ${world.now().toFixed(1)}: ${what}`);
   };
-  const account: Account = { held: 0, lost: 0, emitted: 0, requeued: 0 };
+  const account: Account = { held: 0, together: 0, beside: 0, lost: 0, emitted: 0, requeued: 0 };
 
   const truth = createMachine(world, 1);
   const leases: Lease[] = [];
@@ -91,57 +94,80 @@ export function simulate(schedule: Schedule): Account {
       if (event.type !== 'lost') return;
       account.lost += 1;
       const byHand = event.reason === 'deleted' || event.reason === 'overwritten';
-      if (byHand && !deleted.delete(event.key)) violated(`${event.key} was lost as ${event.reason}, which it was not`);
+      const wasDeleted = event.key.split(' + ').some((key) => deleted.delete(key));
+      if (byHand && !wasDeleted) violated(`${event.key} was lost as ${event.reason}, which it was not`);
     });
     return { machine, wire, locks };
   });
 
-  const holding = new Map<string, Set<HeldLock>>(KEYS.map((key) => [key, new Set()]));
-  const lastToken = new Map<string, bigint>();
+  /** What each of those held is, by key. */
+  const wanted = new WeakMap<HeldLock, ReadonlyMap<string, Want>>();
+  const wantOf = (held: HeldLock, key: string): Want => {
+    const want = wanted.get(held)?.get(key);
+    if (!want) throw new Error(`nobody wanted ${key}`);
+    return want;
+  };
+  const holding = new Map<string, HeldLock[]>(KEYS.map((key) => [key, []]));
 
   /** The bodies under way, by the client they run on. */
   const bodies = new Map<HeldLock, Machine>();
 
   const onHeld = (held: HeldLock): void => {
     account.held += 1;
-    for (const [{ key, owner }, machine] of bodies) {
-      // Who just woke may not have noticed yet; nothing that its body emits gets through.
-      const awake = world.now() - machine.lastStopped() > NOTICED_WITHIN;
-      if (key === held.key && awake) violated(`${owner} is still at work under ${key}, which ${held.owner} holds now`);
+    if (held.keys.length > 1) account.together += 1;
+    for (const key of held.keys) {
+      const mine = wantOf(held, key);
+      const mayNotHold = (other: HeldLock): boolean => other !== held && !mayBeTogether([mine, wantOf(other, key)]);
+      for (const [other, machine] of bodies) {
+        // Who just woke may not have noticed yet; nothing that its body emits gets through.
+        const awake = world.now() - machine.lastStopped() > NOTICED_WITHIN;
+        if (awake && other.keys.includes(key) && mayNotHold(other)) {
+          violated(`${other.owner} is still at work under ${key}, which ${held.owner} holds now`);
+        }
+      }
+      const others = holding.get(key) ?? [];
+      const now = others.filter((other) => other.isHeld());
+      if (now.length > 0) account.beside += 1;
+      if (!mayBeTogether([held, ...now].map((one) => wantOf(one, key)))) {
+        violated(`too many hold ${key}: ${held.owner} beside ${now.map(({ owner }) => owner).join(', ')}`);
+      }
+      const later = others.find((other) => mayNotHold(other) && other.fencingToken >= held.fencingToken);
+      if (later) violated(`the token of ${key} did not grow`);
+      others.push(held);
     }
-    const { key, fencingToken } = held;
-    const others = holding.get(key) ?? new Set();
-    for (const other of others) if (other.isHeld()) violated(`two hold ${key}: ${held.owner} beside ${other.owner}`);
-    if (fencingToken <= (lastToken.get(key) ?? 0n)) violated(`the token of ${key} did not grow`);
-    lastToken.set(key, fencingToken);
-    if (!isTurnOf(held)) violated(`${held.owner} holds ${key} out of its turn`);
-    others.add(held);
+    if (!isTurnOf(held)) violated(`${held.owner} holds ${held.key} out of its turn`);
   };
 
   /** Locks whose body was done before they were given back: they may be handed on within the client. */
   const done = new Set<string>();
 
-  /** First in the queue, but for claims of the same client that are done and whose deletion is on its way. */
-  const isTurnOf = ({ key, owner, fencingToken }: HeldLock): boolean => {
-    const { claims } = queueNow(key);
-    const place = claims.findIndex(({ token }) => token === fencingToken);
-    return (
-      place >= 0 &&
-      claims.slice(0, place).every((before) => before.owner === owner && done.has(`${key} ${String(before.token)}`))
-    );
-  };
+  /** Whoever is before it may hold beside it, but for claims of the same client that are done and on their way out. */
+  const isTurnOf = ({ keys, owner, fencingToken }: HeldLock): boolean =>
+    keys.every((key) => {
+      const isOver = (claim: QueuedClaim): boolean =>
+        claim.owner === owner && claim.token !== fencingToken && done.has(`${key} ${String(claim.token)}`);
+      const claims = queueNow(key).claims.filter((claim) => !isOver(claim));
+      const place = claims.findIndex(({ token }) => token === fencingToken);
+      return place >= 0 && mayBeTogether(claims.slice(0, place + 1));
+    });
 
   const onEmitted = (held: HeldLock): void => {
     account.emitted += 1;
     if (!isTurnOf(held)) violated(`${held.owner} emits under ${held.key}, which it does not hold`);
   };
 
+  const isDone = ({ keys, fencingToken }: HeldLock): void => {
+    for (const key of keys) done.add(`${key} ${String(fencingToken)}`);
+  };
+
   const unfinished = new Set<Task>();
   const start = (task: Task): void => {
     const client = clients[task.client];
-    const key = KEYS[task.key];
-    if (!client || key === undefined) return;
+    if (!client) return;
     const { machine, locks } = client;
+    const wants = new Map(task.wants.map((want) => [KEYS[want.key] ?? '', want]));
+    const members = [...wants].map(([key, want]) => lockOf(locks, key, want));
+    const lock = members.length === 1 && members[0] ? members[0] : locks.all(...members);
     let held: HeldLock | undefined;
     let running: Subscription | undefined;
     const over = (): void => {
@@ -151,11 +177,12 @@ export function simulate(schedule: Schedule): Account {
 
     machine.whenAwake(task.at, () => {
       const body$ = usingLock(
-        locks.mutex(key),
+        lock,
         (taken) => {
           held = taken;
+          wanted.set(taken, wants);
           onHeld(taken);
-          const released = (): unknown => done.add(`${key} ${String(taken.fencingToken)}`);
+          const released = (): void => isDone(taken);
           return watched(bodyOf(task, taken, machine.scheduler, released), taken, machine);
         },
         { wait: task.wait },
@@ -167,7 +194,7 @@ export function simulate(schedule: Schedule): Account {
         error: (error: unknown) => {
           over();
           if (!(error instanceof LockError) && error !== BODY_FAILED)
-            violated(`a contender of ${key} got ${String(error)}`);
+            violated(`a contender of ${lock.key} got ${String(error)}`);
         },
         complete: over,
       });
@@ -184,7 +211,7 @@ export function simulate(schedule: Schedule): Account {
     defer(() => {
       bodies.set(held, machine);
       return source$.pipe(
-        tap({ complete: () => done.add(`${held.key} ${String(held.fencingToken)}`) }),
+        tap({ complete: () => isDone(held) }),
         finalize(() => bodies.delete(held)),
       );
     });
@@ -202,7 +229,9 @@ export function simulate(schedule: Schedule): Account {
 
   for (const [index, { locks }] of clients.entries()) {
     // Taken again after each loss, so that the session never ends for want of locks.
-    const anchor$ = locks.mutex(anchorOf(index)).lock$();
+    const own = locks.mutex(anchorOf(index));
+    const anchor = index < 2 ? own : locks.all(locks.mutex(`beside ${anchorOf(index)}`), own);
+    const anchor$ = anchor.lock$();
     anchor$
       .pipe(retry({ delay: (error) => (error instanceof LocksClosedError ? EMPTY : timer(50, truth.scheduler)) }))
       .subscribe();
@@ -219,8 +248,9 @@ export function simulate(schedule: Schedule): Account {
   for (const key of KEYS) {
     if (queueNow(key).claims.length > 0) violated(`a claim on ${key} stayed while its session lived`);
   }
-  for (const { client, key, at } of unfinished) {
-    violated(`client ${String(client)}, contending for ${String(KEYS[key])} since ${String(at)}, was never served`);
+  for (const { client, wants, at } of unfinished) {
+    const keys = wants.map(({ key }) => KEYS[key]).join(' and ');
+    violated(`client ${String(client)}, contending for ${keys} since ${String(at)}, was never served`);
   }
 
   // A person deletes what each client still holds: it must be told, though its lease lives and its renewals succeed.
@@ -245,6 +275,26 @@ export function simulate(schedule: Schedule): Account {
 
   if (violations.length > 0) throw new Violation(violations.slice(0, 5).join('\n'));
   return account;
+}
+
+/** The rule of each kind, as users are promised it, and not as the engine says it. */
+function mayBeTogether(held: readonly Pick<Want, 'kind' | 'permits'>[]): boolean {
+  if (held.length < 2) return true;
+  if (held.every(({ kind }) => kind === 'read')) return true;
+  return held.every(({ kind, permits = 0 }) => kind === 'semaphore' && held.length <= permits);
+}
+
+function lockOf(locks: Locks, key: string, { kind, permits = 0 }: Want): Lock {
+  switch (kind) {
+    case 'mutex':
+      return locks.mutex(key);
+    case 'semaphore':
+      return locks.semaphore(key, permits);
+    case 'read':
+      return locks.readLock(key);
+    case 'write':
+      return locks.writeLock(key);
+  }
 }
 
 /** Emits every now and then while it runs, and ends as the task says. */

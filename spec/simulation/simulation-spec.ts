@@ -16,9 +16,11 @@ jest.setTimeout(120_000);
 
 describe('the engine', () => {
   it(`keeps its promises in ${String(RUNS)} schedules`, () => {
-    const total = { held: 0, lost: 0, emitted: 0, requeued: 0 };
+    const total = { held: 0, together: 0, beside: 0, lost: 0, emitted: 0, requeued: 0 };
     const add = (account: Account): void => {
       total.held += account.held;
+      total.together += account.together;
+      total.beside += account.beside;
       total.lost += account.lost;
       total.emitted += account.emitted;
       total.requeued += account.requeued;
@@ -29,6 +31,8 @@ describe('the engine', () => {
     );
     // A run in which nothing happens proves nothing.
     expect(total.held).toBeGreaterThan(RUNS);
+    expect(total.together).toBeGreaterThan(RUNS / 2);
+    expect(total.beside).toBeGreaterThan(RUNS / 10);
     expect(total.lost).toBeGreaterThan(RUNS / 10);
     expect(total.emitted).toBeGreaterThan(10 * RUNS);
     expect(total.requeued).toBeGreaterThan(RUNS / 10);
