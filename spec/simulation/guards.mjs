@@ -30,15 +30,15 @@ export const GUARDS = {
   'a release takes out its own claim only': [
     [
       'src/backends/memory/server.ts',
-      'claims.filter(({ id, token }) => id !== name || (entered && token !== entered.token))',
-      'claims.slice(1)',
+      'there.filter(({ id, token }) => id !== name || (entered && token !== entered[i]?.token))',
+      'there.slice(1)',
     ],
   ],
   'a claim is withdrawn on unsubscribe': [
     ['src/lock/claim.ts', 'this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY', 'EMPTY'],
   ],
   'a release is asked for until acknowledged': [
-    ['src/lock/claim.ts', '(time.now() < giveUpAt || this.session.isAlive())', 'false'],
+    ['src/lock/claim.ts', '(time.now() < giveUpAt || session.isAlive())', 'false'],
   ],
   'an attempt to enter is repeated as the same claim': [
     [

@@ -68,19 +68,13 @@ export interface Schedule {
 const instant = fc.integer({ min: 0, max: HEAL_AT });
 const client = fc.integer({ min: 0, max: 3 });
 
-const KINDS = [
-  { weight: 3, arbitrary: fc.constant({ kind: 'mutex' as const }) },
-  { weight: 2, arbitrary: fc.constant({ kind: 'read' as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'write' as const }) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(1, 2, 3).map((permits) => ({ kind: 'semaphore' as const, permits })),
-  },
-];
-const onlyMutexes = fc.constant({ kind: 'mutex' as const });
+type What = fc.Arbitrary<Omit<Want, 'key'>>;
+const mutexes: What = fc.constant({ kind: 'mutex' });
+const writers: What = fc.constant({ kind: 'write' });
+const readers: What = fc.constant({ kind: 'read' });
+const semaphores: What = fc.constantFrom(1, 2, 3, 3).map((permits) => ({ kind: 'semaphore', permits }));
 
-/** Half of the runs have mutexes only, so that these meet often. */
-const wantsOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<readonly Want[]> => {
+const wantsOf = (kind: What): fc.Arbitrary<readonly Want[]> => {
   const at = (key: number): fc.Arbitrary<Want> => kind.map((one) => ({ key, ...one }));
   return fc.oneof(
     { weight: 4, arbitrary: fc.tuple(at(0)) },
@@ -90,7 +84,7 @@ const wantsOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<readonly W
   );
 };
 
-const taskOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<Task> =>
+const taskOf = (kind: What): fc.Arbitrary<Task> =>
   fc.record({
     at: instant,
     client,
@@ -104,7 +98,7 @@ const taskOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<Task> =>
     leaveAfter: fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 2 }),
   });
 
-const tasksOf = (kind: fc.Arbitrary<Omit<Want, 'key'>>): fc.Arbitrary<readonly Task[]> =>
+const tasksOf = (kind: What): fc.Arbitrary<readonly Task[]> =>
   fc.array(taskOf(kind), { minLength: 2, maxLength: MOST_TASKS });
 
 const lasting = fc.record({
@@ -141,7 +135,13 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   latency: fc.constantFrom(0, 2, 20, 200, 800),
   loss: fc.constantFrom(0, 0, 0.05, 0.3),
   rates: fc.array(rate, { minLength: 4, maxLength: 4 }),
-  tasks: fc.oneof(tasksOf(onlyMutexes), tasksOf(fc.oneof(...KINDS))),
+  // Of few kinds in each run, so that these meet.
+  tasks: fc.oneof(
+    { weight: 4, arbitrary: tasksOf(mutexes) },
+    { weight: 2, arbitrary: tasksOf(fc.oneof(readers, readers, readers, writers)) },
+    { weight: 2, arbitrary: tasksOf(semaphores) },
+    { weight: 1, arbitrary: tasksOf(fc.oneof(readers, semaphores, writers, mutexes)) },
+  ),
   faults: fc.array(fault, { maxLength: 8 }),
   // In one of four: after a restart leases are good for longer, which hides what goes wrong without it.
   restarts: fc.oneof(
