@@ -30,7 +30,7 @@ const zones = Object.entries(ROOMS).map(([room, allowed]) => ({
 const CLOCK_ONLY = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance'];
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', 'spec/docs/names.d.ts'] },
+  { ignores: ['dist/', 'coverage/', 'reports/', '.stryker-tmp/', 'node_modules/', 'spec/docs/names.d.ts'] },
   {
     files: ['src/**/*.ts', 'spec/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, rxjsX.configs.recommended],

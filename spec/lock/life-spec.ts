@@ -7,12 +7,12 @@
  * ```
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, concat, filter, finalize, mergeMap, take, tap, timer } from 'rxjs';
+import { NEVER, concat, filter, mergeMap, take, tap, timer } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { usingLock, withLock } from '../../src/index.js';
 import type { HeldLock } from '../../src/index.js';
-import { SLOW, TIMES, atFrame, codes, letters, openServer, seen, serverOf } from '../support/marbles.js';
+import { SLOW, TIMES, atFrame, codes, letters, openServer, serverOf } from '../support/marbles.js';
 import type { OpenServer } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
@@ -154,26 +154,6 @@ describe('from within its own next, a lock', () => {
       m.expect(timer(9, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('9ms (0|)', numbers);
       m.flush();
       expect(promises[0]).toBe(promises[1]);
-    }),
-  );
-
-  it(
-    'may be taken again in finalize, as often as one likes: each time at the tail',
-    marbles((m) => {
-      const server = serverOf(m);
-      const lock = server.client(TIMES).mutex('k');
-      let rounds = 0;
-      const again = (): void => {
-        rounds += 1;
-        if (rounds < 2000) {
-          timer(0, m.scheduler).pipe(withLock(lock), finalize(again)).subscribe();
-        }
-      };
-      again();
-      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '-^-!').toBeObservable('-h--');
-      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '----^-!').toBeObservable('----f--');
-      m.flush();
-      expect(rounds).toBe(2000);
     }),
   );
 });

@@ -1,17 +1,17 @@
 /**
- * The promise forms, in the real time of promises, on the memory backend.
+ * The promise forms: promises settle in their own time, everything else is in virtual time.
  */
 import { describe, expect, it } from '@jest/globals';
-import { firstValueFrom, filter } from 'rxjs';
-import { memoryBackend } from '../../src/backends/memory/index.js';
-import { LockLostError, LockNotOwnedError, createLocks } from '../../src/index.js';
-import type { HeldLock, LockEvent, Locks } from '../../src/index.js';
-import { behindNetwork } from '../../src/testing/index.js';
+import { VirtualTimeScheduler, filter, firstValueFrom } from 'rxjs';
+import { LockLostError, LockNotOwnedError } from '../../src/index.js';
+import type { HeldLock, LockEvent } from '../../src/index.js';
+import { lockServer } from '../../src/testing/index.js';
+import { TIMES } from '../support/marbles.js';
 
-/** A client whose locks are lost half a second after its network has been cut, at the latest. */
-const cutOff = (): { locks: Locks; network: ReturnType<typeof behindNetwork>['network'] } => {
-  const { backend, network } = behindNetwork(memoryBackend());
-  return { locks: createLocks(backend, { ttl: 600, safetyMargin: 100 }), network };
+/** A client of its own server, which answers at once; time passes when asked to: longer than any lease. */
+const alone = () => {
+  const scheduler = new VirtualTimeScheduler(undefined, 100);
+  return { locks: lockServer(scheduler).client(TIMES), pass: () => scheduler.flush() };
 };
 
 const lossOf = (held: HeldLock): Promise<unknown> =>
@@ -19,7 +19,7 @@ const lossOf = (held: HeldLock): Promise<unknown> =>
 
 describe('acquire', () => {
   it('holds until released, and releases once however often it is asked to', async () => {
-    const locks = createLocks(memoryBackend());
+    const { locks } = alone();
     const held = await locks.mutex('k').acquire();
     expect(held.isHeld()).toBe(true);
     expect(held.remaining()).toBeGreaterThan(0);
@@ -32,7 +32,7 @@ describe('acquire', () => {
   });
 
   it('is given back at the end of an `await using` block', async () => {
-    const locks = createLocks(memoryBackend());
+    const { locks } = alone();
     let outer: HeldLock | undefined;
     {
       await using held = await locks.mutex('k').acquire();
@@ -44,10 +44,11 @@ describe('acquire', () => {
   });
 
   it('rejects the release of a lock that was lost, with the loss as cause', async () => {
-    const { locks, network } = cutOff();
+    const { locks, pass } = alone();
     const held = await locks.mutex('k').acquire();
     const loss = lossOf(held);
-    network.partition();
+    locks.network.partition();
+    pass();
     expect(await loss).toBeInstanceOf(LockLostError);
     const error: unknown = await held.release().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(LockNotOwnedError);
@@ -55,10 +56,11 @@ describe('acquire', () => {
   });
 
   it('gives an aborted signal to who asks for it only after the loss', async () => {
-    const { locks, network } = cutOff();
+    const { locks, pass } = alone();
     const held = await locks.mutex('k').acquire();
     const lost = firstValueFrom(locks.events$.pipe(filter(({ type }) => type === 'lost')));
-    network.partition();
+    locks.network.partition();
+    pass();
     await lost;
     expect(held.signal.aborted).toBe(true);
     expect(held.signal.reason).toBeInstanceOf(LockLostError);
@@ -67,12 +69,13 @@ describe('acquire', () => {
 
 describe('use', () => {
   it('rejects at the moment of the loss, and what the body does later is an event', async () => {
-    const { locks, network } = cutOff();
+    const { locks, pass } = alone();
     const late = firstValueFrom(locks.events$.pipe(filter(({ type }) => type === 'late-result')));
     let finish: (value: string) => void = () => undefined;
     const running = locks.mutex('k').use((held) => {
-      network.partition();
-      expect(held.isHeld()).toBe(true);
+      locks.network.partition();
+      pass();
+      expect(held.isHeld()).toBe(false);
       return new Promise<string>((resolve) => (finish = resolve));
     });
     await expect(running).rejects.toBeInstanceOf(LockLostError);
@@ -81,7 +84,7 @@ describe('use', () => {
   });
 
   it('lets the body give the lock back itself', async () => {
-    const locks = createLocks(memoryBackend());
+    const { locks } = alone();
     const result = await locks.mutex('k').use(async (held) => {
       await held.release();
       return 'done';
@@ -90,7 +93,7 @@ describe('use', () => {
   });
 
   it('runs one body at a time', async () => {
-    const locks = createLocks(memoryBackend());
+    const { locks } = alone();
     let inside = 0;
     const events: LockEvent['type'][] = [];
     locks.events$.subscribe(({ type }) => events.push(type));

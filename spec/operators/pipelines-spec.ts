@@ -10,15 +10,11 @@ import {
   concatMap,
   config,
   exhaustMap,
-  ignoreElements,
   map,
   mergeMap,
-  repeat,
-  retry,
   share,
   tap,
   throwError,
-  timer,
 } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { AlreadyLockedError, usingLock, withLock } from '../../src/index.js';
@@ -84,18 +80,6 @@ describe('withLock inside', () => {
       m.expect(shared$, '      --^------!').toBeObservable('---b--c--');
       m.expect(source).toHaveSubscriptions('^--------!');
       m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^----------!').toBeObservable('h--------f-');
-    }),
-  );
-
-  it(
-    'repeat and retry take it anew each time, a thousand times',
-    marbles((m) => {
-      const client = serverOf(m).client(TIMES);
-      const round$ = timer(1, m.scheduler);
-      const failed = new Error('once more');
-      const failing$ = round$.pipe(mergeMap(() => throwError(() => failed)));
-      m.expect(round$.pipe(withLock(client.mutex('k')), ignoreElements(), repeat(1000))).toBeObservable('1000ms |');
-      m.expect(failing$.pipe(withLock(client.mutex('l')), retry(999))).toBeObservable('1000ms #', undefined, failed);
     }),
   );
 

@@ -1,0 +1,43 @@
+/**
+ * Mutation testing: each rule of the engine is broken in turn, and a spec in virtual time must notice.
+ * A mutant that no spec notices is either a promise that no spec makes, or code that is not needed.
+ *
+ * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
+ */
+export default {
+  mutate: [
+    'src/session/**/*.ts',
+    'src/lock/**/*.ts',
+    'src/operators/**/*.ts',
+    // The rules; the other files of the core are types.
+    'src/core/{blockers,clock,errors,names,options,ownership,place,settled,timing}.ts',
+  ],
+  testRunner: 'jest',
+  // Named, since node_modules may be elsewhere.
+  plugins: ['@stryker-mutator/jest-runner'],
+  coverageAnalysis: 'perTest',
+  ignoreStatic: true,
+  jest: {
+    projectType: 'custom',
+    configFile: 'jest.config.js',
+    // Those of `npm run marbles`: no servers, hardly any real time.
+    config: {
+      testMatch: ['<rootDir>/spec/{core,session,lock,operators,testing}/**/!(volume)-spec.ts'],
+      reporters: [],
+    },
+    // All of them stand on all of the engine.
+    enableFindRelatedTests: false,
+  },
+  ignorePatterns: ['/bench', '/dist', '/examples', '/reports', '/spec/{backends,contract,docs,package,simulation}'],
+  concurrency: 2,
+  // A mutant that never ends is found out after twice the time of its specs and this, milliseconds.
+  timeoutFactor: 2,
+  timeoutMS: 5000,
+  incremental: true,
+  incrementalFile: 'reports/mutation/incremental.json',
+  reporters: ['clear-text', 'html', 'json', 'progress-append-only'],
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  htmlReporter: { fileName: 'reports/mutation/index.html' },
+  jsonReporter: { fileName: 'reports/mutation/mutation.json' },
+  tempDirName: '.stryker-tmp',
+};
