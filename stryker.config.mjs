@@ -24,6 +24,10 @@ export default {
     config: {
       testMatch: ['<rootDir>/spec/{core,session,lock,operators,testing}/**/!(volume)-spec.ts'],
       reporters: [],
+      setupFilesAfterEnv: ['<rootDir>/spec/support/mutation/setup.cjs'],
+      // One failure is enough.
+      runner: '<rootDir>/spec/support/mutation/runner.cjs',
+      testEnvironment: './spec/support/mutation/environment.cjs',
     },
     // All of them stand on all of the engine.
     enableFindRelatedTests: false,
@@ -32,7 +36,7 @@ export default {
   concurrency: 2,
   // A mutant that never ends is found out after twice the time of its specs and this, milliseconds.
   timeoutFactor: 2,
-  timeoutMS: 5000,
+  timeoutMS: 3000,
   incremental: true,
   incrementalFile: 'reports/mutation/incremental.json',
   reporters: ['clear-text', 'html', 'json', 'progress-append-only'],
