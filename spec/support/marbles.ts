@@ -68,9 +68,13 @@ export interface OpenServer {
   readonly leases$: Observable<number>;
 }
 
-/** A server that can be looked into. */
-export function openServer({ scheduler }: Marbles, latency = 0): OpenServer {
-  const memory = memoryBackend({ scheduler });
+/** A server that can be looked into. `as` makes another server of it. */
+export function openServer(
+  { scheduler }: Marbles,
+  latency = 0,
+  as: (memory: LockBackend) => LockBackend = (same) => same,
+): OpenServer {
+  const memory = as(memoryBackend({ scheduler }));
   const requests = new Subject<string>();
   const leases = new Set<string>();
   const told = <T>(request: keyof typeof REQUESTS, answer$: Observable<T>, what = (): unknown => undefined) =>
