@@ -21,9 +21,18 @@ const cause = new Error('the client said so');
 
 describe('an error about a lock that others hold', () => {
   it.each([
-    ['tried once', new AlreadyLockedError({ key, holders }), `"${key}" is held by billing:1, billing:2. Give a longer`],
-    ['waited for', new LockTimeoutError({ key, wait: 5, holders }), 'within 5 ms: it is held by billing:1, billing:2.'],
-  ])('names them: %s', (_, error, sentence) => {
+    [
+      'tried once',
+      () => new AlreadyLockedError({ key, holders }),
+      `"${key}" is held by billing:1, billing:2. Give a longer`,
+    ],
+    [
+      'waited for',
+      () => new LockTimeoutError({ key, wait: 5, holders }),
+      'within 5 ms: it is held by billing:1, billing:2.',
+    ],
+  ])('names them: %s', (_, make, sentence) => {
+    const error = make();
     expect(error.message).toContain(sentence);
     expect(error).toMatchObject({ key, holders });
   });
@@ -82,5 +91,20 @@ describe('an error', () => {
     expect(other instanceof LockLostError).toBe(true);
     expect(other instanceof LockError).toBe(true);
     expect(other instanceof BackendError).toBe(false);
+  });
+
+  it('says what to do', () => {
+    expect(new AlreadyLockedError({ key, holders: [] }).message).toBe(
+      `"${key}" is held by another client. Give a longer \`wait\` to queue for it.`,
+    );
+    expect(new LockLostError({ key, reason: 'expired', fencingToken: 4711n }).message).toContain(
+      'Another client may hold it now: stop writing, or have writes with fencing token 4711 refused.',
+    );
+    expect(new LockNotOwnedError({ key }).message).toBe(
+      `"${key}" is not held any more, so it cannot be released: see the cause, and take it again.`,
+    );
+    expect(new LocksClosedError({ key }).message).toBe(
+      `"${key}" cannot be held: close() was called. Make new locks with createLocks() to go on.`,
+    );
   });
 });

@@ -93,7 +93,7 @@ describe('a key', () => {
     ['no text', untyped(7), 'key is 7: give a string that names what is to be locked, such as "invoices/17".'],
     ['missing', untyped(undefined), 'key is undefined: give a string'],
     ['empty', '', 'key is "": an empty key names nothing. Give the name of what is to be locked.'],
-    ['with a NUL', 'a\0', 'it contains a NUL character. Leave it out, or encode the key.'],
+    ['with a NUL', 'a\0', 'key is "a\\u0000": it contains a NUL character. Leave it out, or encode the key.'],
     ['half a pair', '\udfff', 'it is not well-formed Unicode (half of a surrogate pair). Encode it.'],
     ['too long', 'k'.repeat(1025), 'it is 1025 bytes long, 1024 are allowed. Hash the long part.'],
   ])('may not be %s', (_, key, sentence) => {

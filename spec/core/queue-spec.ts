@@ -109,6 +109,7 @@ describe('an ownership', () => {
     ownershipOf({ key: 'k', revision: 9n, claims: claims(...tokens) }, waitersQueue);
   const unknown: Ownership = { status: 'unknown', key: 'k', cause: new Error('silence') };
   const both = { ...held(true, 3), holders: claims(3, 5).map(holderOf) };
+  const otherSecond = { ...both, holders: claims(3, 6).map(holderOf) };
 
   it.each<[string, Ownership, Ownership, boolean]>([
     ['free is free', held(true), held(true), true],
@@ -120,6 +121,7 @@ describe('an ownership', () => {
     ['one more who waits cannot be seen where they leave no trace', held(false, 3), held(false, 3, 5), true],
     ['one more who holds is news', held(true, 3), both, false],
     ['one less who holds is news', both, held(true, 3), false],
+    ['another second holder is news', both, otherSecond, false],
     ['unknown is told each time: its cause may be another', unknown, unknown, false],
     ['unknown is not free', unknown, held(true), false],
     ['held is not unknown', held(true, 3), unknown, false],

@@ -11,7 +11,6 @@ import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
 import type { Engine } from '../session/engine.js';
 import type { Gate } from '../session/gate.js';
-import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
 import type { HandedOn, Line, Told, Turn } from './line.js';
 import type { Lines } from './lines.js';
@@ -149,8 +148,8 @@ export class Entry implements Contested, Resource<Entered>, Told {
       case 'refused':
         return this.#claimant.staged(this, { status: 'refused', queue: answer.queue });
       case 'lease-gone':
-        this.session.gone();
-        return this.#claimant.failed(new PlaceLost('session'));
+        // All that is on it is told, this one, too.
+        return this.session.gone();
       case 'entered':
         this.#mine = answer.claim;
         return this.#line.join(answer.claim, this.session.lease, answer.queue, this);

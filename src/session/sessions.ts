@@ -43,7 +43,7 @@ class SharedSession implements Sessions {
     this.#lingering?.unsubscribe();
     this.#users.add(user);
     if (this.#session) user.opened(this.#session);
-    else if (!this.#open || this.#open.closed) this.#open = this.#opened();
+    else if (!this.#open) this.#begin();
   }
 
   leave(user: SessionUser): void {
@@ -59,20 +59,28 @@ class SharedSession implements Sessions {
     this.#end();
   }
 
-  #opened(): Subscription {
-    return session$(this.#engine, newLease(this.#engine)).subscribe({
-      next: (session) => {
-        this.#session = session;
-        // Who joins meanwhile is told at once.
-        for (const user of [...this.#users]) if (this.#users.has(user)) user.opened(session);
-      },
-      error: (error: unknown) => {
-        this.#end();
-        // Who joins again meanwhile is a user of the next one.
-        const users = [...this.#users];
-        for (const user of users) if (this.#users.delete(user)) user.ended(error);
-      },
-    });
+  #begin(): void {
+    const open = new Subscription();
+    this.#open = open;
+    open.add(
+      session$(this.#engine, newLease(this.#engine)).subscribe({
+        next: (session) => {
+          this.#session = session;
+          // Who joins meanwhile is told at once.
+          for (const user of [...this.#users]) if (this.#users.has(user)) user.opened(session);
+        },
+        error: (error: unknown) => {
+          this.#session = undefined;
+          // All are told before its revoke: nobody else may hold before they have stopped what they did.
+          const users = [...this.#users];
+          for (const user of users) if (this.#users.delete(user)) user.ended(error);
+          if (this.#open !== open) return;
+          this.#end();
+          // Who joined again meanwhile is a user of the next one.
+          if (this.#users.size > 0) this.#begin();
+        },
+      }),
+    );
   }
 
   #end(): void {
