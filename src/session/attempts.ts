@@ -1,8 +1,8 @@
 /**
  * One attempt, and the next. The retry policy of the engine, in one place.
  */
-import { Observable } from 'rxjs';
-import type { Observer, Subscriber, Subscription } from 'rxjs';
+import { Observable, Subscription } from 'rxjs';
+import type { Observer, Subscriber } from 'rxjs';
 import { BackendError } from '../core/errors.js';
 import { backoff } from '../core/timing.js';
 import type { Engine } from './engine.js';
@@ -51,7 +51,7 @@ class Asking<T> implements Observer<T>, Sleeper, Visitor {
   readonly #subscriber: Subscriber<T>;
   #failures = 0;
   /** The attempt under way, or the pause before the next. */
-  #step: Subscription | undefined;
+  #step = Subscription.EMPTY;
 
   constructor(engine: Engine, ask: Ask<T>, subscriber: Subscriber<T>) {
     this.#engine = engine;
@@ -67,7 +67,7 @@ class Asking<T> implements Observer<T>, Sleeper, Visitor {
 
   unsubscribe(): void {
     this.#attemptIsOver();
-    this.#step?.unsubscribe();
+    this.#step.unsubscribe();
   }
 
   admitted(): void {
@@ -99,7 +99,7 @@ class Asking<T> implements Observer<T>, Sleeper, Visitor {
   timedOut(): void {
     const { backend } = this.#engine;
     const { what, within } = this.#ask;
-    this.#step?.unsubscribe();
+    this.#step.unsubscribe();
     const message =
       `${backend.name} did not answer "${what}" within ${Math.round(within)} ms. ` +
       'Is the server up, and are hosts and firewall right?';

@@ -4,7 +4,6 @@
 import {
   Observable,
   Subject,
-  Subscription,
   catchError,
   concatMap,
   defer,
@@ -80,7 +79,6 @@ export function session$(engine: Engine, lease: Lease): Observable<Session> {
   const budget = settings.ttl / 6;
 
   return new Observable((subscriber) => {
-    const use = new Subscription();
     const bracket = new Bracket<Granted>(engine, {
       what: 'grant',
       within: budget,
@@ -88,9 +86,10 @@ export function session$(engine: Engine, lease: Lease): Observable<Session> {
         const sentAt = time.now();
         return backend.grant(lease, budget).pipe(map(({ ttl }) => ({ sentAt, ttl })));
       },
-      use: (granted) => use.add(alive$(engine, lease, granted).subscribe(subscriber)),
+      use: (granted) => void alive$(engine, lease, granted).subscribe(subscriber),
       failed: (error) => subscriber.error(error),
-      stop: () => use.unsubscribe(),
+      // It ends with the subscriber.
+      stop: () => undefined,
       giveBack: () => revoke$(engine, lease),
       over: () => undefined,
     });
@@ -121,7 +120,7 @@ function alive$(engine: Engine, lease: Lease, granted: Granted): Observable<Sess
       if (time.now() >= validUntil) throw expired();
       lastFailure = undefined;
       renewals += 1;
-      validUntil = deadline(sentAt, ttl === timing.ttl ? timing : timingOf(ttl, settings));
+      validUntil = deadline(sentAt, timingOf(ttl, settings));
       report({ type: 'renewed', lease: lease.id, took: time.now() - sentAt, validUntil });
     }),
     // After a stall the renewal's timer may run before the deadline's; whatever it found, the deadline came first.

@@ -18,7 +18,7 @@ export interface Sessions {
   /** A session for a claim on `key`, until the user leaves or it ends. */
   join(user: SessionUser, key: string): void;
   leave(user: SessionUser): void;
-  /** Ends the sessions that are open; there will be no other. */
+  /** Ends what lingers, when all users have left for good. */
   close(): void;
 }
 
@@ -32,14 +32,12 @@ class SharedSession implements Sessions {
   #session: Session | undefined;
   #open: Subscription | undefined;
   #lingering: Subscription | undefined;
-  #isClosed = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
   join(user: SessionUser): void {
-    if (this.#isClosed) return;
     this.#lingering?.unsubscribe();
     this.#users.add(user);
     if (this.#session) user.opened(this.#session);
@@ -47,14 +45,13 @@ class SharedSession implements Sessions {
   }
 
   leave(user: SessionUser): void {
-    if (!this.#users.delete(user) || this.#users.size > 0 || this.#isClosed) return;
+    if (!this.#users.delete(user) || this.#users.size > 0) return;
     const { time, settings } = this.#engine;
     // It lingers, so that locks taken one after another pay for one grant.
     this.#lingering = time.after(settings.ttl).subscribe(() => this.#end());
   }
 
   close(): void {
-    this.#isClosed = true;
     this.#lingering?.unsubscribe();
     this.#end();
   }
@@ -93,14 +90,12 @@ class SharedSession implements Sessions {
 class OwnSessions implements Sessions {
   readonly #engine: Engine;
   readonly #open = new Map<SessionUser, Subscription>();
-  #isClosed = false;
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
   join(user: SessionUser, key: string): void {
-    if (this.#isClosed) return;
     const open = new Subscription();
     this.#open.set(user, open);
     open.add(
@@ -117,9 +112,7 @@ class OwnSessions implements Sessions {
   }
 
   close(): void {
-    this.#isClosed = true;
-    for (const session of this.#open.values()) session.unsubscribe();
-    this.#open.clear();
+    // Nothing lingers: a session ends when its user leaves.
   }
 }
 
