@@ -1,5 +1,5 @@
 /**
- * For mutation testing: skips the rest of a file after its first failure.
+ * For mutation testing: skips the rest after the first failure. Stryker's runner for Jest does not bail.
  */
 const { TestEnvironment } = require('jest-environment-node');
 

@@ -1,23 +1,14 @@
 /**
- * For mutation testing: stops after the first file with a failure, as `bail` does where Jest is started by hand.
+ * For mutation testing: runs a mutant against all specs as one file. To load rxlock and RxJS once, and not for each
+ * file, takes a fraction of the time.
  */
+const { join } = require('node:path');
 const { default: TestRunner } = require('jest-runner');
 
 module.exports = class extends TestRunner {
-  async runTests(tests, watcher, options) {
+  runTests(tests, watcher, options) {
     if (!process.env.__STRYKER_ACTIVE_MUTANT__) return super.runTests(tests, watcher, options);
-    let hasFailed = false;
-    const unsubscribes = [
-      this.on('test-file-success', ([, { numFailingTests }]) => {
-        hasFailed ||= numFailingTests > 0;
-      }),
-      this.on('test-file-failure', () => {
-        hasFailed = true;
-      }),
-    ];
-    for (const test of tests) {
-      if (!hasFailed) await super.runTests([test], watcher, options);
-    }
-    for (const unsubscribe of unsubscribes) unsubscribe();
+    const [first] = tests;
+    return super.runTests([{ ...first, path: join(__dirname, 'all.cjs') }], watcher, options);
   }
 };
