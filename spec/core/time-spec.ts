@@ -47,8 +47,8 @@ describe('the sleep-proof clock', () => {
   it.each([
     [{ monotonic: 1, wall: 26, boot: 1 }, 1],
     [{ monotonic: 1, wall: 27, boot: 1 }, 27],
-    [{ monotonic: 1, wall: 1, boot: 26 }, 1],
-    [{ monotonic: 1, wall: 1, boot: 27 }, 27],
+    [{ monotonic: 10, wall: 10, boot: 35 }, 10],
+    [{ monotonic: 10, wall: 10, boot: 36 }, 36],
     [{ monotonic: 1, wall: 41, boot: 61 }, 61],
     [{ monotonic: 1, wall: 61, boot: 41 }, 61],
     [{ monotonic: 1, wall: -99, boot: 41 }, 41],
@@ -70,8 +70,8 @@ describe('the sleep-proof clock', () => {
     expect(clock.passed({ monotonic: 1, wall: 21, boot: 1 })).toBe(1);
     expect(clock.passed({ monotonic: 1, wall: 21, boot: 1 })).toBe(42);
     const other = standing();
-    expect(other.passed({ monotonic: 1, wall: 1, boot: 21 })).toBe(1);
-    expect(other.passed({ monotonic: 1, wall: 1, boot: 21 })).toBe(42);
+    expect(other.passed({ monotonic: 10, wall: 10, boot: 30 })).toBe(10);
+    expect(other.passed({ monotonic: 10, wall: 10, boot: 30 })).toBe(60);
   });
 
   it('takes what a clock lost for its new base: what it gains then counts', () => {
@@ -79,8 +79,8 @@ describe('the sleep-proof clock', () => {
     expect(clock.passed({ monotonic: 1, wall: -500, boot: 1 })).toBe(1);
     expect(clock.passed({ monotonic: 1, wall: 41, boot: 1 })).toBe(42);
     const other = standing();
-    expect(other.passed({ monotonic: 1, wall: 1, boot: -500 })).toBe(1);
-    expect(other.passed({ monotonic: 1, wall: 1, boot: 41 })).toBe(42);
+    expect(other.passed({ monotonic: 10, wall: 10, boot: -500 })).toBe(10);
+    expect(other.passed({ monotonic: 10, wall: 10, boot: 50 })).toBe(60);
   });
 
   it('does not go back with its monotonic source', () => {
@@ -92,14 +92,14 @@ describe('the sleep-proof clock', () => {
     expect(clock.passed({ monotonic: 15, wall: 6, boot: 5 })).toBe(15);
   });
 
-  it('reads the dear boot clock once in a millisecond, and at once where the wall clock went back or ran ahead', () => {
+  it('reads the dear boot clock once in 10 ms, and at once where the wall clock went back or ran ahead', () => {
     const clock = standing();
-    clock.passed({ monotonic: 0.5, wall: 0 });
-    clock.passed({ monotonic: 0.25, wall: 2 });
+    clock.passed({ monotonic: 5, wall: 0 });
+    clock.passed({ monotonic: 4, wall: 11 });
     expect(clock.bootReads()).toBe(0);
-    clock.passed({ monotonic: 0.25 });
+    clock.passed({ monotonic: 1 });
     expect(clock.bootReads()).toBe(1);
-    clock.passed({ wall: 3 });
+    clock.passed({ wall: 12 });
     expect(clock.bootReads()).toBe(2);
     clock.passed({ wall: -1 });
     expect(clock.bootReads()).toBe(3);
@@ -110,9 +110,9 @@ describe('the sleep-proof clock', () => {
   it('put aside between its readings counts the time of that once', () => {
     const clock = standing();
     clock.putAside({ monotonic: 400, wall: 400, boot: 400 });
-    expect(clock.passed({ monotonic: 1, wall: 1, boot: 1 })).toBe(401);
-    expect(clock.passed({ monotonic: 1, wall: 1, boot: 1 })).toBe(402);
-    expect(clock.passed({ monotonic: 1, wall: 31, boot: 31 })).toBe(433);
+    expect(clock.passed({ monotonic: 10, wall: 10, boot: 10 })).toBe(410);
+    expect(clock.passed({ monotonic: 1, wall: 1, boot: 1 })).toBe(411);
+    expect(clock.passed({ monotonic: 1, wall: 31, boot: 31 })).toBe(442);
   });
 });
 

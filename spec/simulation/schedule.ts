@@ -132,7 +132,7 @@ const rate = fc.constantFrom(1, 1, 0.95, 1.05, 0.98);
 
 export const schedules: fc.Arbitrary<Schedule> = fc.record({
   seed: fc.integer(),
-  latency: fc.constantFrom(0, 2, 20, 200, 800),
+  latency: fc.constantFrom(0, 2, 20, 200, 400, 800),
   loss: fc.constantFrom(0, 0, 0.05, 0.3),
   rates: fc.array(rate, { minLength: 4, maxLength: 4 }),
   // Of few kinds in each run, so that these meet.

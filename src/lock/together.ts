@@ -8,7 +8,6 @@ import type { Claim, EnteredAll, QueuedClaim, Together } from '../core/port.js';
 import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
 import type { Gate } from '../session/gate.js';
-import { PlaceLost } from '../session/session.js';
 import type { Session } from '../session/session.js';
 import { claimOf, withdrawn$ } from './claim.js';
 import type { ClaimParts, Claimable, Claimant, Contested, OneKey } from './claim.js';
@@ -122,10 +121,8 @@ class Entries implements Contested, Resource<EnteredAll> {
   }
 
   use(answer: EnteredAll): void {
-    if (answer.status === 'lease-gone') {
-      this.session.gone();
-      return this.#claimant.failed(new PlaceLost('session'));
-    }
+    // All that is on it is told, this one, too.
+    if (answer.status === 'lease-gone') return this.session.gone();
     this.#places.forEach((part, i) => (part.mine = answer.places[i]?.claim));
     for (const [i, part] of this.#places.entries()) {
       if (part.mine) part.line.join(part.mine, this.session.lease, answer.places[i]?.queue, part);
