@@ -5,6 +5,8 @@
  */
 export { createLocks } from './locks.js';
 export { usingLock } from './operators/using-lock.js';
+export { whileLeader } from './operators/while-leader.js';
+export type { LeaderOptions } from './operators/while-leader.js';
 export { withLock } from './operators/with-lock.js';
 
 export {

@@ -23,6 +23,8 @@ declare global {
   const createLocks: typeof import('rxlock').createLocks;
   const withLock: typeof import('rxlock').withLock;
   const usingLock: typeof import('rxlock').usingLock;
+  const whileLeader: typeof import('rxlock').whileLeader;
+  const ifAll: typeof import('rxlock/etcd3').ifAll;
   const memoryBackend: typeof import('rxlock/memory').memoryBackend;
   const etcd3Backend: typeof import('rxlock/etcd3').etcd3Backend;
   const nodeEtcdBackend: typeof import('rxlock/node-etcd').nodeEtcdBackend;

@@ -1,0 +1,95 @@
+import { describe, it } from '@jest/globals';
+import { throwError } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { BackendError, LockLostError, whileLeader } from '../../src/index.js';
+import { TIMES, atFrame, codes, letters, serverOf } from '../support/marbles.js';
+
+describe('whileLeader', () => {
+  it(
+    'runs while it holds; after a loss it contends again, and runs anew',
+    marbles((m) => {
+      const server = serverOf(m);
+      const inner = m.cold('                                      --a-----b---');
+      atFrame(m, 5, () => server.expire('k'));
+      const { scheduler } = m;
+      const result$ = whileLeader(server.client(TIMES).mutex('k'), () => inner, { scheduler });
+      m.expect(result$, '    ^ 69ms !').toBeObservable('          --a-- 50ms --a-----b---');
+      m.expect(inner).toHaveSubscriptions(['^----!', '55ms ^ 14ms !']);
+    }),
+  );
+
+  it(
+    'another one runs meanwhile, and who lost is next',
+    marbles((m) => {
+      const server = serverOf(m);
+      const { scheduler } = m;
+      const inner = (letter: string) => () => m.cold('     -x', { x: letter });
+      atFrame(m, 5, () => server.expire('k'));
+      const first$ = whileLeader(server.client(TIMES).mutex('k'), inner('a'), { scheduler });
+      const second$ = whileLeader(server.client(TIMES).mutex('k'), inner('b'), { scheduler });
+      m.expect(first$, '     ^ 79ms !').toBeObservable('           -a 58ms -a');
+      m.expect(second$, '    --^ 57ms !').toBeObservable('         ------b');
+    }),
+  );
+
+  it(
+    'goes on trying where nobody answers',
+    marbles((m) => {
+      const server = serverOf(m);
+      const client = server.client(TIMES);
+      const { scheduler } = m;
+      client.network.refuseNext(5);
+      // Five attempts with a back-off of 1 each, then the pause.
+      const result$ = whileLeader(client.mutex('k'), () => m.cold('a'), { scheduler });
+      m.expect(result$, '     ^ 99ms !').toBeObservable('          ---- 50ms a');
+    }),
+  );
+
+  it(
+    'completes with the inner stream, after the release',
+    marbles((m) => {
+      const server = serverOf(m);
+      const { scheduler } = m;
+      const result$ = whileLeader(server.client(TIMES).mutex('k'), () => m.cold('--a-|'), { scheduler });
+      m.expect(result$).toBeObservable('                                         --a-|');
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '-^-----!').toBeObservable('-w--h---');
+    }),
+  );
+
+  it.each([
+    ['an error of its own', new Error('mine')],
+    ['the loss of another lock', new LockLostError({ key: 'other', reason: 'expired', fencingToken: 7n })],
+    ['a server that another one needs', new BackendError('elsewhere', { retryable: true })],
+  ])('errors with the inner stream, be it %s', (_, error) => {
+    marbles((m) => {
+      const { scheduler } = m;
+      const lock = serverOf(m).client(TIMES).mutex('k');
+      const failing$ = whileLeader(lock, () => throwError(() => error), { scheduler });
+      m.expect(failing$).toBeObservable('#', undefined, error);
+      const throwing$ = whileLeader(
+        lock,
+        () => {
+          throw error;
+        },
+        { scheduler },
+      );
+      m.expect(throwing$).toBeObservable('#', undefined, error);
+    })();
+  });
+
+  it(
+    'ends with what cannot pass: a wait that ran out, a close',
+    marbles((m) => {
+      const server = serverOf(m);
+      const client = server.client(TIMES);
+      const { scheduler } = m;
+      const contend = (wait: number) =>
+        whileLeader(client.mutex('k'), () => m.cold('-x'), { scheduler, wait }).pipe(codes());
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '^------!').toBeObservable('h------');
+      m.expect(contend(3)).toBeObservable('---#', undefined, 'LOCK_TIMEOUT');
+      m.expect(contend(0)).toBeObservable('#', undefined, 'ALREADY_LOCKED');
+      m.expect(contend(Infinity)).toBeObservable('-----#', undefined, 'LOCKS_CLOSED');
+      atFrame(m, 5, () => void client.close());
+    }),
+  );
+});

@@ -1,0 +1,79 @@
+import { catchError, defer, retry, throwError, using } from 'rxjs';
+import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
+import { timeOf } from '../core/clock.js';
+import { BackendError, LockLostError } from '../core/errors.js';
+import type { HeldLock, Lock } from '../core/lock.js';
+import type { ContendOptions } from '../core/options.js';
+import { backoff } from '../core/timing.js';
+import { usingLock } from './using-lock.js';
+
+/** The options of {@link whileLeader}. */
+export interface LeaderOptions extends ContendOptions {
+  /** Where the pauses run; the machine's time by default. In a marble test the TestScheduler. */
+  readonly scheduler?: SchedulerLike;
+}
+
+/**
+ * One of many runs something, and when it fails another one does: contends, runs the inner stream while it holds, and
+ * contends again after a loss. For schedulers, pollers, everything of which one may be at work.
+ *
+ * ```text
+ * lock      --h---#      --h------x     #: lost   h: held, again   x: released
+ * inner 1     --a--
+ * inner 2                  --b--c|
+ * result    ----a------------b--c--|
+ * ```
+ *
+ * - The lock is lost, or the server cannot be reached: the inner stream is stopped; after a pause of 50 ms, up to a
+ *   second when it happens again and again, it contends anew, at the tail.
+ * - The inner stream completes: release, complete. It errors, or `project` throws: release, that error, whatever it is.
+ * - Any other error of the lock ends it: a refusal for good, a `wait` that ran out, an aborted `signal`, `close()`.
+ *
+ * @param lock what to hold while it runs
+ * @param project makes the inner stream, anew each time; gets the {@link HeldLock}
+ * @param options.wait milliseconds to contend each time, `Infinity` by default
+ * @throws in the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LocksClosedError}, {@link BackendError}
+ * @example
+ * whileLeader(locks.mutex('scheduler'), () => jobs$.pipe(concatMap(run))).subscribe();
+ */
+export function whileLeader<T>(
+  lock: Lock,
+  project: (held: HeldLock) => ObservableInput<T>,
+  { scheduler, ...contention }: LeaderOptions = {},
+): Observable<T> {
+  const time = timeOf({ scheduler });
+  const pause = (ms: number): Observable<unknown> =>
+    using(
+      () => time.awake(),
+      () => time.after(ms),
+    );
+
+  return defer(() => {
+    let failures = 0;
+    const led = (held: HeldLock): Observable<T> => {
+      failures = 0;
+      // What fails inside is not ours to repeat, be it the loss of another lock.
+      return defer(() => project(held)).pipe(
+        catchError((cause: unknown) => throwError(() => new InnerFailed('', { cause }))),
+      );
+    };
+    return usingLock(lock, led, contention).pipe(
+      retry({
+        delay: (error: unknown) => {
+          if (!mayPass(error)) return throwError(() => (error instanceof InnerFailed ? error.cause : error));
+          failures += 1;
+          return pause(backoff(failures, PATIENCE, () => 1));
+        },
+      }),
+    );
+  });
+}
+
+/** What `backoff` takes for a ttl, which its pauses stay far below. */
+const PATIENCE = 60_000;
+
+/** An error of the inner stream, among those of the lock. */
+class InnerFailed extends Error {}
+
+const mayPass = (error: unknown): boolean =>
+  error instanceof LockLostError || (error instanceof BackendError && error.retryable);
