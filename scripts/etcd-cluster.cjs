@@ -33,20 +33,30 @@ const LOOK_EVERY = 50;
  */
 
 /**
+ * @typedef {object} ClusterOptions
+ * @property {import('./etcd.cjs').EtcdFlags} [flags] further ones, for every member
+ * @property {(name: string, peerPort: number) => Promise<number>} [peerDoor] the port at which the other members are to
+ *   find this one: for something between them that fails on demand
+ */
+
+/**
  * Starts a cluster; resolves when every member serves.
  *
  * @param {string} [suite] of Debian
  * @param {number} [nodes]
+ * @param {ClusterOptions} [options]
  * @returns {Promise<EtcdCluster>}
  */
-async function startCluster(suite, nodes = 3) {
+async function startCluster(suite, nodes = 3, { flags = {}, peerDoor = async (_, port) => port } = {}) {
   const binary = findEtcd(suite);
   const data = mkdtempSync(join(tmpdir(), 'rxlock-etcd-'));
   const ports = await Promise.all(Array.from({ length: 2 * nodes }, freePort));
   const names = Array.from({ length: nodes }, (_, i) => `m${i + 1}`);
   const url = (i) => `http://127.0.0.1:${ports[i]}`;
   const peerUrl = (i) => url(nodes + i);
-  const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(',');
+  const doors = await Promise.all(names.map((name, i) => peerDoor(name, ports[nodes + i])));
+  const advertisedUrl = (i) => `http://127.0.0.1:${doors[i]}`;
+  const initialCluster = names.map((name, i) => `${name}=${advertisedUrl(i)}`).join(',');
 
   const members = names.map((name, i) => ({
     name,
@@ -57,8 +67,9 @@ async function startCluster(suite, nodes = 3) {
       'listen-client-urls': url(i),
       'advertise-client-urls': url(i),
       'listen-peer-urls': peerUrl(i),
-      'initial-advertise-peer-urls': peerUrl(i),
+      'initial-advertise-peer-urls': advertisedUrl(i),
       'initial-cluster': initialCluster,
+      ...flags,
     }),
   }));
   await Promise.all(members.map((member) => member.start()));

@@ -1,0 +1,366 @@
+/**
+ * The rules, each a pure function from a history to what violates it.
+ */
+import { mayHoldTogether } from './kinds.mjs';
+import { LOCKS } from './names.mjs';
+
+/**
+ * @typedef {import('./history.mjs').History} History
+ * @typedef {import('./history.mjs').Operation} Operation
+ * @typedef {import('./history.mjs').Hold} Hold
+ */
+
+/**
+ * @typedef {object} Violation
+ * @property {string} rule
+ * @property {number} t
+ * @property {string} message
+ * @property {string} [key]
+ */
+
+/** Between a source and its consumer lies nothing but the lock: more than that, and the process was put aside there. */
+const SAME_INSTANT = 50;
+
+/** An election, and some. */
+const ELECTION = 3000;
+
+/** @type {Readonly<Record<string, (history: History) => Violation[]>>} */
+export const RULES = {
+  'one holder at a time': (history) =>
+    overlapsOf(history).map(({ key, from, until, holds }) => ({
+      rule: 'one holder at a time',
+      key,
+      t: from,
+      message: `${holds.map(named).join(' and ')} held ${key} together for ${(until - from).toFixed(1)} ms`,
+    })),
+
+  'tokens grow': ({ operations }) =>
+    [...grouped(operations.filter(isExclusive).filter(wasHeld), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
+      pairs(held.sort((a, b) => a.heldAt - b.heldAt))
+        .filter(([before, after]) => !(after.token > before.token))
+        .map(([before, after]) => ({
+          rule: 'tokens grow',
+          key,
+          t: after.heldAt,
+          message: `${named({ operation: after })} held ${key} with token ${after.token}, after ${named({ operation: before })} with ${before.token}`,
+        })),
+    ),
+
+  'the register takes no stale token': ({ registers }) =>
+    writesOf(registers, (before, after) =>
+      after.token === undefined || before.token === undefined || after.token >= before.token
+        ? undefined
+        : `took token ${after.token} of ${after.client} after ${before.token} of ${before.client}`,
+    ).map((violation) => ({ rule: 'the register takes no stale token', ...violation })),
+
+  'no update is lost': ({ registers }) =>
+    writesOf(registers, (before, after) =>
+      after.n === before.n + 1
+        ? undefined
+        : `went from ${before.n} (${before.client}) to ${after.n} (${after.client}), revision ${after.revision}`,
+    ).map((violation) => ({ rule: 'no update is lost', ...violation })),
+
+  'first come, first served': ({ operations }) =>
+    [...grouped(operations.filter(isExclusive).filter(wasHeld), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
+      held.flatMap((late) =>
+        held
+          .filter(
+            (early) =>
+              early.queuedAt !== undefined &&
+              !early.requeued &&
+              early.queuedAt < late.contendedAt &&
+              early.heldAt > late.heldAt,
+          )
+          .map((early) => ({
+            rule: 'first come, first served',
+            key,
+            t: late.heldAt,
+            message: `${named({ operation: late })} held ${key} before ${named({ operation: early })}, which had queued before it came`,
+          })),
+      ),
+    ),
+
+  'every operation ends': ({ operations, killed }) =>
+    operations
+      .filter(({ endedAt, client }) => endedAt === undefined && !killed.has(client))
+      .map((operation) => ({
+        rule: 'every operation ends',
+        key: operation.keys[0],
+        t: operation.contendedAt,
+        message: `${named({ operation })} ${operation.heldAt === undefined ? 'waited' : 'held'} to the end and did not end`,
+      })),
+
+  'nobody waits for nothing': (history) =>
+    gapsOf(history)
+      .filter(({ calm }) => calm > 2 * history.ttl + ELECTION)
+      .map(({ key, from, until, calm }) => ({
+        rule: 'nobody waits for nothing',
+        key,
+        t: from,
+        message: `nobody held ${key} for ${Math.round(until - from)} ms while some waited, ${Math.round(calm)} ms of it after the last fault`,
+      })),
+
+  'nothing after the deadline': ({ operations }) =>
+    operations.flatMap((operation) =>
+      operation.emissions
+        .filter(({ t, s, believed }) => !believed && t - s < SAME_INSTANT)
+        .map(({ t }) => ({
+          rule: 'nothing after the deadline',
+          key: operation.keys[0],
+          t,
+          message: `${named({ operation })} was given something although it no longer held`,
+        })),
+    ),
+
+  'nothing after the end': ({ operations }) =>
+    operations.flatMap((operation) => {
+      const over = Math.min(operation.stoppedAt ?? Infinity, operation.endedAt ?? Infinity);
+      const late = operation.emissions.filter(({ t }) => t > over);
+      const problems = [
+        ...(late.length > 0 ? [`was given ${late.length} values after its body was stopped`] : []),
+        ...(operation.ends > 1 ? [`ended ${operation.ends} times`] : []),
+        ...(endedFirst(operation) ? ['was told of the end before its body was stopped'] : []),
+      ];
+      return problems.map((problem) => ({
+        rule: 'nothing after the end',
+        key: operation.keys[0],
+        t: operation.endedAt ?? over,
+        message: `${named({ operation })} ${problem}`,
+      }));
+    }),
+
+  'a loss is told before the server gives the lock away': (history) =>
+    noticesOf(history)
+      .filter(({ early, paused }) => early < 0 && !paused)
+      .map(({ operation, early }) => ({
+        rule: 'a loss is told before the server gives the lock away',
+        key: operation.keys[0],
+        t: operation.stoppedAt,
+        message: `${named({ operation })} went on for ${Math.round(-early)} ms after its claim was gone, though its process ran`,
+      })),
+
+  'nothing is left on the server': ({ run }) =>
+    run
+      .filter(({ type }) => type === 'inventory')
+      .flatMap(({ t, phase, claims, leases, watchers }) =>
+        [
+          ...(claims.length > 0 ? [`the keys ${claims.slice(0, 5).join(', ')}${claims.length > 5 ? ' …' : ''}`] : []),
+          ...(phase === 'closed' && leases > 0 ? [`${leases} leases`] : []),
+          ...(phase === 'closed' && watchers > 0 ? [`${watchers} watches`] : []),
+        ].map((what) => ({ rule: 'nothing is left on the server', t, message: `${phase}: ${what} left` })),
+      ),
+
+  'no process fails': ({ records, run }) =>
+    [
+      ...records
+        .filter(({ type }) => type === 'unhandled' || type === 'crash')
+        .map(({ t, client, type, message, stack }) => ({ t, message: `${client}: ${type}: ${stack ?? message}` })),
+      ...records
+        .filter(({ type }) => type === 'warning')
+        .map(({ t, client, name, message }) => ({ t, message: `${client}: ${name}: ${message}` })),
+      ...run
+        .filter(({ type }) => type === 'client-died')
+        .map(({ t, client, code, signal, words }) => ({
+          t,
+          message: `${client} ended with ${code ?? signal}: ${words}`,
+        })),
+    ].map((violation) => ({ rule: 'no process fails', ...violation })),
+
+  'nothing is left in the process': ({ records, run }) =>
+    [
+      ...records
+        .filter(({ type }) => type === 'lingering')
+        .map(({ t, client, resources }) => ({
+          t,
+          message: `${client} did not end by itself: ${resources.join(', ')}`,
+        })),
+      ...run
+        .filter(({ type, clean }) => type === 'client-closed' && clean === false)
+        .map(({ t, client }) => ({ t, message: `${client} had to be killed after it was closed` })),
+      ...heapsOf(records)
+        .filter(({ early, late }) => late > 1.5 * early + 8 * 2 ** 20)
+        .map(({ client, early, late, t }) => ({
+          t,
+          message: `${client}: the heap grew from ${megabytes(early)} to ${megabytes(late)} MB`,
+        })),
+    ].map((violation) => ({ rule: 'nothing is left in the process', ...violation })),
+
+  'the observer saw all': ({ missed, from }) =>
+    missed.length === 0
+      ? []
+      : [
+          {
+            rule: 'the observer saw all',
+            t: from,
+            message: `${missed.length} revisions were not seen: ${missed.slice(0, 5).join(', ')}`,
+          },
+        ],
+};
+
+/**
+ * @param {History} history
+ * @returns {Violation[]}
+ */
+export const violationsOf = (history) =>
+  Object.values(RULES)
+    .flatMap((rule) => rule(history))
+    .sort((a, b) => a.t - b.t);
+
+/**
+ * The stretches of time in which holders of one key held that may not hold together.
+ *
+ * @param {Pick<History, 'holds'>} history
+ * @returns {{ key: string, from: number, until: number, holds: Hold[] }[]}
+ */
+export function overlapsOf({ holds }) {
+  return [...grouped(holds, ({ key }) => key)].flatMap(([key, onKey]) => {
+    const overlaps = [];
+    const edges = onKey
+      .flatMap((hold) => [
+        { t: hold.from, isStart: true, hold },
+        { t: hold.until, isStart: false, hold },
+      ])
+      // Who begins in the very instant in which another one ends overlaps.
+      .sort((a, b) => a.t - b.t || Number(b.isStart) - Number(a.isStart));
+    const holding = new Set();
+    let since;
+    for (const { t, isStart, hold } of edges) {
+      if (isStart) holding.add(hold);
+      const isFine = mayHoldTogether([...holding]);
+      if (!isFine && isStart) {
+        if (since) overlaps.push({ key, from: since.t, until: t, holds: since.holds });
+        since = { t, holds: [...holding] };
+      }
+      if (!isStart) {
+        holding.delete(hold);
+        if (since) overlaps.push({ key, from: since.t, until: t, holds: since.holds });
+        since = mayHoldTogether([...holding]) ? undefined : { t, holds: [...holding] };
+      }
+    }
+    return overlaps;
+  });
+}
+
+/**
+ * The times in which nobody held a key although somebody contended for it; `calm` is how long that went on after the
+ * last fault in it was healed.
+ *
+ * @param {Pick<History, 'operations' | 'faults' | 'killed' | 'until'>} history
+ */
+export function gapsOf({ operations, faults, killed, until: end }) {
+  const lastOf = (operation) => operation.endedAt ?? killed.get(operation.client) ?? end;
+  return [...grouped(operations, ({ keys: [key] }) => key)].flatMap(([key, onKey]) => {
+    const edges = onKey.flatMap((operation) => {
+      const { contendedAt, heldAt, stoppedAt, token } = operation;
+      const last = lastOf(operation);
+      // Its killer does not wait for it: a claim of a dead client holds until its lease ends.
+      const isHolder = heldAt !== undefined && token !== undefined;
+      return [
+        { t: contendedAt, waiting: 1, holding: 0 },
+        { t: heldAt ?? last, waiting: -1, holding: 0 },
+        ...(isHolder
+          ? [
+              { t: heldAt, waiting: 0, holding: 1 },
+              { t: Math.max(heldAt, stoppedAt ?? last), waiting: 0, holding: -1 },
+            ]
+          : []),
+      ];
+    });
+    edges.sort((a, b) => a.t - b.t);
+    const gaps = [];
+    let waiting = 0;
+    let holding = 0;
+    let since;
+    for (const edge of edges) {
+      waiting += edge.waiting;
+      holding += edge.holding;
+      const isGap = waiting > 0 && holding === 0;
+      if (isGap) since ??= edge.t;
+      else if (since !== undefined) {
+        if (edge.t > since) gaps.push({ key, from: since, until: edge.t, calm: calmOf(faults, since, edge.t) });
+        since = undefined;
+      }
+    }
+    return gaps;
+  });
+}
+
+function calmOf(faults, from, until) {
+  const disturbed = faults.filter((fault) => fault.from < until).map((fault) => Math.min(fault.until, until));
+  return until - Math.max(from, ...disturbed);
+}
+
+/**
+ * For each hold that ended because no renewal was answered: how long before the server deleted the claim its body was
+ * stopped, and whether its process stood still meanwhile.
+ *
+ * @param {Pick<History, 'operations' | 'claims' | 'pauses'>} history
+ */
+export function noticesOf({ operations, claims, pauses }) {
+  const deletions = new Map(claims.map((claim) => [`${claim.created} ${lockOf(claim.key)}`, claim.deletedAt]));
+  return operations
+    .filter(({ code, reason, stoppedAt }) => code === 'LOCK_LOST' && reason === 'expired' && stoppedAt !== undefined)
+    .flatMap((operation) => {
+      const name = `${LOCKS}${operation.keys[0]}`;
+      const deletedAt = deletions.get(`${operation.token} ${name}`);
+      if (deletedAt === undefined || operation.stoppedAt === undefined) return [];
+      const { client, heldAt = 0, stoppedAt } = operation;
+      const paused = pauses.some((pause) => pause.client === client && pause.from < stoppedAt && pause.until > heldAt);
+      return [{ operation, early: deletedAt - stoppedAt, paused }];
+    });
+}
+
+/** The name of the lock that a claim is of: npm etcd3 puts the bare name, all others something below it. */
+const lockOf = (key) => (key.slice(LOCKS.length).split('/').length > 2 ? key.slice(0, key.lastIndexOf('/')) : key);
+
+/** The smallest heaps of a client in the first and the last third of its life, after it has warmed up. */
+function heapsOf(records) {
+  const samples = grouped(
+    records.filter(({ type }) => type === 'sample'),
+    ({ client }) => client,
+  );
+  return [...samples].flatMap(([client, all]) => {
+    const warm = all.slice(2);
+    const third = Math.floor(warm.length / 3);
+    if (third < 2) return [];
+    const least = (part) => Math.min(...part.map(({ heap }) => heap));
+    return [
+      { client, t: warm[warm.length - 1].t, early: least(warm.slice(0, third)), late: least(warm.slice(-third)) },
+    ];
+  });
+}
+
+const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(1);
+
+/** One at a time, so one token after the other. */
+const isExclusive = ({ kind }) => kind === 'mutex' || kind === 'writer';
+
+const wasHeld = ({ heldAt, token }) => heldAt !== undefined && token !== undefined;
+
+/** The operators stop a body before they tell anybody; in the other forms the body looks for itself. */
+const STOPS_FIRST = ['withLock', 'usingLock'];
+
+const endedFirst = ({ form, endedAt, stoppedAt }) =>
+  STOPS_FIRST.includes(form) && stoppedAt !== undefined && endedAt !== undefined && endedAt < stoppedAt;
+
+const named = ({ operation: { client, op } }) => `${client} #${op}`;
+
+const writesOf = (registers, objection) =>
+  [...grouped(registers, ({ key }) => key)].flatMap(([key, writes]) =>
+    pairs(writes.sort((a, b) => a.revision - b.revision)).flatMap(([before, after]) => {
+      const message = objection(before, after);
+      return message === undefined ? [] : [{ key, t: after.t, message: `the register of ${key} ${message}` }];
+    }),
+  );
+
+const pairs = (list) => list.slice(1).map((after, i) => [list[i], after]);
+
+function grouped(list, keyOf) {
+  const groups = new Map();
+  for (const item of list) {
+    const key = keyOf(item);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,253 @@
+/**
+ * A client in a process of its own: workers that contend for locks in every way a user may, and a log of all they saw.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { Etcd3 } from 'etcd3';
+import {
+  EMPTY,
+  concat,
+  finalize,
+  ignoreElements,
+  interval,
+  map,
+  merge,
+  mergeMap,
+  of,
+  takeUntil,
+  throwError,
+  timer,
+} from 'rxjs';
+import { now } from './clock.mjs';
+import { openLog } from './log.mjs';
+import { createRandom } from './random.mjs';
+import { LOCKS, REGISTERS, WRITE_WITHIN } from './names.mjs';
+import { transparent } from './policy.mjs';
+
+/** @typedef {{ name: string, hosts: string[], auth: object, ttl: number, seed: string, log: string, contender: string, workers: number }} Given */
+
+/** @type {Given} */
+const given = JSON.parse(process.argv[2] ?? '{}');
+const record = openLog(given.log);
+
+const inWords = (error) => ({ code: error?.code, reason: error?.reason, message: String(error?.message ?? error) });
+process.on('unhandledRejection', (error) => record('unhandled', { ...inWords(error), stack: String(error?.stack) }));
+process.on('uncaughtException', (error) => {
+  record('crash', { ...inWords(error), stack: String(error?.stack) });
+  process.exit(70);
+});
+process.on('warning', (warning) => record('warning', { name: warning.name, message: warning.message }));
+process.on('exit', (code) => record('exit', { code }));
+
+record('start', { client: given.name, pid: process.pid });
+
+const { contender: create } = await import(`./contenders/${given.contender}.mjs`);
+const contender = create({
+  ...given,
+  owner: given.name,
+  onEvent: ({ type, ...event }) => {
+    if (type === 'lost' || type === 'requeued') record(type, { ...event, cause: event.cause && inWords(event.cause) });
+    if (type === 'renewal-failed' || type === 'release-failed' || type === 'note') {
+      record('event', { what: type, message: event.cause?.message ?? event.message });
+    }
+  },
+});
+/** For the register; not the one that the locks go through, so that neither hides what the other does. */
+const writer = new Etcd3({ hosts: given.hosts, auth: given.auth, faultHandling: transparent });
+
+/** How often a body does something, which it may do only while it holds. */
+const TICK = 50;
+
+let isDraining = false;
+let operations = 0;
+
+const workers = Array.from({ length: given.workers }, (_, number) => work(createRandom(`${given.seed}/${number}`)));
+
+async function work(random) {
+  while (!isDraining) {
+    await pause(random.between(0, 150));
+    if (!isDraining) await operate(planned(random));
+  }
+}
+
+/** What one operation is to do, chosen before it begins. */
+function planned(random) {
+  const weighted = contender.kinds.flatMap((kind) => Array.from({ length: kind.weight }, () => kind));
+  const { name: kind, keys, takes = 1, writes = false } = random.pick(weighted);
+  const length = random.next();
+  const ending = random.next();
+  return {
+    kind,
+    keys: random.shuffled(keys).slice(0, takes),
+    form: random.pick(contender.forms),
+    holdFor: Math.round(
+      length < 0.75
+        ? random.between(0, 40)
+        : length < 0.95
+          ? random.between(100, 500)
+          : length < 0.99
+            ? random.between(1000, 2500)
+            : 1.3 * given.ttl,
+    ),
+    writeAfter: writes && random.chance(0.7) ? Math.round(random.between(0, 60)) : undefined,
+    failsAtEnd: random.chance(0.05),
+    ...(ending < 0.15 && { wait: Math.round(random.between(300, 3000)) }),
+    ...(ending >= 0.15 && ending < 0.2 && { wait: 0 }),
+    ...(ending >= 0.2 && ending < 0.3 && { unsubscribeAfter: Math.round(random.between(0, 2000)) }),
+    ...(ending >= 0.3 && ending < 0.4 && { abortAfter: Math.round(random.between(0, 2000)) }),
+  };
+}
+
+/** Resolves when the operation has ended for its user. */
+function operate(plan) {
+  operations += 1;
+  const op = operations;
+  const aborter = new AbortController();
+  let held;
+  const onState = (state) => {
+    const t = now();
+    if (state.status === 'held') {
+      held = state.held;
+      return record('held', { op, token: held.fencingToken }, t);
+    }
+    record('waiting', { op, ahead: state.ahead }, t);
+  };
+  record('contend', { op, ...plan });
+
+  return new Promise((resolve) => {
+    let subscription;
+    const timers = [];
+    const ended = (how, error) => {
+      record('end', { op, how, ...(error && inWords(error)) });
+      for (const each of timers) clearTimeout(each);
+      resolve();
+    };
+    const operation$ = contender.hold$({
+      kind: plan.kind,
+      keys: plan.keys.map((key) => `${LOCKS}${key}`),
+      form: plan.form,
+      onState,
+      options: {
+        ...(plan.wait !== undefined && { wait: plan.wait }),
+        ...(plan.abortAfter !== undefined && { signal: aborter.signal }),
+      },
+      body: (given) => {
+        // The promise forms show no states.
+        if (!held) onState({ status: 'held', held: given });
+        return body$(op, plan, given).pipe(finalize(() => record('stopped', { op })));
+      },
+    });
+    subscription = operation$.subscribe({
+      // The time first: who believes that it holds after that did so then.
+      next: (s) => {
+        const t = now();
+        record('emit', { op, s, believed: held?.isHeld() === true }, t);
+      },
+      error: (error) => ended('error', error),
+      complete: () => ended('completed'),
+    });
+    if (plan.abortAfter !== undefined) {
+      timers.push(setTimeout(() => aborter.abort(new Error('aborted by its user')), plan.abortAfter));
+    }
+    if (plan.unsubscribeAfter !== undefined) {
+      timers.push(
+        setTimeout(() => {
+          if (subscription.closed) return;
+          subscription.unsubscribe();
+          ended('unsubscribed');
+        }, plan.unsubscribeAfter),
+      );
+    }
+  });
+}
+
+/** What is done under the lock: emits when it does something, writes to the register, and fails if it is to. */
+function body$(op, plan, held) {
+  const ticks$ = concat(of(0), interval(TICK).pipe(takeUntil(timer(plan.holdFor)))).pipe(map(() => now()));
+  const write$ =
+    plan.writeAfter === undefined
+      ? EMPTY
+      : timer(plan.writeAfter).pipe(
+          mergeMap(() => write(op, plan, held)),
+          ignoreElements(),
+        );
+  const end$ = plan.failsAtEnd ? throwError(() => new Error('the body failed')) : EMPTY;
+  return concat(merge(ticks$, write$), end$);
+}
+
+/** Reads the register and writes the next number: what two holders at a time would spoil. Never rejects. */
+async function write(op, { keys: [key] }, held) {
+  const t = now();
+  const register = `${REGISTERS}${key}`;
+  const within = () => ({ deadline: Date.now() + WRITE_WITHIN });
+  try {
+    const guard = contender.guard ? await contender.guard(held) : ALWAYS;
+    const { kvs } = await writer.kv.range({ key: Buffer.from(register) }, within());
+    const n = (kvs[0] ? JSON.parse(kvs[0].value.toString()).n : 0) + 1;
+    const value = JSON.stringify({ token: String(held.fencingToken), n, client: given.name, op });
+    const { succeeded } = await writer
+      .if(...guard)
+      .then(writer.put(register).value(value))
+      .options(within())
+      .commit();
+    record('write', { op, outcome: succeeded ? 'ok' : 'refused', n, since: t });
+  } catch (error) {
+    record('write', {
+      op,
+      outcome: error?.code === 'LOCK_NOT_OWNED' ? 'no guard' : 'unknown',
+      since: t,
+      ...inWords(error),
+    });
+  }
+}
+
+/** A comparison that holds: for a contender without guards. */
+const ALWAYS = [`${REGISTERS}none`, 'Create', '==', 0];
+
+/** A loop that is late sees its deadlines late: such times are told from faults of the lock. */
+const LOOK_EVERY = 50;
+const LATE = 150;
+let looked = now();
+const looking = setInterval(() => {
+  const t = now();
+  if (t - looked > LOOK_EVERY + LATE) record('stall', { from: looked });
+  looked = t;
+}, LOOK_EVERY);
+
+const SAMPLE_EVERY = 5000;
+const sampling = setInterval(() => sample('running'), SAMPLE_EVERY);
+
+function sample(phase) {
+  globalThis.gc?.();
+  const resources = {};
+  for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
+  record('sample', { phase, heap: process.memoryUsage().heapUsed, resources });
+}
+
+const verbs = {
+  /** No new operations; answers when those under way have ended. */
+  async drain() {
+    isDraining = true;
+    record('drain');
+    await Promise.all(workers);
+    record('drained');
+    process.send('drained');
+  },
+  /** Closes all. After that nothing may keep the process alive. */
+  async close() {
+    sample('idle');
+    const from = now();
+    await contender.close();
+    writer.close();
+    record('closed', { from });
+    clearInterval(looking);
+    clearInterval(sampling);
+    process.disconnect();
+    setTimeout(() => record('lingering', { resources: process.getActiveResourcesInfo() }), ENDS_WITHIN).unref();
+  },
+};
+
+/** How long it may take from the close to the end of the process by itself. */
+const ENDS_WITHIN = 3000;
+
+process.on('message', (verb) => void verbs[verb]());
+process.send('ready');

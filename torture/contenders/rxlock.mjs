@@ -1,0 +1,92 @@
+/**
+ * rxlock, in each of the forms in which it is used.
+ */
+import { EMPTY, Observable, defer, finalize, lastValueFrom, switchMap, takeWhile, tap } from 'rxjs';
+import { createLocks, usingLock, withLock } from 'rxlock';
+import { etcd3Backend } from 'rxlock/etcd3';
+import { kindsOf } from '../kinds.mjs';
+
+export function contender({ hosts, auth, ttl, owner, onEvent }) {
+  const backend = etcd3Backend({ hosts, auth });
+  const locks = createLocks(backend, { ttl, owner });
+  locks.events$.subscribe(onEvent);
+  const kinds = kindsOf(locks);
+  return {
+    kinds,
+    forms: Object.keys(FORMS),
+    hold$({ kind, keys, form, onState, options, body }) {
+      const lock = kinds.find(({ name }) => name === kind).make(locks, keys);
+      // Operators know a lock by its `lock$` alone, so that is where its states can be looked at.
+      const seen = { ...lock, lock$: (given) => lock.lock$(given).pipe(tap(onState)) };
+      return FORMS[form](seen, options, body);
+    },
+    guard: (held) => backend.guard(held),
+    close: () => locks.close(),
+  };
+}
+
+/** Each runs the body while it holds, and mirrors it. */
+const FORMS = {
+  withLock: (lock, options, body) =>
+    defer(() => {
+      let held;
+      const remembering = {
+        ...lock,
+        lock$: (given) => lock.lock$(given).pipe(tap((state) => (held = state.held))),
+      };
+      return defer(() => body(held)).pipe(withLock(remembering, options));
+    }),
+  usingLock: (lock, options, body) => usingLock(lock, body, options),
+  lock$: (lock, options, body) =>
+    lock.lock$(options).pipe(
+      switchMap((state) => {
+        if (state.status !== 'held') return EMPTY;
+        const { held } = state;
+        return whileHeld(held, body).pipe(finalize(() => held.release().catch(NOT_OURS_ANY_MORE)));
+      }),
+    ),
+  use: (lock, options, body) =>
+    promised(options, (given, emit) =>
+      lock.use((held) => lastValueFrom(whileHeld(held, body).pipe(tap(emit)), { defaultValue: undefined }), given),
+    ),
+  acquire: (lock, options, body) =>
+    promised(options, async (given, emit) => {
+      const held = await lock.acquire(given);
+      const lost = new Promise((_, reject) => {
+        held.signal.addEventListener('abort', () => reject(held.signal.reason), { once: true });
+      });
+      const inner = new AbortController();
+      held.signal.addEventListener('abort', () => inner.abort(), { once: true });
+      try {
+        await Promise.race([lost, ran(whileHeld(held, body).pipe(tap(emit)), inner.signal)]);
+      } finally {
+        await held.release().catch(NOT_OURS_ANY_MORE);
+      }
+    }),
+};
+
+/** The loss itself is told elsewhere. */
+const NOT_OURS_ANY_MORE = (error) => {
+  if (error.code !== 'LOCK_NOT_OWNED') throw error;
+};
+
+/** What a careful user of the promise forms does: look before each thing done. */
+const whileHeld = (held, body) => body(held).pipe(takeWhile(() => held.isHeld()));
+
+const ran = (source$, signal) =>
+  new Promise((resolve, reject) => {
+    const running = source$.subscribe({ error: reject, complete: resolve });
+    signal.addEventListener('abort', () => running.unsubscribe(), { once: true });
+  });
+
+/** A promise form as a stream; unsubscribing aborts. */
+const promised = (options, run) =>
+  new Observable((subscriber) => {
+    const aborter = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, aborter.signal]) : aborter.signal;
+    run({ ...options, signal }, (value) => subscriber.next(value)).then(
+      () => subscriber.complete(),
+      (error) => subscriber.error(error),
+    );
+    return () => aborter.abort();
+  });

@@ -1,0 +1,211 @@
+/**
+ * What the logs say, put together: operations, lives of clients, faults, claims and registers. Pure.
+ */
+import { LOCKS, REGISTERS } from './names.mjs';
+
+/**
+ * @typedef {{ readonly t: number, readonly type: string, readonly [field: string]: any }} LogRecord
+ */
+
+/**
+ * @typedef {object} Emission what the user of a lock was given while it was held
+ * @property {number} t when it arrived, read before `believed`
+ * @property {number} s when its source emitted it, before the lock let it through
+ * @property {boolean} believed whether the client believed that it held, asked after `t`
+ */
+
+/**
+ * @typedef {object} Operation one contention of one client
+ * @property {string} client
+ * @property {number} op
+ * @property {string} kind
+ * @property {readonly string[]} keys
+ * @property {string} form
+ * @property {number} contendedAt
+ * @property {number} [queuedAt] when it was first known to be in the queue
+ * @property {boolean} requeued its place was lost while it waited
+ * @property {number} [heldAt]
+ * @property {bigint} [token]
+ * @property {readonly Emission[]} emissions
+ * @property {number} [stoppedAt] when its body was stopped or had ended
+ * @property {number} [endedAt]
+ * @property {string} [how] completed, error, unsubscribed
+ * @property {string} [code] of the error
+ * @property {string} [reason] of the loss
+ * @property {number} ends how often it ended
+ */
+
+/**
+ * @typedef {object} Hold while the client did things under the lock
+ * @property {Operation} operation
+ * @property {string} key
+ * @property {string} kind
+ * @property {number} from its first emission
+ * @property {number} until its last emission at which it believed that it held
+ */
+
+/**
+ * @typedef {object} Claim
+ * @property {string} key in etcd
+ * @property {string} created
+ * @property {string} lease
+ * @property {number} [deletedAt] when that was first heard of
+ */
+
+/**
+ * @typedef {object} Register a write that the server accepted
+ * @property {string} key of the lock
+ * @property {number} revision
+ * @property {bigint | undefined} token
+ * @property {number} n
+ * @property {string} client
+ * @property {number} t
+ */
+
+/**
+ * @typedef {object} History
+ * @property {number} from
+ * @property {number} until
+ * @property {number} ttl
+ * @property {Operation[]} operations
+ * @property {Hold[]} holds
+ * @property {readonly (LogRecord & { client: string })[]} records of the clients, in the order of their times
+ * @property {readonly LogRecord[]} run of the harness
+ * @property {{ lane: string, name: string, target: string, from: number, until: number }[]} faults
+ * @property {{ client: string, from: number, until: number }[]} pauses times in which a client did not run
+ * @property {Map<string, number>} killed
+ * @property {Claim[]} claims
+ * @property {Register[]} registers
+ * @property {readonly number[]} commits when each revision was first heard of
+ * @property {readonly number[]} missed revisions that no observer saw
+ */
+
+/**
+ * @param {object} given
+ * @param {number} given.ttl
+ * @param {Readonly<Record<string, readonly LogRecord[]>>} given.clients
+ * @param {readonly LogRecord[]} given.run
+ * @param {readonly import('./observer.mjs').Change[]} given.changes
+ * @returns {History}
+ */
+export function historyOf({ ttl, clients, run, changes }) {
+  const records = Object.entries(clients)
+    .flatMap(([client, log]) => log.map((record) => ({ ...record, client })))
+    .sort((a, b) => a.t - b.t);
+  const all = [...run.map(({ t }) => t), ...records.map(({ t }) => t)];
+  const from = all.reduce((a, b) => Math.min(a, b), Infinity);
+  const until = all.reduce((a, b) => Math.max(a, b), -Infinity);
+  const operations = Object.entries(clients).flatMap(([client, log]) => operationsOf(client, log));
+  const revisions = new Map();
+  for (const { revision, t } of changes) revisions.set(revision, Math.min(t, revisions.get(revision) ?? Infinity));
+  return {
+    from,
+    until,
+    ttl,
+    operations,
+    holds: operations.flatMap(holdsOf),
+    records,
+    run,
+    faults: run
+      .filter(({ type }) => type === 'fault')
+      .map(({ lane, name, target, from: began, t }) => {
+        const healed = run.find((each) => each.type === 'healed' && each['from'] === began && each['name'] === name);
+        return { lane, name, target, from: began, until: healed?.t ?? t };
+      }),
+    pauses: pausesOf(run, records, until),
+    killed: new Map(run.filter(({ type }) => type === 'client-killed').map(({ client, t }) => [client, t])),
+    claims: claimsOf(changes),
+    registers: registersOf(changes),
+    commits: [...revisions.values()].sort((a, b) => a - b),
+    missed: missing([...revisions.keys()].sort((a, b) => a - b)),
+  };
+}
+
+function operationsOf(client, log) {
+  const operations = new Map();
+  for (const { t, type, op, ...fields } of log) {
+    const operation = operations.get(op);
+    if (type === 'contend') {
+      const { kind, keys, form } = fields;
+      operations.set(op, { client, op, kind, keys, form, contendedAt: t, requeued: false, emissions: [], ends: 0 });
+    } else if (type === 'requeued') {
+      // It names the key alone, so it may be any of those that wait for it.
+      for (const each of operations.values()) {
+        const waits = each.heldAt === undefined && each.endedAt === undefined;
+        if (waits && each.keys.some((key) => fields.key === `${LOCKS}${key}`)) each.requeued = true;
+      }
+    } else if (!operation) {
+      continue;
+    } else if (type === 'waiting') {
+      operation.queuedAt ??= t;
+    } else if (type === 'held') {
+      Object.assign(operation, { heldAt: t, token: fields.token === undefined ? undefined : BigInt(fields.token) });
+    } else if (type === 'emit') {
+      operation.emissions.push({ t, s: fields.s, believed: fields.believed });
+    } else if (type === 'stopped') {
+      operation.stoppedAt = t;
+    } else if (type === 'end') {
+      operation.ends += 1;
+      operation.endedAt ??= t;
+      operation.how ??= fields.how;
+      operation.code ??= fields.code;
+      operation.reason ??= fields.reason;
+    }
+  }
+  return [...operations.values()];
+}
+
+/** From the first to the last thing it did while it believed that it held: what it did in between, it did holding. */
+function holdsOf(operation) {
+  const believed = operation.emissions.filter((emission) => emission.believed);
+  if (believed.length === 0) return [];
+  const from = believed[0].t;
+  const until = believed[believed.length - 1].t;
+  return operation.keys.map((key) => ({ operation, key, kind: operation.kind, from, until }));
+}
+
+function pausesOf(run, records, end) {
+  const frozen = run
+    .filter(({ type }) => type === 'client-frozen')
+    .map(({ client, t }) => {
+      const thawed = run.find((each) => each.type === 'client-thawed' && each['client'] === client && each.t >= t);
+      return { client, from: t, until: thawed?.t ?? end };
+    });
+  const stalled = records
+    .filter(({ type }) => type === 'stall')
+    .map(({ client, from, t }) => ({ client, from, until: t }));
+  return [...frozen, ...stalled];
+}
+
+function claimsOf(changes) {
+  const claims = new Map();
+  for (const { key, type, created, lease, t } of changes) {
+    if (!key.startsWith(LOCKS) || key.includes('\0')) continue;
+    if (type === 'delete') {
+      const claim = claims.get(key)?.at(-1);
+      if (claim) claim.deletedAt ??= t;
+      continue;
+    }
+    const known = claims.get(key) ?? [];
+    claims.set(key, known);
+    if (!known.some((claim) => claim.created === created)) known.push({ key, created, lease });
+  }
+  return [...claims.values()].flat();
+}
+
+const registersOf = (changes) =>
+  changes
+    .filter(({ key, type }) => type === 'put' && key.startsWith(REGISTERS))
+    .map(({ key, value, revision, t }) => {
+      const { token, n, client } = JSON.parse(value);
+      const known = token === undefined || token === 'undefined' ? undefined : BigInt(token);
+      return { key: key.slice(REGISTERS.length), revision, token: known, n, client, t };
+    });
+
+function missing(revisions) {
+  const holes = [];
+  for (let i = 1; i < revisions.length; i += 1) {
+    for (let revision = revisions[i - 1] + 1; revision < revisions[i]; revision += 1) holes.push(revision);
+  }
+  return holes;
+}

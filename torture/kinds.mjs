@@ -1,0 +1,59 @@
+/**
+ * The kinds of lock: how each is made, and who may hold together. A kind that this build of rxlock does not have yet
+ * is left out of the run.
+ */
+
+/**
+ * @typedef {object} Kind
+ * @property {readonly string[]} keys that it contends for
+ * @property {number} weight how often it is chosen
+ * @property {string} [needs] the verb of `Locks` that makes it; without it the kind is left out
+ * @property {(locks: any, keys: readonly string[]) => any} make
+ * @property {number} [takes] how many keys one of it takes
+ * @property {boolean} [writes] whether a holder writes to the fenced register of its key
+ */
+
+export const PERMITS = 2;
+
+/** @type {Readonly<Record<string, Kind>>} */
+export const KINDS = {
+  mutex: { keys: ['m/0', 'm/1', 'm/2'], weight: 6, make: (locks, [key]) => locks.mutex(key), writes: true },
+  semaphore: {
+    keys: ['s/0'],
+    weight: 2,
+    needs: 'semaphore',
+    make: (locks, [key]) => locks.semaphore(key, PERMITS),
+  },
+  reader: { keys: ['rw/0'], weight: 2, needs: 'readLock', make: (locks, [key]) => locks.readLock(key) },
+  writer: {
+    keys: ['rw/0'],
+    weight: 1,
+    needs: 'writeLock',
+    make: (locks, [key]) => locks.writeLock(key),
+  },
+  // On the keys of the mutexes: they exclude each other.
+  all: {
+    keys: ['m/0', 'm/1', 'm/2'],
+    weight: 1,
+    needs: 'all',
+    takes: 2,
+    make: (locks, keys) => locks.all(...keys.map((key) => locks.mutex(key))),
+  },
+};
+
+/** The kinds that these locks have. */
+export const kindsOf = (locks) =>
+  Object.entries(KINDS)
+    .filter(([, { needs }]) => needs === undefined || typeof locks[needs] === 'function')
+    .map(([name, kind]) => ({ name, ...kind }));
+
+/**
+ * Whether holders of one key may hold at the same time.
+ *
+ * @param {readonly { readonly kind: string }[]} holders
+ */
+export function mayHoldTogether(holders) {
+  if (holders.length < 2) return true;
+  if (holders.every(({ kind }) => kind === 'reader')) return true;
+  return holders.every(({ kind }) => kind === 'semaphore') && holders.length <= PERMITS;
+}

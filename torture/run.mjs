@@ -1,0 +1,121 @@
+/**
+ * Locks on a real cluster, under faults, and a checker over all that was seen.
+ *
+ *   npm run torture -- --minutes 2 --seed 1            ends with 1 when a rule was violated
+ *   npm run torture -- --contender etcd3-lock          npm etcd3's own Lock, by the same rules
+ *   npm run torture -- --only 'kill leader'            these faults alone; more with --only again
+ *   npm run torture -- --check torture/runs/rxlock-1   the checker and the report over the logs of an earlier run
+ *
+ * What it does and how to read what it prints: torture/README.md.
+ */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { SingleBar } from 'cli-progress';
+import { decksFor } from './faults.mjs';
+import { openLog, readLog } from './log.mjs';
+import { report } from './report.mjs';
+import { schedule } from './schedule.mjs';
+import { torture } from './torture.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const CONTENDERS = ['rxlock', 'etcd3-lock'];
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '2' },
+    seed: { type: 'string', default: '1' },
+    contender: { type: 'string', default: 'rxlock' },
+    only: { type: 'string', multiple: true },
+    clients: { type: 'string', default: '5' },
+    workers: { type: 'string', default: '4' },
+    ttl: { type: 'string', default: '5000' },
+    check: { type: 'string' },
+  },
+});
+
+const fail = (message) => {
+  console.error(message);
+  process.exit(2);
+};
+
+if (values.check === undefined) {
+  const folder = await newRun();
+  process.exitCode = conclude(folder);
+} else {
+  process.exitCode = conclude(values.check);
+}
+
+async function newRun() {
+  const numbers = Object.fromEntries(
+    ['minutes', 'clients', 'workers', 'ttl'].map((name) => [name, Number(values[name])]),
+  );
+  for (const [name, number] of Object.entries(numbers)) if (!(number > 0)) fail(`--${name} must be a number above 0.`);
+  const { minutes, clients, workers, ttl } = numbers;
+  const { seed, contender, only } = values;
+  if (!CONTENDERS.includes(contender))
+    fail(`There is no contender "${contender}"; there are: ${CONTENDERS.join(', ')}.`);
+  const decks = decksFor(ttl);
+  const names = Object.values(decks).flatMap((deck) => deck.map(({ name }) => name));
+  const unknown = only?.find((name) => !names.includes(name));
+  if (unknown !== undefined) fail(`There is no fault "${unknown}"; there are: ${names.join(', ')}.`);
+  const chosen = Object.fromEntries(
+    Object.entries(decks)
+      .map(([lane, deck]) => [lane, deck.filter(({ name }) => only?.includes(name) ?? true)])
+      .filter(([, deck]) => deck.length > 0),
+  );
+
+  const length = minutes * 60_000;
+  const planned = schedule({ seed, length, decks: chosen });
+  const folder = join(ROOT, 'torture/runs', `${contender}-${seed}`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const record = openLog(join(folder, 'run.jsonl'));
+  record('settings', { contender, seed, minutes, clients, workers, ttl, only, planned });
+
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort(new Error(signal)));
+  const bar = new SingleBar({
+    format: '{bar} {duration_formatted} {phase}',
+    clearOnComplete: true,
+    noTTYOutput: false,
+  });
+  bar.start(length, 0, { phase: 'starting' });
+  try {
+    await torture({
+      folder,
+      contender,
+      seed,
+      clients,
+      workers,
+      ttl,
+      planned,
+      length,
+      record,
+      signal: interrupted.signal,
+      progress: (done, phase) => bar.update(done, { phase }),
+    });
+  } finally {
+    bar.stop();
+  }
+  return folder;
+}
+
+/** @returns {number} how the process is to end */
+function conclude(folder) {
+  const files = readdirSync(folder).filter((file) => /^c\d+\.\d+\.jsonl$/.test(file));
+  const {
+    text,
+    files: written,
+    violations,
+  } = report({
+    run: readLog(join(folder, 'run.jsonl')),
+    changes: readLog(join(folder, 'changes.jsonl')),
+    clients: Object.fromEntries(files.map((file) => [basename(file, '.jsonl'), readLog(join(folder, file))])),
+  });
+  for (const [name, content] of Object.entries(written)) writeFileSync(join(folder, name), content);
+  console.log(text);
+  console.log(`\nThe logs, the figures and the timeline are in ${relative(process.cwd(), folder) || folder}`);
+  return violations.length > 0 ? 1 : 0;
+}
