@@ -1,8 +1,8 @@
-/** Specs are TypeScript, turned into CommonJS by swc; types are checked by `npm run check`. */
+/** Specs are TypeScript, turned into CommonJS by swc, as are the modules of torture/; types are checked by `npm run check`. */
 export default {
   testMatch: ['<rootDir>/spec/**/*-spec.ts'],
   transform: {
-    '\\.ts$': [
+    '\\.(ts|mjs)$': [
       '@swc/jest',
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],

@@ -71,7 +71,8 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {Hold[]} holds
  * @property {readonly (LogRecord & { client: string })[]} records of the clients, in the order of their times
  * @property {readonly LogRecord[]} run of the harness
- * @property {{ lane: string, name: string, target: string, from: number, until: number }[]} faults
+ * @property {{ lane: string, name: string, target: string, from: number, madeAt: number, until: number }[]} faults those that could be made; `from` is when
+ *   that was begun
  * @property {{ client: string, from: number, until: number }[]} pauses times in which a client did not run
  * @property {Map<string, number>} killed
  * @property {Claim[]} claims
@@ -110,7 +111,7 @@ export function historyOf({ ttl, clients, run, changes }) {
       .filter(({ type }) => type === 'fault')
       .map(({ lane, name, target, from: began, t }) => {
         const healed = run.find((each) => each.type === 'healed' && each['from'] === began && each['name'] === name);
-        return { lane, name, target, from: began, until: healed?.t ?? t };
+        return { lane, name, target, from: began, madeAt: t, until: healed?.t ?? t };
       }),
     pauses: pausesOf(run, records, until),
     killed: new Map(run.filter(({ type }) => type === 'client-killed').map(({ client, t }) => [client, t])),

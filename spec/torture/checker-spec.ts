@@ -1,0 +1,278 @@
+/**
+ * A checker that finds nothing proves nothing: each rule is shown a history that breaks it, and one that nearly does.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { RULES, gapsOf, noticesOf, overlapsOf, violationsOf } from '../../torture/checker.mjs';
+import { TTL, change, held, history, operation, write } from './histories.js';
+import type { Parts } from './histories.js';
+
+const rulesBrokenBy = (parts: Parts): readonly string[] => [
+  ...new Set(violationsOf(history(parts)).map(({ rule }) => rule)),
+];
+
+const good: Parts = {
+  clients: {
+    'c1.0': [held(100, 200), held(300, 400)],
+    'c2.0': [held(210, 290, { token: 250 })],
+  },
+  changes: [write(1, 100, 1), write(2, 250, 2, 'c2.0'), write(3, 300, 3)],
+};
+
+describe('the checker', () => {
+  it('finds nothing in a good history', () => {
+    expect(violationsOf(history(good))).toEqual([]);
+  });
+
+  it('has a spec here for each of its rules', () => {
+    expect(Object.keys(RULES)).toEqual(Object.keys(BAD));
+  });
+});
+
+const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Parts])[]>> = {
+  'one holder at a time': [
+    ['two did things in overlapping times', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(199, 300)] } }],
+    [
+      'one did everything within the time of the other',
+      { clients: { 'c1.0': [held(100, 300)], 'c2.0': [held(200, 210)] } },
+    ],
+    ['both began at once', { clients: { 'c1.0': [held(100, 300)], 'c2.0': [held(100, 100, { token: 101 })] } }],
+    ['two of one process', { clients: { 'c1.0': [held(100, 200), held(150, 300)] } }],
+    [
+      'a holder that was frozen, and went on when it woke',
+      {
+        clients: {
+          'c1.0': [held(100, 9000, { emits: [100, 200, 9000] })],
+          'c2.0': [held(6000, 7000)],
+        },
+        run: [
+          { t: 300, type: 'client-frozen', client: 'c1.0' },
+          { t: 8999, type: 'client-thawed', client: 'c1.0' },
+        ],
+      },
+    ],
+    [
+      'a writer among readers',
+      { clients: { 'c1.0': [held(100, 200, { kind: 'reader' })], 'c2.0': [held(150, 160, { kind: 'writer' })] } },
+    ],
+    [
+      'more than a semaphore permits',
+      {
+        clients: {
+          'c1.0': [held(100, 200, { kind: 'semaphore' })],
+          'c2.0': [held(110, 190, { kind: 'semaphore' })],
+          'c3.0': [held(120, 180, { kind: 'semaphore' })],
+        },
+      },
+    ],
+  ],
+  'tokens grow': [
+    [
+      'a later holder has a smaller one',
+      { clients: { 'c1.0': [held(100, 200, { token: 7 })], 'c2.0': [held(300, 400, { token: 6 })] } },
+    ],
+    [
+      'two holders have the same',
+      { clients: { 'c1.0': [held(100, 200, { token: 7 })], 'c2.0': [held(300, 400, { token: 7 })] } },
+    ],
+  ],
+  'the register takes no stale token': [
+    [
+      'a write of an earlier holder comes after one of a later',
+      { changes: [write(1, 5, 1), write(2, 9, 2), write(3, 5, 3)] },
+    ],
+  ],
+  'no update is lost': [
+    [
+      'two wrote what they had computed from one reading',
+      { changes: [write(1, 5, 1), write(2, 5, 2), write(3, 9, 2)] },
+    ],
+    ['a write went away', { changes: [write(1, 5, 1), write(2, 5, 2), write(3, 9, 1)] }],
+  ],
+  'first come, first served': [
+    [
+      'who came later held first',
+      {
+        clients: {
+          'c1.0': [
+            operation({ contend: 100, waiting: 110, held: 500, emits: [500], stopped: 510, end: 510, token: 501 }),
+          ],
+          'c2.0': [held(300, 310, { contend: 120, token: 300 })],
+        },
+      },
+    ],
+  ],
+  'every operation ends': [
+    ['one waits for ever', { clients: { 'c1.0': [operation({ contend: 100, waiting: 110 })] } }],
+    ['one holds for ever', { clients: { 'c1.0': [held(100, 200, { end: undefined as never })] } }],
+  ],
+  'nobody waits for nothing': [
+    [
+      'a free lock is not given to who waits',
+      { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(60_000, 60_010, { contend: 150, waiting: 160 })] } },
+    ],
+  ],
+  'nothing after the deadline': [
+    [
+      'a value got through although the lock was not held',
+      { clients: { 'c1.0': [held(100, 200, { emits: [100, { t: 200, believed: false }] })] } },
+    ],
+  ],
+  'nothing after the end': [
+    [
+      'a value after the body was stopped',
+      { clients: { 'c1.0': [held(100, 200, { emits: [100, 150], stopped: 120 })] } },
+    ],
+    [
+      'two ends',
+      { clients: { 'c1.0': [held(100, 200, { op: 9001 }), [{ t: 210, type: 'end', op: 9001, how: 'error' }]] } },
+    ],
+    ['the end before the body was stopped', { clients: { 'c1.0': [held(100, 200, { stopped: 201 })] } }],
+  ],
+  'a loss is told before the server gives the lock away': [
+    [
+      'a running holder went on after its claim had expired',
+      {
+        clients: { 'c1.0': [held(3, 6000, { how: 'error', code: 'LOCK_LOST', reason: 'expired' })] },
+        changes: [change(3, {}), change(4, { type: 'delete', t: 5900 })],
+      },
+    ],
+  ],
+  'nothing is left on the server': [
+    [
+      'a claim',
+      {
+        run: [{ t: 1, type: 'inventory', phase: 'drained', claims: ['torture/locks/m/0/1-0'], leases: 5, watchers: 3 }],
+      },
+    ],
+    ['a lease', { run: [{ t: 1, type: 'inventory', phase: 'closed', claims: [], leases: 1, watchers: 0 }] }],
+    ['a watch', { run: [{ t: 1, type: 'inventory', phase: 'closed', claims: [], leases: 0, watchers: 1 }] }],
+  ],
+  'no process fails': [
+    ['an unhandled rejection', { clients: { 'c1.0': [[{ t: 1, type: 'unhandled', message: 'no' }]] } }],
+    ['a crash', { clients: { 'c1.0': [[{ t: 1, type: 'crash', message: 'no' }]] } }],
+    ['a warning of too many listeners', { clients: { 'c1.0': [[{ t: 1, type: 'warning', name: 'MaxListeners' }]] } }],
+    ['a death that nobody caused', { run: [{ t: 1, type: 'client-died', client: 'c1.0', code: 1, words: '' }] }],
+  ],
+  'nothing is left in the process': [
+    ['it does not end by itself', { clients: { 'c1.0': [[{ t: 1, type: 'lingering', resources: ['Timeout'] }]] } }],
+    ['it had to be killed', { run: [{ t: 1, type: 'client-closed', client: 'c1.0', clean: false }] }],
+    [
+      'its heap grows',
+      {
+        clients: {
+          'c1.0': [Array.from({ length: 12 }, (_, i) => ({ t: i, type: 'sample', heap: (10 + 5 * i) * 2 ** 20 }))],
+        },
+      },
+    ],
+  ],
+  'the observer saw all': [['a revision is missing', { changes: [write(1, 5, 1), write(3, 5, 2)] }]],
+};
+
+describe.each(Object.entries(BAD))('the rule "%s" finds', (rule, histories) => {
+  it.each(histories)('%s', (_, parts) => {
+    expect(rulesBrokenBy(parts)).toContain(rule);
+  });
+});
+
+describe('no fault of the lock', () => {
+  it.each<[title: string, parts: Parts]>([
+    [
+      'one begins right after the other ended',
+      { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(200.001, 300, { token: 201 })] } },
+    ],
+    [
+      'readers hold together',
+      { clients: { 'c1.0': [held(100, 200, { kind: 'reader' })], 'c2.0': [held(150, 160, { kind: 'reader' })] } },
+    ],
+    ['keys differ', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 160, { key: 'm/1' })] } }],
+    [
+      'a value had passed the lock when its process was put aside, and arrived when that went on',
+      {
+        clients: {
+          'c1.0': [
+            held(100, 200, { emits: [100, 200, { t: 9000, s: 201, believed: false }], stopped: 9001, end: 9001 }),
+          ],
+          'c2.0': [held(6000, 7000)],
+        },
+      },
+    ],
+    [
+      'who was overtaken had lost its place',
+      {
+        clients: {
+          'c1.0': [
+            operation({ contend: 100, waiting: 110, held: 500, emits: [500], stopped: 510, end: 510, token: 501 }),
+            [{ t: 200, type: 'requeued', key: 'torture/locks/m/0' }],
+          ],
+          'c2.0': [held(300, 310, { contend: 120, token: 300 })],
+        },
+      },
+    ],
+    [
+      'an operation that did not end died with its process',
+      {
+        clients: { 'c1.0': [operation({ contend: 100, waiting: 110 })] },
+        run: [{ t: 200, type: 'client-killed', client: 'c1.0' }],
+      },
+    ],
+    [
+      'nobody could be served while the servers were down',
+      {
+        clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(60_000, 60_010, { contend: 150, waiting: 160 })] },
+        run: [
+          { t: 300, type: 'fault', lane: 'server', name: 'restart all', target: '', from: 250 },
+          { t: 55_000, type: 'healed', lane: 'server', name: 'restart all', target: '', from: 250 },
+        ],
+      },
+    ],
+    [
+      'a process that stood still could not know that its claim had gone',
+      {
+        clients: { 'c1.0': [held(3, 6000, { emits: [3, 100], how: 'error', code: 'LOCK_LOST', reason: 'expired' })] },
+        run: [
+          { t: 200, type: 'client-frozen', client: 'c1.0' },
+          { t: 5999, type: 'client-thawed', client: 'c1.0' },
+        ],
+        changes: [change(3, {}), change(4, { type: 'delete', t: 5200 })],
+      },
+    ],
+    [
+      'the leases of clients that still run',
+      { run: [{ t: 1, type: 'inventory', phase: 'drained', claims: [], leases: 5, watchers: 3 }] },
+    ],
+  ])('when %s', (_, parts) => {
+    expect(rulesBrokenBy(parts)).toEqual([]);
+  });
+});
+
+describe('what is measured', () => {
+  it('double holding lasts as long as both did things', () => {
+    const overlaps = overlapsOf(
+      history({ clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 300)], 'c3.0': [held(180, 250)] } }),
+    );
+    expect(overlaps.reduce((sum, { from, until }) => sum + until - from, 0)).toBe(100);
+  });
+
+  it('a gap is calm from the end of its last fault on', () => {
+    const gaps = gapsOf(
+      history({
+        clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(1000, 1010, { contend: 150 })] },
+        run: [
+          { t: 300, type: 'fault', lane: 'server', name: 'kill node', target: 'm1', from: 300 },
+          { t: 700, type: 'healed', lane: 'server', name: 'kill node', target: 'm1', from: 300 },
+        ],
+      }),
+    );
+    expect(gaps).toContainEqual({ key: 'm/0', from: 200, until: 1000, calm: 300 });
+  });
+
+  it('how early a loss was told counts from the stop of the body to the deletion of the claim', () => {
+    const [notice] = noticesOf(
+      history({
+        clients: { 'c1.0': [held(3, TTL - 500, { how: 'error', code: 'LOCK_LOST', reason: 'expired' })] },
+        changes: [change(3, {}), change(4, { type: 'delete', t: TTL + 100 })],
+      }),
+    );
+    expect(notice?.early).toBe(600);
+  });
+});

@@ -1,0 +1,149 @@
+/**
+ * The figures of a run. Pure.
+ */
+import { gapsOf, noticesOf, overlapsOf } from './checker.mjs';
+
+/** For so long the last commits of a leader that fell are still being told of; no successor is elected that soon. */
+const STILL_TOLD = 500;
+
+/** Further apart, no two operations can overtake each other. */
+const TOO_FAR = 15_000;
+
+/**
+ * @param {import('./history.mjs').History} history
+ * @returns {Record<string, string>}
+ */
+export function figuresOf(history) {
+  const { operations, records, run, faults, registers, commits } = history;
+  const held = operations.filter(({ heldAt }) => heldAt !== undefined);
+  const writes = countsOf(
+    records.filter(({ type }) => type === 'write'),
+    ({ outcome }) => outcome,
+  );
+  const losses = operations.filter(({ code }) => code === 'LOCK_LOST');
+  const gaps = gapsOf(history).map(({ from, until }) => until - from);
+  const overlapping = overlapsOf(history).map(({ from, until }) => until - from);
+  const notices = noticesOf(history)
+    .filter(({ paused }) => !paused)
+    .map(({ early }) => early);
+  const harness = run.find(({ type }) => type === 'harness');
+  const stalls = records.filter(({ type }) => type === 'stall').map(({ t, from }) => t - from);
+  const ambiguous = operations.flatMap(({ emissions }) => emissions.filter(({ believed }) => !believed)).length;
+
+  return {
+    operations: `${operations.length}, of which ${held.length} held`,
+    'operations by kind': inWords(countsOf(operations, ({ kind }) => kind)),
+    'operations by form': inWords(countsOf(operations, ({ form }) => form)),
+    'operations by ending': inWords(countsOf(operations, endingOf)),
+    'faults by kind': inWords(countsOf(faults, ({ name }) => name)),
+    'faults that could not be made': String(run.filter(({ type }) => type === 'fault-failed').length),
+    losses: `${losses.length} (${inWords(countsOf(losses, ({ reason }) => reason ?? 'unknown')) || 'none'})`,
+    'places lost while waiting': String(records.filter(({ type }) => type === 'requeued').length),
+    'double holding': `${milliseconds(sum(overlapping))} in ${overlapping.length} stretches`,
+    'values let through and late, the process having stood still in between': String(ambiguous),
+    'writes to the registers': inWords(writes) || 'none',
+    'writes in the registers': String(registers.length),
+    'body stopped before the server deleted the claim, at a loss by expiry': spread(notices),
+    'longest time in which nobody held while somebody waited': milliseconds(Math.max(0, ...gaps)),
+    "hand-over after a holder's death": spread(handOversOf(history)),
+    'first commit after a leader was killed': spread(recoveriesOf(faults, commits, 'kill leader')),
+    'longest time without a commit': milliseconds(Math.max(0, ...commits.slice(1).map((t, i) => t - commits[i]))),
+    'first come, first served: pairs compared': String(comparedOf(held)),
+    'heap at the end, of each client': heapsOf(records),
+    'stalls of client processes': `${stalls.length}, longest ${milliseconds(Math.max(0, ...stalls))}`,
+    'slowest turn of the harness itself': milliseconds(harness?.['slowest'] ?? 0),
+  };
+}
+
+/**
+ * From the death of a process that held to the next hold of that key by another one, where somebody waited.
+ *
+ * @param {import('./history.mjs').History} history
+ * @returns {number[]}
+ */
+export function handOversOf({ holds, operations, killed }) {
+  return [...killed].flatMap(([client, t]) => {
+    const orphans = operations.filter(
+      (operation) => operation.client === client && operation.heldAt !== undefined && operation.endedAt === undefined,
+    );
+    return orphans.flatMap(({ keys: [key], stoppedAt }) => {
+      // Its body was done: its release may have been under way.
+      if (stoppedAt !== undefined) return [];
+      const isAwaited = operations.some(
+        (other) =>
+          other.client !== client &&
+          other.keys.includes(key) &&
+          other.contendedAt < t &&
+          (other.heldAt ?? other.endedAt ?? Infinity) > t,
+      );
+      const next = holds.filter((hold) => hold.key === key && hold.from > t).sort((a, b) => a.from - b.from)[0];
+      return isAwaited && next ? [next.from - t] : [];
+    });
+  });
+}
+
+/**
+ * @param {import('./history.mjs').History['faults']} faults
+ * @param {readonly number[]} commits in order
+ * @param {string} name of the fault
+ */
+export function recoveriesOf(faults, commits, name) {
+  return faults
+    .filter((fault) => fault.name === name)
+    .flatMap(({ madeAt }) => {
+      const first = commits.find((t) => t > madeAt + STILL_TOLD);
+      return first === undefined ? [] : [first - madeAt];
+    });
+}
+
+/** How many pairs the rule of order had something to say about. */
+const comparedOf = (held) =>
+  held.reduce(
+    (count, late) =>
+      count +
+      held.filter(
+        ({ keys: [key], queuedAt, requeued }) =>
+          key === late.keys[0] &&
+          queuedAt !== undefined &&
+          !requeued &&
+          queuedAt < late.contendedAt &&
+          late.contendedAt - queuedAt < TOO_FAR,
+      ).length,
+    0,
+  );
+
+const endingOf = ({ how, code, heldAt }) => {
+  if (how === undefined) return 'died with its process';
+  if (how !== 'error') return how;
+  return code ?? (heldAt === undefined ? 'aborted' : 'body failed or aborted');
+};
+
+function heapsOf(records) {
+  const last = new Map();
+  for (const { type, client, heap } of records) if (type === 'sample') last.set(client, heap);
+  const heaps = [...last.values()].map((heap) => heap / 2 ** 20);
+  return heaps.length === 0 ? 'none' : `${Math.min(...heaps).toFixed(1)} to ${Math.max(...heaps).toFixed(1)} MB`;
+}
+
+function countsOf(list, nameOf) {
+  const counts = {};
+  for (const item of list) counts[nameOf(item)] = (counts[nameOf(item)] ?? 0) + 1;
+  return counts;
+}
+
+const inWords = (counts) =>
+  Object.entries(counts)
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
+
+const sum = (list) => list.reduce((total, each) => total + each, 0);
+
+const milliseconds = (ms) => `${Math.round(ms).toLocaleString('en')} ms`;
+
+function spread(list) {
+  if (list.length === 0) return 'did not occur';
+  const sorted = [...list].sort((a, b) => a - b);
+  const at = (part) => milliseconds(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]);
+  return `${list.length} times: least ${at(0)}, p50 ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)}`;
+}
