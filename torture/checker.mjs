@@ -1,8 +1,9 @@
 /**
  * The rules, each a pure function from a history to what violates it.
  */
+import { grouped } from './grouped.mjs';
 import { mayHoldTogether } from './kinds.mjs';
-import { LOCKS } from './names.mjs';
+import { claimId, lockOf } from './history.mjs';
 
 /**
  * @typedef {import('./history.mjs').History} History
@@ -18,6 +19,9 @@ import { LOCKS } from './names.mjs';
  * @property {string} [key]
  */
 
+/** A claim that is gone before its time is noticed by its holder's watch, else by an audit once in so many ttl. */
+const NOTICED_IN_TTLS = 2;
+
 /** Between a source and its consumer lies nothing but the lock: more than that, and the process was put aside there. */
 const SAME_INSTANT = 50;
 
@@ -27,12 +31,14 @@ const ELECTION = 3000;
 /** @type {Readonly<Record<string, (history: History) => Violation[]>>} */
 export const RULES = {
   'one holder at a time': (history) =>
-    overlapsOf(history).map(({ key, from, until, holds }) => ({
-      rule: 'one holder at a time',
-      key,
-      t: from,
-      message: `${holds.map(named).join(' and ')} held ${key} together for ${(until - from).toFixed(1)} ms`,
-    })),
+    overlapsOf(history)
+      .filter(({ isByHand }) => !isByHand)
+      .map(({ key, from, until, holds }) => ({
+        rule: 'one holder at a time',
+        key,
+        t: from,
+        message: `${holds.map(named).join(' and ')} held ${key} together for ${(until - from).toFixed(1)} ms`,
+      })),
 
   'tokens grow': ({ operations }) =>
     [...grouped(operations.filter(isExclusive).filter(wasHeld), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
@@ -207,12 +213,25 @@ export const violationsOf = (history) =>
     .sort((a, b) => a.t - b.t);
 
 /**
- * The stretches of time in which holders of one key held that may not hold together.
+ * The stretches of time in which holders of one key held that may not hold together. `isByHand`: all but one of them had
+ * had their claims deleted by hand, and not for long, so that they could not have been told.
  *
- * @param {Pick<History, 'holds'>} history
- * @returns {{ key: string, from: number, until: number, holds: Hold[] }[]}
+ * @param {Pick<History, 'holds' | 'takenAway' | 'ttl'>} history
+ * @returns {{ key: string, from: number, until: number, holds: Hold[], isByHand: boolean }[]}
  */
-export function overlapsOf({ holds }) {
+export function overlapsOf({ holds, takenAway, ttl }) {
+  const wasTaken = ({ key, operation: { token } }, until) => {
+    const at = takenAway.get(claimId(token, key));
+    return at !== undefined && until - at < NOTICED_IN_TTLS * ttl;
+  };
+  const judged = (overlap) => ({
+    ...overlap,
+    isByHand: mayHoldTogether(overlap.holds.filter((hold) => !wasTaken(hold, overlap.until))),
+  });
+  return stretchesOf(holds).map(judged);
+}
+
+function stretchesOf(holds) {
   return [...grouped(holds, ({ key }) => key)].flatMap(([key, onKey]) => {
     const overlaps = [];
     const edges = onKey
@@ -297,12 +316,11 @@ function calmOf(faults, from, until) {
  * @param {Pick<History, 'operations' | 'claims' | 'pauses'>} history
  */
 export function noticesOf({ operations, claims, pauses }) {
-  const deletions = new Map(claims.map((claim) => [`${claim.created} ${lockOf(claim.key)}`, claim.deletedAt]));
+  const deletions = deletionsOf(claims);
   return operations
     .filter(({ code, reason, stoppedAt }) => code === 'LOCK_LOST' && reason === 'expired' && stoppedAt !== undefined)
     .flatMap((operation) => {
-      const name = `${LOCKS}${operation.keys[0]}`;
-      const deletedAt = deletions.get(`${operation.token} ${name}`);
+      const deletedAt = deletions.get(claimId(operation.token, operation.keys[0]));
       if (deletedAt === undefined || operation.stoppedAt === undefined) return [];
       const { client, heldAt = 0, stoppedAt } = operation;
       const paused = pauses.some((pause) => pause.client === client && pause.from < stoppedAt && pause.until > heldAt);
@@ -310,8 +328,9 @@ export function noticesOf({ operations, claims, pauses }) {
     });
 }
 
-/** The name of the lock that a claim is of: npm etcd3 puts the bare name, all others something below it. */
-const lockOf = (key) => (key.slice(LOCKS.length).split('/').length > 2 ? key.slice(0, key.lastIndexOf('/')) : key);
+/** When the servers deleted each claim. */
+export const deletionsOf = (claims) =>
+  new Map(claims.map(({ created, key, deletedAt }) => [claimId(created, lockOf(key)), deletedAt]));
 
 /** The smallest heaps of a client in the first and the last third of its life, after it has warmed up. */
 function heapsOf(records) {
@@ -354,13 +373,3 @@ const writesOf = (registers, objection) =>
   );
 
 const pairs = (list) => list.slice(1).map((after, i) => [list[i], after]);
-
-function grouped(list, keyOf) {
-  const groups = new Map();
-  for (const item of list) {
-    const key = keyOf(item);
-    if (!groups.has(key)) groups.set(key, []);
-    groups.get(key).push(item);
-  }
-  return groups;
-}

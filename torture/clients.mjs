@@ -18,7 +18,6 @@ const CLIENT = fileURLToPath(new URL('client.mjs', import.meta.url));
 export function createClients({ folder, slots, setup, record }) {
   const running = new Map();
   const incarnations = new Map();
-  const logs = [];
 
   const start = async (slot) => {
     const number = incarnations.get(slot) ?? 0;
@@ -29,7 +28,6 @@ export function createClients({ folder, slots, setup, record }) {
       execArgv: ['--expose-gc'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    logs.push(log);
     let words = '';
     child.stderr.on('data', (chunk) => (words = `${words}${chunk}`.slice(-2000)));
     const client = { name, slot, child, isFrozen: false, isExpected: false, exited: once(child, 'exit') };
@@ -44,10 +42,17 @@ export function createClients({ folder, slots, setup, record }) {
     return client;
   };
 
+  const killAll = () => {
+    for (const client of running.values()) {
+      client.isExpected = true;
+      signal(client, 'SIGKILL');
+    }
+  };
+  process.once('exit', killAll);
+
   const signal = (client, name) => client.child.kill(name);
 
   return {
-    logs,
     start: () => Promise.all(slots.map(start)),
     restart: start,
     running: () => slots.map((slot) => running.get(slot)).filter((client) => client !== undefined),
@@ -83,12 +88,7 @@ export function createClients({ folder, slots, setup, record }) {
       await client.exited;
       return false;
     },
-    killAll() {
-      for (const client of running.values()) {
-        client.isExpected = true;
-        signal(client, 'SIGKILL');
-      }
-    },
+    killAll,
   };
 }
 

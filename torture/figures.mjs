@@ -1,7 +1,9 @@
 /**
  * The figures of a run. Pure.
  */
-import { gapsOf, noticesOf, overlapsOf } from './checker.mjs';
+import { deletionsOf, gapsOf, noticesOf, overlapsOf } from './checker.mjs';
+import { grouped } from './grouped.mjs';
+import { claimId } from './history.mjs';
 
 /** For so long the last commits of a leader that fell are still being told of; no successor is elected that soon. */
 const STILL_TOLD = 500;
@@ -22,7 +24,10 @@ export function figuresOf(history) {
   );
   const losses = operations.filter(({ code }) => code === 'LOCK_LOST');
   const gaps = gapsOf(history).map(({ from, until }) => until - from);
-  const overlapping = overlapsOf(history).map(({ from, until }) => until - from);
+  const overlaps = overlapsOf(history);
+  const lasting = (list) =>
+    `${milliseconds(sum(list.map(({ from, until }) => until - from)))} in ${list.length} stretches`;
+  const handOvers = handOversOf(history);
   const notices = noticesOf(history)
     .filter(({ paused }) => !paused)
     .map(({ early }) => early);
@@ -39,13 +44,18 @@ export function figuresOf(history) {
     'faults that could not be made': String(run.filter(({ type }) => type === 'fault-failed').length),
     losses: `${losses.length} (${inWords(countsOf(losses, ({ reason }) => reason ?? 'unknown')) || 'none'})`,
     'places lost while waiting': String(records.filter(({ type }) => type === 'requeued').length),
-    'double holding': `${milliseconds(sum(overlapping))} in ${overlapping.length} stretches`,
+    'double holding': lasting(overlaps.filter(({ isByHand }) => !isByHand)),
+    'double holding after a claim was deleted by hand': lasting(overlaps.filter(({ isByHand }) => isByHand)),
+    'from such a deletion to the stop of the body': spread(takingsOf(history)),
     'values let through and late, the process having stood still in between': String(ambiguous),
     'writes to the registers': inWords(writes) || 'none',
     'writes in the registers': String(registers.length),
     'body stopped before the server deleted the claim, at a loss by expiry': spread(notices),
     'longest time in which nobody held while somebody waited': milliseconds(Math.max(0, ...gaps)),
-    "hand-over after a holder's death": spread(handOversOf(history)),
+    "from a holder's death to the next hold": spread(handOvers.map(({ afterDeath }) => afterDeath)),
+    '… of that, from the deletion of its claim by the server': spread(
+      handOvers.flatMap(({ afterDeletion }) => afterDeletion),
+    ),
     'first commit after a leader was killed': spread(recoveriesOf(faults, commits, 'kill leader')),
     'longest time without a commit': milliseconds(Math.max(0, ...commits.slice(1).map((t, i) => t - commits[i]))),
     'first come, first served: pairs compared': String(comparedOf(held)),
@@ -56,31 +66,34 @@ export function figuresOf(history) {
 }
 
 /**
- * From the death of a process that held to the next hold of that key by another one, where somebody waited.
+ * From the death of a process that held to the next hold of that key by another one, where somebody waited. The first
+ * part of it is the server's, which lets the lease run out; the second one is the client's.
  *
  * @param {import('./history.mjs').History} history
- * @returns {number[]}
+ * @returns {{ afterDeath: number, afterDeletion: number[] }[]}
  */
-export function handOversOf({ holds, operations, killed }) {
+export function handOversOf({ holds, operations, killed, claims }) {
+  const deletions = deletionsOf(claims);
   return [...killed].flatMap(([client, t]) => {
     const orphans = operations.filter(
-      (operation) => operation.client === client && operation.heldAt !== undefined && operation.endedAt === undefined,
+      // One whose body was done had its release under way, perhaps.
+      (each) => each.client === client && each.heldAt !== undefined && each.stoppedAt === undefined,
     );
-    return orphans.flatMap(({ keys: [key], stoppedAt }) => {
-      // Its body was done: its release may have been under way.
-      if (stoppedAt !== undefined) return [];
-      const isAwaited = operations.some(
-        (other) =>
-          other.client !== client &&
-          other.keys.includes(key) &&
-          other.contendedAt < t &&
-          (other.heldAt ?? other.endedAt ?? Infinity) > t,
-      );
+    return orphans.flatMap(({ keys: [key], token }) => {
       const next = holds.filter((hold) => hold.key === key && hold.from > t).sort((a, b) => a.from - b.from)[0];
-      return isAwaited && next ? [next.from - t] : [];
+      if (!next || next.operation.contendedAt > t) return [];
+      const deletedAt = deletions.get(claimId(token, key));
+      return [{ afterDeath: next.from - t, afterDeletion: deletedAt === undefined ? [] : [next.from - deletedAt] }];
     });
   });
 }
+
+/** How long holders went on whose claims were taken away by hand. */
+const takingsOf = ({ operations, takenAway }) =>
+  operations.flatMap(({ token, keys: [key], code, stoppedAt }) => {
+    const at = takenAway.get(claimId(token, key));
+    return at === undefined || stoppedAt === undefined || code !== 'LOCK_LOST' ? [] : [stoppedAt - at];
+  });
 
 /**
  * @param {import('./history.mjs').History['faults']} faults
@@ -96,19 +109,20 @@ export function recoveriesOf(faults, commits, name) {
     });
 }
 
-/** How many pairs the rule of order had something to say about. */
+/** How many pairs the rule of order had something to say about: those that waited at the same time, or nearly. */
 const comparedOf = (held) =>
-  held.reduce(
-    (count, late) =>
+  [...grouped(held, ({ keys: [key] }) => key).values()].reduce(
+    (count, onKey) =>
       count +
-      held.filter(
-        ({ keys: [key], queuedAt, requeued }) =>
-          key === late.keys[0] &&
-          queuedAt !== undefined &&
-          !requeued &&
-          queuedAt < late.contendedAt &&
-          late.contendedAt - queuedAt < TOO_FAR,
-      ).length,
+      onKey.reduce(
+        (more, late) =>
+          more +
+          onKey.filter(
+            ({ queuedAt = Infinity, requeued }) =>
+              !requeued && queuedAt < late.contendedAt && late.contendedAt - queuedAt < TOO_FAR,
+          ).length,
+        0,
+      ),
     0,
   );
 

@@ -76,6 +76,8 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {{ client: string, from: number, until: number }[]} pauses times in which a client did not run
  * @property {Map<string, number>} killed
  * @property {Claim[]} claims
+ * @property {Map<string, number>} takenAway when a claim, known by its token and its lock, was deleted by hand or its
+ *   lease revoked: before its time, so that its holder can only be told afterwards
  * @property {Register[]} registers
  * @property {readonly number[]} commits when each revision was first heard of
  * @property {readonly number[]} missed revisions that no observer saw
@@ -96,6 +98,7 @@ export function historyOf({ ttl, clients, run, changes }) {
   const all = [...run.map(({ t }) => t), ...records.map(({ t }) => t)];
   const from = all.reduce((a, b) => Math.min(a, b), Infinity);
   const until = all.reduce((a, b) => Math.max(a, b), -Infinity);
+  const claims = claimsOf(changes);
   const operations = Object.entries(clients).flatMap(([client, log]) => operationsOf(client, log));
   const revisions = new Map();
   for (const { revision, t } of changes) revisions.set(revision, Math.min(t, revisions.get(revision) ?? Infinity));
@@ -115,7 +118,8 @@ export function historyOf({ ttl, clients, run, changes }) {
       }),
     pauses: pausesOf(run, records, until),
     killed: new Map(run.filter(({ type }) => type === 'client-killed').map(({ client, t }) => [client, t])),
-    claims: claimsOf(changes),
+    claims,
+    takenAway: takenAwayOf(run, claims),
     registers: registersOf(changes),
     commits: [...revisions.values()].sort((a, b) => a - b),
     missed: missing([...revisions.keys()].sort((a, b) => a - b)),
@@ -192,6 +196,33 @@ function claimsOf(changes) {
     if (!known.some((claim) => claim.created === created)) known.push({ key, created, lease });
   }
   return [...claims.values()].flat();
+}
+
+const BY_HAND = ['delete claim', 'revoke lease'];
+
+function takenAwayOf(run, claims) {
+  const taken = new Map();
+  for (const { type, name, target, from } of run) {
+    if (type !== 'fault' || !BY_HAND.includes(name)) continue;
+    const lease = claims.findLast(({ key, deletedAt = Infinity }) => key === target && deletedAt > from)?.lease;
+    for (const claim of claims) {
+      if (claim.key === target || (name === 'revoke lease' && claim.lease === lease)) {
+        const { deletedAt } = claim;
+        if (deletedAt !== undefined && deletedAt > from)
+          taken.set(claimId(claim.created, lockOf(claim.key)), deletedAt);
+      }
+    }
+  }
+  return taken;
+}
+
+/** What a holder and the server both know a claim by. */
+export const claimId = (token, key) => `${key} ${token}`;
+
+/** The lock that a claim is of: npm etcd3 puts the bare name, all others something below it. */
+export function lockOf(key) {
+  const name = key.slice(LOCKS.length);
+  return name.split('/').length > 2 ? name.slice(0, name.lastIndexOf('/')) : name;
 }
 
 const registersOf = (changes) =>

@@ -40,11 +40,15 @@ const fail = (message) => {
   process.exit(2);
 };
 
-if (values.check === undefined) {
-  const folder = await newRun();
-  process.exitCode = conclude(folder);
-} else {
-  process.exitCode = conclude(values.check);
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort(new Error(signal)));
+
+try {
+  process.exitCode = conclude(values.check ?? (await newRun()));
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error;
+  console.error(`Ended early by ${interrupted.signal.reason.message}; everything that was started is stopped.`);
+  process.exitCode = 130;
 }
 
 async function newRun() {
@@ -74,8 +78,6 @@ async function newRun() {
   const record = openLog(join(folder, 'run.jsonl'));
   record('settings', { contender, seed, minutes, clients, workers, ttl, only, planned });
 
-  const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort(new Error(signal)));
   const bar = new SingleBar({
     format: '{bar} {duration_formatted} {phase}',
     clearOnComplete: true,

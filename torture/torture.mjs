@@ -51,10 +51,12 @@ export async function torture({ folder, planned, length, record, signal, progres
     clearInterval(ticking);
     await arena.heal();
     record('healed-all');
+    signal.throwIfAborted();
 
     progress(length, 'recovering');
     // The claims of the dead live for a ttl; a leader that is elected meanwhile grants them another.
     await sleep(2 * ttl + 2000, signal);
+    signal.throwIfAborted();
     progress(length, 'draining');
     const clients = arena.clients.running();
     record('draining');
@@ -82,7 +84,6 @@ export async function torture({ folder, planned, length, record, signal, progres
     delays.disable();
     await arena.close();
   }
-  signal.throwIfAborted();
 }
 
 /** Until the observer knows all that the servers do. */

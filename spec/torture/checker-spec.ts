@@ -51,6 +51,16 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
       },
     ],
     [
+      'a holder that goes on long after its claim was deleted by hand',
+      {
+        clients: { 'c1.0': [held(3, 30_000)], 'c2.0': [held(220, 29_000, { token: 4 })] },
+        run: [
+          { t: 200, type: 'fault', lane: 'client', name: 'delete claim', target: 'torture/locks/m/0/1-0', from: 190 },
+        ],
+        changes: [change(3, {}), change(4, { key: 'torture/locks/m/0/2-0' }), change(5, { type: 'delete', t: 205 })],
+      },
+    ],
+    [
       'a writer among readers',
       { clients: { 'c1.0': [held(100, 200, { kind: 'reader' })], 'c2.0': [held(150, 160, { kind: 'writer' })] } },
     ],
@@ -183,6 +193,19 @@ describe('no fault of the lock', () => {
     [
       'readers hold together',
       { clients: { 'c1.0': [held(100, 200, { kind: 'reader' })], 'c2.0': [held(150, 160, { kind: 'reader' })] } },
+    ],
+    [
+      'a claim was deleted by hand, and its holder told of it a moment later',
+      {
+        clients: {
+          'c1.0': [held(3, 250, { how: 'error', code: 'LOCK_LOST', reason: 'deleted' })],
+          'c2.0': [held(220, 300, { token: 4 })],
+        },
+        run: [
+          { t: 200, type: 'fault', lane: 'client', name: 'delete claim', target: 'torture/locks/m/0/1-0', from: 190 },
+        ],
+        changes: [change(3, {}), change(4, { key: 'torture/locks/m/0/2-0' }), change(5, { type: 'delete', t: 205 })],
+      },
     ],
     ['keys differ', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 160, { key: 'm/1' })] } }],
     [
