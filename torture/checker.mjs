@@ -25,6 +25,9 @@ const NOTICED_IN_TTLS = 2;
 /** Between a source and its consumer lies nothing but the lock: more than that, and the process was put aside there. */
 const SAME_INSTANT = 50;
 
+/** The codes of what can go wrong for who contends or holds; its own abort and the error of its body are planned. */
+const PROMISED = ['ALREADY_LOCKED', 'LOCK_TIMEOUT', 'LOCK_LOST', 'BACKEND'];
+
 /** An election, and some. */
 const ELECTION = 3000;
 
@@ -143,6 +146,16 @@ export const RULES = {
         key: operation.keys[0],
         t: operation.stoppedAt,
         message: `${named({ operation })} went on for ${Math.round(-early)} ms after its claim was gone, though its process ran`,
+      })),
+
+  'an error is one of those that are promised': ({ operations }) =>
+    operations
+      .filter(({ how, code, isPlanned }) => how === 'error' && !isPlanned && !PROMISED.includes(code))
+      .map((operation) => ({
+        rule: 'an error is one of those that are promised',
+        key: operation.keys[0],
+        t: operation.endedAt,
+        message: `${named({ operation })} (${operation.form}) ended with ${operation.code ?? 'no code'}: ${operation.message}`,
       })),
 
   'nothing is left on the server': ({ run }) =>
@@ -352,7 +365,7 @@ function heapsOf(records) {
 const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(1);
 
 /** One at a time, so one token after the other. */
-const isExclusive = ({ kind }) => kind === 'mutex' || kind === 'writer';
+const isExclusive = ({ kind }) => kind === 'mutex' || kind === 'long mutex' || kind === 'writer';
 
 const wasHeld = ({ heldAt, token }) => heldAt !== undefined && token !== undefined;
 

@@ -29,6 +29,10 @@ import { transparent } from './policy.mjs';
 const given = JSON.parse(process.argv[2] ?? '{}');
 const record = openLog(given.log);
 
+/** What an operation may be chosen to end with. */
+const ABORTED = 'aborted by its user';
+const FAILED = 'the body failed';
+
 const inWords = (error) => ({ code: error?.code, reason: error?.reason, message: String(error?.message ?? error) });
 process.on('unhandledRejection', (error) => record('unhandled', { ...inWords(error), stack: String(error?.stack) }));
 process.on('uncaughtException', (error) => {
@@ -60,35 +64,51 @@ const TICK = 50;
 let isDraining = false;
 let operations = 0;
 
-const workers = Array.from({ length: given.workers }, (_, number) => work(createRandom(`${given.seed}/${number}`)));
+const workers = Array.from({ length: given.workers }, (_, number) =>
+  work(createRandom(`${given.seed}/${number}`), number === 0),
+);
 
-async function work(random) {
+/** The first one holds for long: faults are to meet holders. The others make the numbers. */
+async function work(random, isLong) {
   while (!isDraining) {
-    await pause(random.between(0, 150));
-    if (!isDraining) await operate(planned(random));
+    await pause(random.between(0, 100));
+    if (!isDraining) await operate(planned(random, isLong));
   }
 }
 
+const SHORT = [
+  [0.85, 0, 20],
+  [0.97, 20, 100],
+  [0.998, 100, 500],
+  [1, 500, 2500],
+];
+const LONG = [
+  [0.5, 0, 1000],
+  [0.8, 1000, given.ttl],
+  [1, given.ttl, 3 * given.ttl],
+];
+
+/** How long a hold is: of each row its share, up to which the choice falls there, and its bounds. */
+function lengthOf(rows, random) {
+  const choice = random.next();
+  const [, low, high] = rows.find(([share]) => choice < share);
+  return Math.round(random.between(low, high));
+}
+
 /** What one operation is to do, chosen before it begins. */
-function planned(random) {
-  const weighted = contender.kinds.flatMap((kind) => Array.from({ length: kind.weight }, () => kind));
+function planned(random, isLong) {
+  const weighted = contender.kinds
+    .filter((kind) => (kind.isLong ?? false) === isLong)
+    .flatMap((kind) => Array.from({ length: kind.weight }, () => kind));
   const { name: kind, keys, takes = 1, writes = false } = random.pick(weighted);
-  const length = random.next();
   const ending = random.next();
   return {
     kind,
     keys: random.shuffled(keys).slice(0, takes),
     form: random.pick(contender.forms),
-    holdFor: Math.round(
-      length < 0.75
-        ? random.between(0, 40)
-        : length < 0.95
-          ? random.between(100, 500)
-          : length < 0.99
-            ? random.between(1000, 2500)
-            : 1.3 * given.ttl,
-    ),
-    writeAfter: writes && random.chance(0.7) ? Math.round(random.between(0, 60)) : undefined,
+    holdFor: lengthOf(isLong ? LONG : SHORT, random),
+    writeAfter:
+      writes && random.chance(isLong ? 1 : 0.3) ? Math.round(random.between(0, isLong ? 2000 : 20)) : undefined,
     failsAtEnd: random.chance(0.05),
     ...(ending < 0.15 && { wait: Math.round(random.between(300, 3000)) }),
     ...(ending >= 0.15 && ending < 0.2 && { wait: 0 }),
@@ -117,7 +137,11 @@ function operate(plan) {
     let subscription;
     const timers = [];
     const ended = (how, error) => {
-      record('end', { op, how, ...(error && inWords(error)) });
+      record('end', {
+        op,
+        how,
+        ...(error && { ...inWords(error), isPlanned: [ABORTED, FAILED].includes(error.message) }),
+      });
       for (const each of timers) clearTimeout(each);
       resolve();
     };
@@ -146,7 +170,7 @@ function operate(plan) {
       complete: () => ended('completed'),
     });
     if (plan.abortAfter !== undefined) {
-      timers.push(setTimeout(() => aborter.abort(new Error('aborted by its user')), plan.abortAfter));
+      timers.push(setTimeout(() => aborter.abort(new Error(ABORTED)), plan.abortAfter));
     }
     if (plan.unsubscribeAfter !== undefined) {
       timers.push(
@@ -170,7 +194,7 @@ function body$(op, plan, held) {
           mergeMap(() => write(op, plan, held)),
           ignoreElements(),
         );
-  const end$ = plan.failsAtEnd ? throwError(() => new Error('the body failed')) : EMPTY;
+  const end$ = plan.failsAtEnd ? throwError(() => new Error(FAILED)) : EMPTY;
   return concat(merge(ticks$, write$), end$);
 }
 

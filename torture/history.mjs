@@ -32,6 +32,8 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {string} [how] completed, error, unsubscribed
  * @property {string} [code] of the error
  * @property {string} [reason] of the loss
+ * @property {string} [message] of the error
+ * @property {boolean} [isPlanned] whether the operation was chosen to end with that error
  * @property {number} ends how often it ended
  */
 
@@ -155,6 +157,8 @@ function operationsOf(client, log) {
       operation.how ??= fields.how;
       operation.code ??= fields.code;
       operation.reason ??= fields.reason;
+      operation.message ??= fields.message;
+      operation.isPlanned ??= fields.isPlanned;
     }
   }
   return [...operations.values()];

@@ -11,13 +11,26 @@
  * @property {(locks: any, keys: readonly string[]) => any} make
  * @property {number} [takes] how many keys one of it takes
  * @property {boolean} [writes] whether a holder writes to the fenced register of its key
+ * @property {boolean} [isLong] for those who hold for long, up to three ttl
  */
 
 export const PERMITS = 2;
 
 /** @type {Readonly<Record<string, Kind>>} */
 export const KINDS = {
-  mutex: { keys: ['m/0', 'm/1', 'm/2'], weight: 6, make: (locks, [key]) => locks.mutex(key), writes: true },
+  mutex: {
+    keys: ['m/0', 'm/1', 'm/2', 'm/3', 'm/4', 'm/5'],
+    weight: 6,
+    make: (locks, [key]) => locks.mutex(key),
+    writes: true,
+  },
+  'long mutex': {
+    keys: ['long/0', 'long/1'],
+    weight: 1,
+    make: (locks, [key]) => locks.mutex(key),
+    writes: true,
+    isLong: true,
+  },
   semaphore: {
     keys: ['s/0'],
     weight: 2,

@@ -29,7 +29,7 @@ const { values } = parseArgs({
     contender: { type: 'string', default: 'rxlock' },
     only: { type: 'string', multiple: true },
     clients: { type: 'string', default: '5' },
-    workers: { type: 'string', default: '4' },
+    workers: { type: 'string', default: '7' },
     ttl: { type: 'string', default: '5000' },
     check: { type: 'string' },
   },

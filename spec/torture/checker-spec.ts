@@ -147,6 +147,10 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
       },
     ],
   ],
+  'an error is one of those that are promised': [
+    ['an error without a code', { clients: { 'c1.0': [operation({ end: 10, how: 'error' })] } }],
+    ['a code of another kind', { clients: { 'c1.0': [operation({ end: 10, how: 'error', code: 'INVALID_OPTION' })] } }],
+  ],
   'nothing is left on the server': [
     [
       'a claim',

@@ -2,7 +2,7 @@
  * The `Lock` of npm etcd3, as its documentation shows it, by a careful user: it has no queue, so whoever finds it taken
  * tries again; it says `lost` by an event of its lease, after which nothing more is done.
  */
-import { Etcd3, EtcdLockFailedError } from 'etcd3';
+import { Etcd3, EtcdError, EtcdLockFailedError, GRPCGenericError } from 'etcd3';
 import { Observable, takeWhile } from 'rxjs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KINDS } from '../kinds.mjs';
@@ -12,18 +12,26 @@ const AGAIN_AFTER = [50, 150];
 export function contender({ hosts, auth, ttl, onEvent }) {
   const client = new Etcd3({ hosts, auth });
   return {
-    kinds: [{ name: 'mutex', ...KINDS.mutex }],
+    kinds: ['mutex', 'long mutex'].map((name) => ({ name, ...KINDS[name] })),
     forms: ['lock'],
     hold$: ({ keys: [key], onState, options, body }) =>
       new Observable((subscriber) => {
         void contend({ client, key, ttl, onState, onEvent, options, body, subscriber }).catch((error) =>
-          subscriber.error(error),
+          subscriber.error(coded(error)),
         );
       }),
     /** There is none: it writes as if nothing could have happened. */
     guard: undefined,
     close: async () => client.close(),
   };
+}
+
+/** Errors of the client have no code of their own: whatever no mistake of this file is one of the server or the way. */
+function coded(error) {
+  if (error instanceof EtcdError || error instanceof GRPCGenericError || /circuit/.test(error?.message)) {
+    return Object.assign(error, { code: 'BACKEND' });
+  }
+  return error;
 }
 
 async function contend({ client, key, ttl, onState, onEvent, options, body, subscriber }) {

@@ -16,24 +16,27 @@ export function contender({ hosts, auth, ttl, owner, onEvent }) {
     forms: Object.keys(FORMS),
     hold$({ kind, keys, form, onState, options, body }) {
       const lock = kinds.find(({ name }) => name === kind).make(locks, keys);
-      // Operators know a lock by its `lock$` alone, so that is where its states can be looked at.
-      const seen = { ...lock, lock$: (given) => lock.lock$(given).pipe(tap(onState)) };
-      return FORMS[form](seen, options, body);
+      return FORMS[form](tapped(lock, onState), options, body);
     },
     guard: (held) => backend.guard(held),
     close: () => locks.close(),
   };
 }
 
+/** The same lock, whose `lock$` can be looked at. The promise forms show no states. */
+const tapped = (lock, onState) => ({
+  key: lock.key,
+  lock$: (options) => lock.lock$(options).pipe(tap(onState)),
+  acquire: (options) => lock.acquire(options),
+  use: (body, options) => lock.use(body, options),
+});
+
 /** Each runs the body while it holds, and mirrors it. */
 const FORMS = {
   withLock: (lock, options, body) =>
     defer(() => {
       let held;
-      const remembering = {
-        ...lock,
-        lock$: (given) => lock.lock$(given).pipe(tap((state) => (held = state.held))),
-      };
+      const remembering = tapped(lock, (state) => (held = state.held));
       return defer(() => body(held)).pipe(withLock(remembering, options));
     }),
   usingLock: (lock, options, body) => usingLock(lock, body, options),
