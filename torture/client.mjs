@@ -254,7 +254,7 @@ const verbs = {
     record('drain');
     await Promise.all(workers);
     record('drained');
-    process.send('drained');
+    if (process.connected) process.send('drained');
   },
   /** Closes all. After that nothing may keep the process alive. */
   async close() {

@@ -3,7 +3,7 @@
  * one another, so that a majority of the servers is always left, and those of two lanes meet.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { LOCKS } from './names.mjs';
+import { LOCKS, OWNERS } from './names.mjs';
 import { pickAt } from './random.mjs';
 
 /**
@@ -205,10 +205,7 @@ const client = {
     lasts: instant,
     inject: async (arena, [a]) => {
       const claim = await someClaim(arena, a);
-      await arena.ask(await arena.leader(), (etcd, within) =>
-        etcd.leaseClient.leaseRevoke({ ID: claim.lease }, within()),
-      );
-      return { target: claim.key };
+      return byHand(arena, claim.key, (etcd, within) => etcd.leaseClient.leaseRevoke({ ID: claim.lease }, within()));
     },
   },
   'delete claim': {
@@ -216,8 +213,7 @@ const client = {
     lasts: instant,
     inject: async (arena, [a]) => {
       const { key } = await someClaim(arena, a);
-      await arena.ask(await arena.leader(), (etcd, within) => etcd.kv.deleteRange({ key: Buffer.from(key) }, within()));
-      return { target: key };
+      return byHand(arena, key, (etcd, within) => etcd.kv.deleteRange({ key: Buffer.from(key) }, within()));
     },
   },
   'overwrite claim': {
@@ -227,8 +223,7 @@ const client = {
       const { key } = await someClaim(arena, a);
       // In its lease still, so that it goes with it.
       const request = { key: Buffer.from(key), value: Buffer.from('somebody else'), ignore_lease: true };
-      await arena.ask(await arena.leader(), (etcd, within) => etcd.kv.put(request, within()));
-      return { target: key };
+      return byHand(arena, key, (etcd, within) => etcd.kv.put(request, within()));
     },
   },
 };
@@ -283,7 +278,8 @@ function asleep(arena, part) {
 /** Those who hold are the ones to be hurt; where nobody is known to, anybody. */
 function holderOr(arena, part) {
   const running = arena.clients.running();
-  const owners = new Set(firstClaims(arena).map(({ owner }) => owner));
+  const told = arena.observer.present().filter(({ key }) => key.startsWith(OWNERS));
+  const owners = new Set([...firstClaims(arena).map(({ owner }) => owner), ...told.map(({ value }) => value)]);
   const holding = running.filter(({ name }) => owners.has(name));
   const victim = pickAt(holding.length > 0 ? holding : running, part);
   if (!victim) throw new Error('no client is running');
@@ -307,7 +303,7 @@ function ownerOf(value) {
   try {
     return JSON.parse(value).owner;
   } catch {
-    return undefined; // npm etcd3 writes nothing there
+    return undefined; // npm etcd3 writes nothing there, so it is told beside it
   }
 }
 
@@ -318,6 +314,17 @@ async function someClaim(arena, part) {
     await pause(100);
   }
   throw new Error('nobody held anything for 5 s');
+}
+
+/** Not answered, it may have been carried out all the same: so the claim is told of an error, too. */
+async function byHand(arena, target, question) {
+  const leader = await arena.leader();
+  try {
+    await arena.ask(leader, question);
+    return { target };
+  } catch (error) {
+    throw Object.assign(error, { target });
+  }
 }
 
 async function compacted(arena) {

@@ -51,16 +51,16 @@ export function figuresOf(history) {
     'writes to the registers': inWords(writes) || 'none',
     'writes in the registers': String(registers.length),
     'body stopped before the server deleted the claim, at a loss by expiry': spread(notices),
-    'longest time in which nobody held while somebody waited': milliseconds(Math.max(0, ...gaps)),
+    'longest time in which nobody held while somebody waited': milliseconds(longest(gaps)),
     "from a holder's death to the next hold": spread(handOvers.map(({ afterDeath }) => afterDeath)),
     '… of that, from the deletion of its claim by the server': spread(
       handOvers.flatMap(({ afterDeletion }) => afterDeletion),
     ),
     'first commit after a leader was killed': spread(recoveriesOf(faults, commits, 'kill leader')),
-    'longest time without a commit': milliseconds(Math.max(0, ...commits.slice(1).map((t, i) => t - commits[i]))),
+    'longest time without a commit': milliseconds(longest(commits.slice(1).map((t, i) => t - commits[i]))),
     'first come, first served: pairs compared': String(comparedOf(held)),
     'heap at the end, of each client': heapsOf(records),
-    'stalls of client processes': `${stalls.length}, longest ${milliseconds(Math.max(0, ...stalls))}`,
+    'stalls of client processes': `${stalls.length}, longest ${milliseconds(longest(stalls))}`,
     'slowest turn of the harness itself': milliseconds(harness?.['slowest'] ?? 0),
   };
 }
@@ -150,6 +150,9 @@ const inWords = (counts) =>
     .sort(([, a], [, b]) => b - a)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
+
+/** Of more than can be arguments of one call. */
+const longest = (list) => list.reduce((most, each) => Math.max(most, each), 0);
 
 const sum = (list) => list.reduce((total, each) => total + each, 0);
 

@@ -202,17 +202,22 @@ function claimsOf(changes) {
   return [...claims.values()].flat();
 }
 
+/** A request that was refused for want of a leader, and one whose connection broke. */
+const CARRIED_OUT_WITHIN = 1000;
+
 const BY_HAND = ['delete claim', 'revoke lease'];
 
 function takenAwayOf(run, claims) {
   const taken = new Map();
-  for (const { type, name, target, from } of run) {
-    if (type !== 'fault' || !BY_HAND.includes(name)) continue;
+  for (const { type, name, target, from, t } of run) {
+    if (!['fault', 'fault-failed'].includes(type) || !BY_HAND.includes(name) || target === undefined) continue;
+    // One that was not answered was carried out by then, or never.
+    const by = type === 'fault' ? Infinity : t + CARRIED_OUT_WITHIN;
     const lease = claims.findLast(({ key, deletedAt = Infinity }) => key === target && deletedAt > from)?.lease;
     for (const claim of claims) {
       if (claim.key === target || (name === 'revoke lease' && claim.lease === lease)) {
         const { deletedAt } = claim;
-        if (deletedAt !== undefined && deletedAt > from)
+        if (deletedAt !== undefined && deletedAt > from && deletedAt < by)
           taken.set(claimId(claim.created, lockOf(claim.key)), deletedAt);
       }
     }

@@ -38,7 +38,13 @@ async function commit(arena, { lane, name, lasts, draw }, signal, record) {
     record('healed', { lane, name, target, from });
   } catch (error) {
     // Another lane may have taken away what this one needs, such as a leader: said, and gone on.
-    record('fault-failed', { lane, name, target, from, message: String(error?.stack ?? error) });
+    record('fault-failed', {
+      lane,
+      name,
+      target: target ?? error?.target,
+      from,
+      message: String(error?.stack ?? error),
+    });
   }
 }
 

@@ -105,7 +105,7 @@ export function observe(urls, auth) {
     /** In the order in which the servers made them. */
     changes: () => [...changes.values()].sort((a, b) => a.revision - b.revision),
     latest: () => latest,
-    present: () => present.values(),
+    present: () => [...present.values()],
     async stop() {
       stopped = true;
       for (const stop of stopping) stop();

@@ -57,7 +57,7 @@ function tableOf(name, value, rows) {
     shouldDisableColors: true,
     columns: [
       { name: 'name', title: name, alignment: 'left' },
-      { name: 'value', title: value, alignment: 'left' },
+      { name: 'value', title: value, alignment: 'left', maxLen: 80 },
     ],
   });
   for (const [title, figure] of rows) table.addRow({ name: title, value: figure });

@@ -211,6 +211,17 @@ describe('no fault of the lock', () => {
         changes: [change(3, {}), change(4, { key: 'torture/locks/m/0/2-0' }), change(5, { type: 'delete', t: 205 })],
       },
     ],
+    [
+      'the request that deleted it by hand was carried out and not answered',
+      {
+        clients: {
+          'c1.0': [held(3, 250, { how: 'error', code: 'LOCK_LOST', reason: 'deleted' })],
+          'c2.0': [held(220, 300, { token: 4 })],
+        },
+        run: [{ t: 900, type: 'fault-failed', name: 'delete claim', target: 'torture/locks/m/0/1-0', from: 190 }],
+        changes: [change(3, {}), change(4, { key: 'torture/locks/m/0/2-0' }), change(5, { type: 'delete', t: 205 })],
+      },
+    ],
     ['keys differ', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 160, { key: 'm/1' })] } }],
     [
       'a value had passed the lock when its process was put aside, and arrived when that went on',
