@@ -5,7 +5,7 @@ import { Table } from 'console-table-printer';
 import { violationsOf, RULES } from './checker.mjs';
 import { figuresOf } from './figures.mjs';
 import { historyOf } from './history.mjs';
-import { timelineOf } from './timeline.mjs';
+import { partOf, timelineOf } from './timeline.mjs';
 
 const SHOWN = 20;
 
@@ -14,8 +14,9 @@ const SHOWN = 20;
  * @param {readonly import('./history.mjs').LogRecord[]} given.run
  * @param {readonly import('./observer.mjs').Change[]} given.changes
  * @param {Readonly<Record<string, readonly import('./history.mjs').LogRecord[]>>} given.clients
+ * @param {{ from: number, until: number }} [given.part] what the picture is to show
  */
-export function report({ run, changes, clients }) {
+export function report({ run, changes, clients, part }) {
   const settings = run.find(({ type }) => type === 'settings');
   const history = historyOf({ ttl: settings.ttl, clients, run, changes });
   const violations = violationsOf(history);
@@ -44,7 +45,7 @@ export function report({ run, changes, clients }) {
       violations.length === 0 ? 'No rule was violated.' : `${violations.length} violations.`,
     ].join('\n'),
     files: {
-      'timeline.svg': timelineOf(history, violations),
+      'timeline.svg': timelineOf(part ? partOf(history, part) : history, violations),
       'figures.json': `${JSON.stringify({ ...settings, figures, violations: counts }, null, 2)}\n`,
       'violations.txt': sentences.map((sentence) => `${sentence}\n`).join(''),
       'report.md': asMarkdown(title, figures, counts, sentences),

@@ -6,6 +6,7 @@
  *   npm run torture -- --contender etcd3-lock --must-break    ends with 1 when none was: for a known-bad one
  *   npm run torture -- --only 'kill leader'            these faults alone; more with --only again
  *   npm run torture -- --check torture/runs/rxlock-1   the checker and the report over the logs of an earlier run
+ *   … --part 600-720                                   the picture shows these seconds only
  *
  * What it does and how to read what it prints: torture/README.md.
  */
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '7' },
     ttl: { type: 'string', default: '5000' },
     check: { type: 'string' },
+    part: { type: 'string' },
     'must-break': { type: 'boolean', default: false },
   },
 });
@@ -109,6 +111,12 @@ async function newRun() {
   return folder;
 }
 
+function partGiven() {
+  if (values.part === undefined) return undefined;
+  const [, from, until] = /^(\d+)-(\d+)$/.exec(values.part) ?? fail('--part is two numbers of seconds: 600-720.');
+  return { from: Number(from), until: Number(until) };
+}
+
 /** @returns {number} how the process is to end */
 function conclude(folder) {
   const files = readdirSync(folder).filter((file) => /^c\d+\.\d+\.jsonl$/.test(file));
@@ -119,6 +127,7 @@ function conclude(folder) {
   } = report({
     run: readLog(join(folder, 'run.jsonl')),
     changes: readLog(join(folder, 'changes.jsonl')),
+    part: partGiven(),
     clients: Object.fromEntries(files.map((file) => [basename(file, '.jsonl'), readLog(join(folder, file))])),
   });
   for (const [name, content] of Object.entries(written)) writeFileSync(join(folder, name), content);

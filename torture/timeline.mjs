@@ -1,6 +1,7 @@
 /**
  * The picture of a run: for each key who held it, over the faults that were going on. Pure.
  */
+import { grouped } from './grouped.mjs';
 
 const LEFT = 130;
 const TOP = 60;
@@ -10,16 +11,51 @@ const ROW = 34;
 const PER_SECOND = { short: 14, long: 6 };
 const LONG_RUN = 600;
 const MARK = 9;
+/** Too narrow to be pointed at: those of one client and key are one line, broken where it does not hold. */
+const NARROW = 1;
 
 /** Told apart next to each other, also by those who see fewer colours. */
 const COLOURS = ['#4477aa', '#ee8866', '#228833', '#ccbb44', '#aa3377', '#66ccee', '#994455', '#777777'];
+
+/**
+ * A part of a run: what touches it, cut off at its ends.
+ *
+ * @param {import('./history.mjs').History} history
+ * @param {{ from: number, until: number }} part in seconds from the start
+ * @returns {import('./history.mjs').History}
+ */
+export function partOf(history, part) {
+  const from = history.from + part.from * 1000;
+  const until = Math.min(history.until, history.from + part.until * 1000);
+  const isIn = (t) => t >= from && t <= until;
+  const cut = (stretch) => ({
+    ...stretch,
+    from: Math.max(from, stretch.from),
+    until: Math.min(until, stretch.until),
+  });
+  const cutAll = (stretches) => stretches.filter((each) => each.from <= until && each.until >= from).map(cut);
+  return {
+    ...history,
+    from,
+    until,
+    holds: cutAll(history.holds),
+    faults: cutAll(history.faults),
+    operations: history.operations.filter(
+      ({ stoppedAt, endedAt, client }) => isIn(stoppedAt ?? endedAt) || isIn(history.killed.get(client)),
+    ),
+    killed: new Map([...history.killed].filter(([, t]) => isIn(t))),
+  };
+}
 
 /**
  * @param {import('./history.mjs').History} history
  * @param {readonly import('./checker.mjs').Violation[]} violations
  * @returns {string} SVG
  */
-export function timelineOf({ from, until, holds, faults, operations, killed, run }, violations) {
+export function timelineOf(history, allViolations) {
+  const { from, until, holds, faults, operations, killed, run } = history;
+  const violations = allViolations.filter(({ t }) => t >= from && t <= until);
+  const start = run[0]?.t ?? from;
   const seconds = (until - from) / 1000;
   const scale = seconds > LONG_RUN ? PER_SECOND.long : PER_SECOND.short;
   const x = (t) => LEFT + ((t - from) / 1000) * scale;
@@ -35,29 +71,52 @@ export function timelineOf({ from, until, holds, faults, operations, killed, run
 
   const grid = Array.from({ length: Math.floor(seconds / 10) + 1 }, (_, i) => from + i * 10_000).flatMap((t) => [
     line(x(t), TOP - 8, x(t), height - 40, '#dddddd'),
-    text(x(t), TOP - 12, `${Math.round((t - from) / 1000)} s`, { anchor: 'middle', fill: '#666666' }),
+    text(x(t), TOP - 12, `${Math.round((t - start) / 1000)} s`, { anchor: 'middle', fill: '#666666' }),
   ]);
-  const troubles = faults.flatMap(({ lane, name, target, from: began, until: ended }) => {
-    const y = TOP + lanes.indexOf(lane) * ROW;
-    const wide = Math.max(3, x(ended) - x(began));
+  const placed = faults.map((fault) => ({
+    ...fault,
+    left: x(fault.from),
+    y: TOP + lanes.indexOf(fault.lane) * ROW,
+    wide: Math.max(3, x(fault.until) - x(fault.from)),
+  }));
+  const shades = placed.map(({ lane, left, y, wide }) =>
+    rect(left, y, wide, height - 40 - y, lane === 'server' ? '#ffdddd' : '#ddeeff', 0.35),
+  );
+  const troubles = placed.flatMap(({ lane, name, target, left, y, wide }) => {
+    const next = Math.min(
+      width,
+      ...placed.filter((each) => each.lane === lane && each.left > left).map((each) => each.left),
+    );
+    const fitting = (words, letter) => words.slice(0, Math.floor((next - left - 4) / letter));
     return [
-      rect(x(began), y, wide, height - 40 - y, lane === 'server' ? '#ffdddd' : '#ddeeff', 0.35),
-      rect(x(began), y, wide, BAR, lane === 'server' ? '#dd8888' : '#88aadd', 1, `${lane}: ${name}, ${target}`),
-      text(x(began) + 2, y + 10, name, { size: 8 }),
-      text(x(began) + 2, y + 19, target, { size: 7, fill: '#444444' }),
+      rect(left, y, wide, BAR, lane === 'server' ? '#dd8888' : '#88aadd', 1, `${lane}: ${name}, ${target}`),
+      text(left + 2, y + 10, fitting(name, 4.6), { size: 8 }),
+      text(left + 2, y + 19, fitting(target, 4.1), { size: 7, fill: '#444444' }),
     ];
   });
-  const held = holds.map(({ key, from: began, until: ended, operation: { client, op, kind } }) =>
-    rect(
-      x(began),
-      yOf(key),
-      Math.max(0.6, x(ended) - x(began)),
-      BAR,
-      colourOf(client),
-      0.9,
-      `${client} #${op}, ${kind}, ${((began - from) / 1000).toFixed(3)} s, ${Math.round(ended - began)} ms`,
-    ),
-  );
+  const isNarrow = (hold) => x(hold.until) - x(hold.from) < NARROW;
+  const narrow = [...grouped(holds.filter(isNarrow), ({ key, operation }) => `${key} ${operation.client}`).values()];
+  const briefly = narrow.map((list) => {
+    const [{ key, operation }] = list;
+    const y = yOf(key) + BAR / 2;
+    const steps = list.map(
+      (hold) => `M${number(x(hold.from))} ${y}h${number(Math.max(0.4, x(hold.until) - x(hold.from)))}`,
+    );
+    return `<path d="${steps.join('')}" stroke="${colourOf(operation.client)}" stroke-width="${BAR}"/>`;
+  });
+  const held = holds
+    .filter((hold) => !isNarrow(hold))
+    .map(({ key, from: began, until: ended, operation: { client, op, kind } }) =>
+      rect(
+        x(began),
+        yOf(key),
+        x(ended) - x(began),
+        BAR,
+        colourOf(client),
+        0.9,
+        `${client} #${op}, ${kind}, ${((began - start) / 1000).toFixed(3)} s, ${Math.round(ended - began)} ms`,
+      ),
+    );
   const losses = operations
     .filter(({ code, heldAt }) => code === 'LOCK_LOST' && heldAt !== undefined)
     .map(({ keys: [key], stoppedAt, endedAt, client, reason }) =>
@@ -94,10 +153,12 @@ export function timelineOf({ from, until, holds, faults, operations, killed, run
       `${settings.contender ?? ''}, seed ${settings.seed ?? ''}: who held which key, and the faults meanwhile`,
       { size: 14 },
     ),
+    ...shades,
     ...grid,
     ...lanes.map((lane, i) => text(10, TOP + i * ROW + 14, `faults: ${lane}`)),
     ...keys.map((key) => text(10, yOf(key) + 14, key)),
     ...troubles,
+    ...briefly,
     ...held,
     ...losses,
     ...deaths,
