@@ -56,7 +56,11 @@ const contender = create({
   },
 });
 /** For the register; not the one that the locks go through, so that neither hides what the other does. */
-const writer = new Etcd3({ hosts: given.hosts, auth: given.auth, faultHandling: transparent });
+const writer = new Etcd3({
+  hosts: given.hosts,
+  auth: { ...given.auth, callOptions: () => within() },
+  faultHandling: transparent,
+});
 
 /** How often a body does something, which it may do only while it holds. */
 const TICK = 50;
@@ -198,11 +202,14 @@ function body$(op, plan, held) {
   return concat(merge(ticks$, write$), end$);
 }
 
+function within() {
+  return { deadline: Date.now() + WRITE_WITHIN };
+}
+
 /** Reads the register and writes the next number: what two holders at a time would spoil. Never rejects. */
 async function write(op, { keys: [key] }, held) {
   const t = now();
   const register = `${REGISTERS}${key}`;
-  const within = () => ({ deadline: Date.now() + WRITE_WITHIN });
   try {
     const guard = contender.guard ? await contender.guard(held) : ALWAYS;
     const { kvs } = await writer.kv.range({ key: Buffer.from(register) }, within());

@@ -3,6 +3,8 @@
  * one another, so that a majority of the servers is always left, and those of two lanes meet.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { now } from './clock.mjs';
+import { lockOf } from './history.mjs';
 import { LOCKS, OWNERS } from './names.mjs';
 import { pickAt } from './random.mjs';
 
@@ -289,12 +291,12 @@ function holderOr(arena, part) {
 /** The claim at the head of each queue, as the observer has it. */
 function firstClaims(arena) {
   const heads = new Map();
-  for (const { key, created, lease, value } of arena.observer.present()) {
+  for (const { key, created, lease, value, t } of arena.observer.present()) {
     if (!key.startsWith(LOCKS) || key.includes('\0')) continue;
-    const name = key.slice(0, key.lastIndexOf('/'));
+    const name = lockOf(key);
     const head = heads.get(name);
     if (head && Number(head.created) <= Number(created)) continue;
-    heads.set(name, { key, created, lease, owner: ownerOf(value) });
+    heads.set(name, { key, created, lease, t, owner: ownerOf(value) });
   }
   return [...heads.values()];
 }
@@ -307,10 +309,14 @@ function ownerOf(value) {
   }
 }
 
+const STANDS_FOR = 200;
+
 async function someClaim(arena, part) {
   for (let left = 50; left > 0; left -= 1) {
     const claims = firstClaims(arena);
-    if (claims.length > 0) return pickAt(claims, part);
+    // Most are gone before a request arrives; those that stand for a while will stand a little longer.
+    const standing = claims.filter(({ t }) => now() - t > STANDS_FOR);
+    if (claims.length > 0) return pickAt(standing.length > 0 ? standing : claims, part);
     await pause(100);
   }
   throw new Error('nobody held anything for 5 s');
