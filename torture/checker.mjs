@@ -35,7 +35,7 @@ const ELECTION = 3000;
 export const RULES = {
   'one holder at a time': (history) =>
     overlapsOf(history)
-      .filter(({ isByHand }) => !isByHand)
+      .filter(({ isExcused }) => !isExcused)
       .map(({ key, from, until, holds }) => ({
         rule: 'one holder at a time',
         key,
@@ -43,8 +43,8 @@ export const RULES = {
         message: `${holds.map(named).join(' and ')} held ${key} together for ${(until - from).toFixed(1)} ms`,
       })),
 
-  'tokens grow': ({ operations }) =>
-    [...grouped(operations.filter(isExclusive).filter(wasHeld), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
+  'tokens grow': (history) =>
+    [...grouped(inOrder(history), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
       pairs(held.sort((a, b) => a.heldAt - b.heldAt))
         .filter(([before, after]) => !(after.token > before.token))
         .map(([before, after]) => ({
@@ -69,8 +69,8 @@ export const RULES = {
         : `went from ${before.n} (${before.client}) to ${after.n} (${after.client}), revision ${after.revision}`,
     ).map((violation) => ({ rule: 'no update is lost', ...violation })),
 
-  'first come, first served': ({ operations }) =>
-    [...grouped(operations.filter(isExclusive).filter(wasHeld), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
+  'first come, first served': (history) =>
+    [...grouped(inOrder(history), ({ keys: [key] }) => key)].flatMap(([key, held]) =>
       held.flatMap((late) =>
         held
           .filter(
@@ -227,19 +227,20 @@ export const violationsOf = (history) =>
 
 /**
  * The stretches of time in which holders of one key held that may not hold together. `isByHand`: all but one of them had
- * had their claims deleted by hand, and not for long, so that they could not have been told.
+ * had their claims deleted by hand, and not for long, so that they could not have been told. `isExcused`: or their lease
+ * ended by the server before its time.
  *
- * @param {Pick<History, 'holds' | 'takenAway' | 'ttl'>} history
- * @returns {{ key: string, from: number, until: number, holds: Hold[], isByHand: boolean }[]}
+ * @param {Pick<History, 'holds' | 'takenAway' | 'endedEarly' | 'ttl'>} history
+ * @returns {{ key: string, from: number, until: number, holds: Hold[], isByHand: boolean, isExcused: boolean }[]}
  */
-export function overlapsOf({ holds, takenAway, ttl }) {
-  const wasTaken = ({ key, operation: { token } }, until) => {
-    const at = takenAway.get(claimId(token, key));
-    return at !== undefined && until - at < NOTICED_IN_TTLS * ttl;
-  };
+export function overlapsOf({ holds, takenAway, endedEarly, ttl }) {
+  const wasTaken = ({ key, operation: { token } }, until, ways) =>
+    ways.some((way) => until - (way.get(claimId(token, key)) ?? -Infinity) < NOTICED_IN_TTLS * ttl);
+  const isFine = ({ holds, until }, ...ways) => mayHoldTogether(holds.filter((hold) => !wasTaken(hold, until, ways)));
   const judged = (overlap) => ({
     ...overlap,
-    isByHand: mayHoldTogether(overlap.holds.filter((hold) => !wasTaken(hold, overlap.until))),
+    isByHand: isFine(overlap, takenAway),
+    isExcused: isFine(overlap, takenAway, endedEarly),
   });
   return stretchesOf(holds).map(judged);
 }
@@ -374,6 +375,18 @@ const STOPS_FIRST = ['withLock', 'usingLock'];
 
 const endedFirst = ({ form, endedAt, stoppedAt }) =>
   STOPS_FIRST.includes(form) && stoppedAt !== undefined && endedAt !== undefined && endedAt < stoppedAt;
+
+/** Those of which order can be asked: not who was told that it holds when its claim had just been taken from it. */
+const inOrder = ({ operations, takenAway, endedEarly }) =>
+  operations.filter((operation) => {
+    if (!isExclusive(operation) || !wasHeld(operation)) return false;
+    const id = claimId(operation.token, operation.keys[0]);
+    const takenAt = takenAway.get(id) ?? endedEarly.get(id) ?? Infinity;
+    return operation.heldAt < takenAt - A_MOMENT;
+  });
+
+/** By which a client may be told before the observer. */
+const A_MOMENT = 1000;
 
 const named = ({ operation: { client, op } }) => `${client} #${op}`;
 

@@ -50,6 +50,7 @@ const contender = create({
   owner: given.name,
   onEvent: ({ type, ...event }) => {
     if (type === 'lost' || type === 'requeued') record(type, { ...event, cause: event.cause && inWords(event.cause) });
+    if (type === 'renewed') record(type, { lease: event.lease, took: event.took });
     if (type === 'renewal-failed' || type === 'release-failed' || type === 'note') {
       record('event', { what: type, message: event.cause?.message ?? event.message });
     }

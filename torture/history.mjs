@@ -1,6 +1,7 @@
 /**
  * What the logs say, put together: operations, lives of clients, faults, claims and registers. Pure.
  */
+import { grouped } from './grouped.mjs';
 import { LOCKS, REGISTERS } from './names.mjs';
 
 /**
@@ -52,6 +53,7 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {string} created
  * @property {string} lease
  * @property {number} [deletedAt] when that was first heard of
+ * @property {number} [deletedIn] the revision
  */
 
 /**
@@ -80,6 +82,8 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {Claim[]} claims
  * @property {Map<string, number>} takenAway when a claim, known by its token and its lock, was deleted by hand or its
  *   lease revoked: before its time, so that its holder can only be told afterwards
+ * @property {Map<string, number>} endedEarly when a claim went with its lease that the server itself ended, although it
+ *   had answered a renewal by which it was to live longer: the same for its holder
  * @property {Register[]} registers
  * @property {readonly number[]} commits when each revision was first heard of
  * @property {readonly number[]} missed revisions that no observer saw
@@ -122,6 +126,7 @@ export function historyOf({ ttl, clients, run, changes }) {
     killed: new Map(run.filter(({ type }) => type === 'client-killed').map(({ client, t }) => [client, t])),
     claims,
     takenAway: takenAwayOf(run, claims),
+    endedEarly: endedEarlyOf(claims, records, ttl),
     registers: registersOf(changes),
     commits: [...revisions.values()].sort((a, b) => a - b),
     missed: missing([...revisions.keys()].sort((a, b) => a - b)),
@@ -188,11 +193,14 @@ function pausesOf(run, records, end) {
 
 function claimsOf(changes) {
   const claims = new Map();
-  for (const { key, type, created, lease, t } of changes) {
+  for (const { key, type, created, lease, t, revision } of changes) {
     if (!key.startsWith(LOCKS) || key.includes('\0')) continue;
     if (type === 'delete') {
       const claim = claims.get(key)?.at(-1);
-      if (claim) claim.deletedAt ??= t;
+      if (claim) {
+        claim.deletedAt ??= t;
+        claim.deletedIn ??= revision;
+      }
       continue;
     }
     const known = claims.get(key) ?? [];
@@ -224,6 +232,42 @@ function takenAwayOf(run, claims) {
   }
   return taken;
 }
+
+/** Who learns of that from the server, and not by its clock. */
+const FROM_THE_SERVER = ['deleted', 'session'];
+
+/** Where it is told a moment before we saw it. */
+const A_MOMENT = 1000;
+
+/**
+ * Of each lease those claims that went last, all in one revision, while the client counted on the lease still: an answered
+ * renewal said so, and it learnt of the end from the server.
+ */
+function endedEarlyOf(claims, records, ttl) {
+  const renewals = grouped(
+    records.filter(({ type }) => type === 'renewed'),
+    ({ lease }) => BigInt(`0x${lease}`).toString(),
+  );
+  const told = records.filter(
+    ({ type, reason, cause }) =>
+      ['lost', 'requeued'].includes(type) && FROM_THE_SERVER.includes(reason ?? cause?.reason),
+  );
+  const early = new Map();
+  for (const [lease, onLease] of grouped(claims, (claim) => claim.lease)) {
+    const last = onLease.reduce((latest, { deletedIn = Infinity }) => Math.max(latest, deletedIn), 0);
+    const gone = onLease.filter(({ deletedIn }) => deletedIn === last);
+    const at = gone[0]?.deletedAt;
+    const renewal = at === undefined ? undefined : renewals.get(lease)?.findLast(({ t }) => t < at);
+    if (at === undefined || !renewal || at >= renewal.t - renewal.took + ttl - marginOf(ttl)) continue;
+    const isTold = ({ client, t }) => client === renewal.client && t > at - A_MOMENT && t < at + 2 * ttl;
+    if (!told.some(isTold)) continue;
+    for (const { created, key } of gone) early.set(claimId(created, lockOf(key)), at);
+  }
+  return early;
+}
+
+/** By which a client gives its lease up before the server may. */
+const marginOf = (ttl) => Math.max(250, ttl / 10);
 
 /** What a holder and the server both know a claim by. */
 export const claimId = (token, key) => `${key} ${token}`;

@@ -28,6 +28,23 @@ describe('the checker', () => {
   });
 });
 
+/** A client that stood still for a moment when its lease went, and goes on with a deadline that has not come. */
+const endedEarly = (renewedAt: number): Parts => ({
+  clients: {
+    'c1.0': [
+      [{ t: renewedAt, type: 'renewed', lease: '1', took: 5 }],
+      held(3, 3500, { token: 3, emits: [3, 3500], how: 'error', code: 'LOCK_LOST', reason: 'deleted' }),
+      [{ t: 3501, type: 'lost', key: 'torture/locks/m/0', reason: 'deleted' }],
+    ],
+    'c2.0': [held(3200, 3400, { token: 4 })],
+  },
+  changes: [
+    change(3, {}),
+    change(4, { key: 'torture/locks/m/0/2-0', lease: '2' }),
+    change(5, { type: 'delete', t: 3100, lease: '0' }),
+  ],
+});
+
 const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Parts])[]>> = {
   'one holder at a time': [
     ['two did things in overlapping times', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(199, 300)] } }],
@@ -36,6 +53,7 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
       { clients: { 'c1.0': [held(100, 300)], 'c2.0': [held(200, 210)] } },
     ],
     ['both began at once', { clients: { 'c1.0': [held(100, 300)], 'c2.0': [held(100, 100, { token: 101 })] } }],
+    ['the lease had run out, by the last answer that its client had', endedEarly(-2000)],
     ['two of one process', { clients: { 'c1.0': [held(100, 200), held(150, 300)] } }],
     [
       'a holder that was frozen, and went on when it woke',
@@ -220,6 +238,24 @@ describe('no fault of the lock', () => {
         },
         run: [{ t: 900, type: 'fault-failed', name: 'delete claim', target: 'torture/locks/m/0/1-0', from: 190 }],
         changes: [change(3, {}), change(4, { key: 'torture/locks/m/0/2-0' }), change(5, { type: 'delete', t: 205 })],
+      },
+    ],
+    ['the server ended a lease before its time, by its own answer', endedEarly(2000)],
+    [
+      'who was overtaken had its lease revoked by hand a moment before it was told that it holds',
+      {
+        clients: {
+          'c1.0': [held(210, 215, { contend: 2, waiting: 3, token: 3 })],
+          'c2.0': [held(206, 209, { contend: 10, waiting: 11, token: 4 })],
+        },
+        run: [
+          { t: 200, type: 'fault', lane: 'client', name: 'revoke lease', target: 'torture/locks/m/0/1-0', from: 190 },
+        ],
+        changes: [
+          change(3, {}),
+          change(4, { key: 'torture/locks/m/0/2-0', lease: '2' }),
+          change(5, { type: 'delete', t: 205 }),
+        ],
       },
     ],
     ['keys differ', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 160, { key: 'm/1' })] } }],
