@@ -130,6 +130,28 @@ describe('a release', () => {
     expect(w.of('released')).toHaveLength(1);
   });
 
+  it('of a lock that its stream has given back long ago resolves at once', async () => {
+    const w = world();
+    let held: HeldLock | undefined;
+    w.locks
+      .mutex('k')
+      .lock$()
+      .subscribe((state) => {
+        if (state.status === 'held') ({ held } = state);
+      })
+      .unsubscribe();
+    const states = w.locks
+      .mutex('l')
+      .lock$()
+      .subscribe((state) => {
+        if (state.status === 'held') ({ held } = state);
+      });
+    states.unsubscribe();
+    const released = fateOf(held?.release() ?? Promise.reject(new Error('not held')));
+    await w.pass(0);
+    expect(released).toEqual({ is: 'resolved', of: undefined });
+  });
+
   it('past the deadline is refused, though nobody has told the loss yet', async () => {
     const w = world();
     const held = await acquired(w);
@@ -210,6 +232,15 @@ describe('renewals$', () => {
     listen();
     expect(told).toEqual([1, 2, 'end', 'end']);
     await released;
+  });
+
+  it('completes at once for who comes after the release, though nobody listened before', async () => {
+    const w = world();
+    const held = await acquired(w);
+    await held.release();
+    let ends = 0;
+    held.renewals$.subscribe({ complete: () => (ends += 1) });
+    expect(ends).toBe(1);
   });
 
   it('errors with the loss, also for who comes later', async () => {

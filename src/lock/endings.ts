@@ -42,7 +42,7 @@ function aborted(signal: AbortSignal | undefined): Observable<never> {
   return new Observable((subscriber) => {
     const abort = (): void => subscriber.error(signal.reason);
     if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort);
     return () => signal.removeEventListener('abort', abort);
   });
 }

@@ -44,11 +44,10 @@ export class Hold {
   }
 
   /**
-   * It is over from this instant on. With an error: the streams on it are told first, then the signal aborts.
-   * Only the first call counts.
+   * It is over from this instant on; to be called once. With an error: the streams on it are told first, then the
+   * signal aborts.
    */
   end(error?: Error): void {
-    if (this.#isOver) return;
     this.#isOver = true;
     this.#loss = error;
     if (error) this.#ended?.error(error);
