@@ -100,7 +100,7 @@ function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) =>
   return new Promise<T>((resolve, reject) => {
     const lost = (): void => reject(signal.reason);
     if (signal.aborted) return lost();
-    signal.addEventListener('abort', lost, { once: true });
+    signal.addEventListener('abort', lost);
 
     const ended = (outcome: 'resolved' | 'rejected', settle: () => void, cause?: unknown): void => {
       if (signal.aborted) return engine.report({ type: 'late-result', key, outcome, cause });
