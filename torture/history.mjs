@@ -105,6 +105,7 @@ export function historyOf({ ttl, clients, run, changes }) {
   const from = all.reduce((a, b) => Math.min(a, b), Infinity);
   const until = all.reduce((a, b) => Math.max(a, b), -Infinity);
   const claims = claimsOf(changes);
+  const takenAway = takenAwayOf(run, claims);
   const operations = Object.entries(clients).flatMap(([client, log]) => operationsOf(client, log));
   const revisions = new Map();
   for (const { revision, t } of changes) revisions.set(revision, Math.min(t, revisions.get(revision) ?? Infinity));
@@ -125,8 +126,8 @@ export function historyOf({ ttl, clients, run, changes }) {
     pauses: pausesOf(run, records, until),
     killed: new Map(run.filter(({ type }) => type === 'client-killed').map(({ client, t }) => [client, t])),
     claims,
-    takenAway: takenAwayOf(run, claims),
-    endedEarly: endedEarlyOf(claims, records, ttl),
+    takenAway,
+    endedEarly: endedEarlyOf({ claims, takenAway, records, ttl }),
     registers: registersOf(changes),
     commits: [...revisions.values()].sort((a, b) => a - b),
     missed: missing([...revisions.keys()].sort((a, b) => a - b)),
@@ -243,7 +244,7 @@ const A_MOMENT = 1000;
  * Of each lease those claims that went last, all in one revision, while the client counted on the lease still: an answered
  * renewal said so, and it learnt of the end from the server.
  */
-function endedEarlyOf(claims, records, ttl) {
+function endedEarlyOf({ claims, takenAway, records, ttl }) {
   const renewals = grouped(
     records.filter(({ type }) => type === 'renewed'),
     ({ lease }) => BigInt(`0x${lease}`).toString(),
@@ -261,7 +262,9 @@ function endedEarlyOf(claims, records, ttl) {
     if (at === undefined || !renewal || at >= renewal.t - renewal.took + ttl - marginOf(ttl)) continue;
     const isTold = ({ client, t }) => client === renewal.client && t > at - A_MOMENT && t < at + 2 * ttl;
     if (!told.some(isTold)) continue;
-    for (const { created, key } of gone) early.set(claimId(created, lockOf(key)), at);
+    const ids = gone.map(({ created, key }) => claimId(created, lockOf(key)));
+    if (ids.some((id) => takenAway.has(id))) continue;
+    for (const id of ids) early.set(id, at);
   }
   return early;
 }
