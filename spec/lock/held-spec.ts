@@ -304,6 +304,17 @@ describe('use', () => {
     }
   });
 
+  it('does not begin the body where the lock was lost before it could', async () => {
+    const w = world();
+    let hasRun = false;
+    const running = fateOf(w.locks.mutex('k').use(() => (hasRun = true)));
+    w.locks.network.partition();
+    // All in one turn: the promise of the lock has been settled, and nobody has heard of it yet.
+    await w.pass(30);
+    expect(running).toMatchObject({ is: 'rejected', of: { code: 'LOCK_LOST' } });
+    expect(hasRun).toBe(false);
+  });
+
   it('tells what a body did too late as an event: its outcome, and why it failed', async () => {
     const w = world();
     const failed = new Error('too late');

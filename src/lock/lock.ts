@@ -103,8 +103,7 @@ function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) =>
     signal.addEventListener('abort', lost);
 
     const ended = (outcome: 'resolved' | 'rejected', settle: () => void, cause?: unknown): void => {
-      if (signal.aborted) return engine.report({ type: 'late-result', key, outcome, cause });
-      // It is rejected for a lock that is not ours any more: then the signal aborts, and that rejects.
+      // It is rejected for a lock that is not ours any more: then the signal aborts, or has aborted, and that rejects.
       held
         .release({ handOn: outcome === 'resolved' })
         .then(settle, () => engine.report({ type: 'late-result', key, outcome, cause }));
