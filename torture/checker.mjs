@@ -145,7 +145,7 @@ export const RULES = {
         rule: 'a loss is told before the server gives the lock away',
         key: operation.keys[0],
         t: operation.stoppedAt,
-        message: `${named({ operation })} went on for ${Math.round(-early)} ms after its claim was gone, though its process ran`,
+        message: `${named({ operation })} was told ${Math.round(-early)} ms after its claim was gone, though its process ran`,
       })),
 
   'an error is one of those that are promised': ({ operations }) =>
@@ -336,9 +336,11 @@ export function noticesOf({ operations, claims, pauses }) {
     .flatMap((operation) => {
       const deletedAt = deletions.get(claimId(operation.token, operation.keys[0]));
       if (deletedAt === undefined || operation.stoppedAt === undefined) return [];
-      const { client, heldAt = 0, stoppedAt } = operation;
-      const paused = pauses.some((pause) => pause.client === client && pause.from < stoppedAt && pause.until > heldAt);
-      return [{ operation, early: deletedAt - stoppedAt, paused }];
+      const { client, heldAt = 0, form, endedAt = Infinity, stoppedAt } = operation;
+      // A promise cannot be stopped: its user is told, by the rejection and the signal, and stops what he can.
+      const noticedAt = STOPS_FIRST.includes(form) ? stoppedAt : Math.min(stoppedAt, endedAt);
+      const paused = pauses.some((pause) => pause.client === client && pause.from < noticedAt && pause.until > heldAt);
+      return [{ operation, early: deletedAt - noticedAt, paused }];
     });
 }
 

@@ -1,5 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { EMPTY, NEVER, Subscription, concat, mergeMap, of, repeat, switchMap, take, tap } from 'rxjs';
+import {
+  EMPTY,
+  NEVER,
+  Subscription,
+  catchError,
+  concat,
+  finalize,
+  mergeMap,
+  of,
+  repeat,
+  switchMap,
+  take,
+  tap,
+} from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks, usingLock, withLock } from '../../src/index.js';
@@ -278,6 +291,25 @@ describe('usingLock', () => {
       });
       m.expect(source.pipe(withLock(stalled.mutex('k')))).toBeObservable('--#');
       m.expect(events(stalled.events$, { lost: 'L', released: 'x' }), '^---!').toBeObservable('--L');
+    }),
+  );
+
+  it(
+    'and has it tidied up before that is told',
+    marbles((m) => {
+      const clock = { now: () => m.scheduler.now() + (m.scheduler.now() > 1 ? 19 : 0) };
+      const backend = memoryBackend({ scheduler: m.scheduler });
+      const stalled = createLocks(backend, { ...TIMES, scheduler: m.scheduler, clock });
+      const order: string[] = [];
+      const told$ = m.cold('--#').pipe(
+        finalize(() => order.push('tidied up')),
+        withLock(stalled.mutex('k')),
+        catchError(() => {
+          order.push('told');
+          return [order.join(', then ')];
+        }),
+      );
+      m.expect(told$).toBeObservable('--(a|)', { a: 'tidied up, then told' });
     }),
   );
 

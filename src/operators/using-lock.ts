@@ -64,8 +64,10 @@ export function usingLock<T>(
             if (held.isHeld()) subscriber.next(value);
           },
           error: (error: unknown) => {
-            if (held.isHeld()) releaseThen({ handOn: false }, () => subscriber.error(error));
-            else subscriber.error(error);
+            if (held.isHeld()) return releaseThen({ handOn: false }, () => subscriber.error(error));
+            // Past the deadline nothing is waited for; what the inner stream has to tidy up comes first all the same.
+            stop();
+            subscriber.error(error);
           },
           complete: () => {
             // Stopped from outside, or past the deadline: then its success is not ours to tell, and the loss follows.
