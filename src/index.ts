@@ -20,6 +20,7 @@ export {
   LocksClosedError,
 } from './core/errors.js';
 export type { LockErrorCode, LossReason } from './core/errors.js';
+export type { CampaignOptions, Election, Leader } from './core/election.js';
 export type { LockEvent } from './core/events.js';
 export type { JsonValue } from './core/json.js';
 export type { AllLock, HeldLock, Lock, LockState, Locks, Renewal } from './core/lock.js';
@@ -33,6 +34,7 @@ export type {
   Lease,
   LockBackend,
   LockKind,
+  Proclaimed,
   Queue,
   QueuedClaim,
   Renewed,

@@ -14,6 +14,7 @@ import type { Arena } from './lock/contend.js';
 import { createContenders } from './lock/contenders.js';
 import { OneKey } from './lock/claim.js';
 import { lockOfAll } from './lock/all.js';
+import { KeyElection } from './lock/election.js';
 import { KeyLock } from './lock/lock.js';
 import { createLines } from './lock/lines.js';
 import { createPatrol } from './lock/patrol.js';
@@ -99,6 +100,12 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     readLock: (key) => lock(key, 'read'),
     writeLock: (key) => lock(key, 'write'),
     all: (...members) => lockOfAll(arena, members),
+    election(name) {
+      const { proclaim, objection } = backend;
+      const refused = objection({ key: checkedKey(name), kind: 'mutex', value: '' });
+      if (proclaim && refused === undefined) return new KeyElection(arena, name, proclaim);
+      throw new InvalidOptionError('name', name, refused ?? `${backend.name} keeps no values. Use whileLeader().`);
+    },
     ownerships$(prefix) {
       const name = checkedPrefix(prefix);
       const { queues } = backend;

@@ -7,6 +7,7 @@ import { blockers, holding } from '../../src/core/blockers.js';
 import { holderOf, holdersOf, isSameOwnership, ownershipOf } from '../../src/core/ownership.js';
 import type { Ownership } from '../../src/core/ownership.js';
 import { indexOf, missingFrom, placeFor } from '../../src/core/place.js';
+import type { Ours } from '../../src/core/place.js';
 import type { HeldLock, QueuedClaim } from '../../src/index.js';
 import { settled, settlesWith } from '../../src/core/settled.js';
 
@@ -75,6 +76,30 @@ describe('of ours', () => {
     ['one younger than the view is not', [], [4, 5], 4, [4]],
   ])('%s', (_, queue, tokens, revision, missing) => {
     expect(tokensOf(missingFrom(queue, ours(...tokens), BigInt(revision)))).toEqual(missing);
+  });
+
+  it.each<[string, QueuedClaim[], Partial<Ours>, number, number[]]>([
+    [
+      'one that we write over is not missing',
+      [claim(2, { stamp: '7', value: 'B' })],
+      { proposed: new Set('B') },
+      7,
+      [],
+    ],
+    ['another value than ours is', [claim(2, { stamp: '7', value: 'C' })], { proposed: new Set('B') }, 7, [2]],
+    ['so is one without a value', [claim(2, { stamp: '7' })], { proposed: new Set('B') }, 7, [2]],
+    [
+      'so is our value over the claim of another',
+      [claim(2, { id: 'x', value: 'B' })],
+      { proposed: new Set('B') },
+      7,
+      [2],
+    ],
+    ['a view older than what we wrote says nothing', [claim(2, { stamp: 'old' })], { writtenAt: 8n }, 7, []],
+    ['one as old as that does', [claim(2, { stamp: 'old' })], { writtenAt: 7n }, 7, [2]],
+  ])('%s', (_, queue, known, revision, missing) => {
+    const ours = { mine: claim(2), token: 2n, ...known };
+    expect(tokensOf(missingFrom(queue, [ours], BigInt(revision)))).toEqual(missing);
   });
 });
 

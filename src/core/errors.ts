@@ -101,8 +101,10 @@ export class LockNotOwnedError extends LockError {
   readonly code = 'LOCK_NOT_OWNED';
   readonly key: string;
 
-  constructor({ key, cause }: { key: string; cause?: unknown }) {
-    super(`"${key}" is not held any more, so it cannot be released: see the cause, and take it again.`, { cause });
+  constructor({ key, message, cause }: { key: string; message?: string; cause?: unknown }) {
+    super(message ?? `"${key}" is not held any more, so it cannot be released: see the cause, and take it again.`, {
+      cause,
+    });
     this.key = key;
   }
 }

@@ -2,6 +2,7 @@
  * What a user holds in the hand: `Locks`, `Lock`, the states of a contender, `HeldLock`.
  */
 import type { Observable } from 'rxjs';
+import type { Election } from './election.js';
 import type { LockEvent } from './events.js';
 import type { ContendOptions } from './options.js';
 import type { Holder, Ownership, Ownerships } from './ownership.js';
@@ -57,6 +58,16 @@ export interface Locks {
    * await transfer.use(() => fetch('http://127.0.0.1/transfer', { method: 'POST' }));
    */
   all(...members: readonly Lock[]): AllLock;
+  /**
+   * An election of that name. All that is campaigned for and proclaimed through one object belongs together.
+   *
+   * @throws InvalidOptionError for a name no server can carry, or on etcd v2, where `whileLeader` over a mutex does
+   * @example
+   * const election = locks.election('scheduler');
+   * election.leader$.subscribe(console.log);
+   * election.campaign$('10.0.0.1:8080').subscribe();
+   */
+  election(name: string): Election;
   /**
    * Who holds what among all keys that begin with the prefix, without contending: all at once when the server has
    * answered, then every change. Says so while the server cannot be followed, and goes on when it can be again; never

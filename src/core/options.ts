@@ -101,6 +101,19 @@ function asJson(meta: JsonValue): string {
   throw new InvalidOptionError('meta', typeof meta, 'it cannot be written as JSON. Give plain data.');
 }
 
+/** The value of a candidate as given, or an InvalidOptionError. */
+export function checkedValue(value: string): string {
+  const refuse = (advice: string): never => {
+    throw new InvalidOptionError('value', value, advice);
+  };
+  if (typeof value !== 'string') return refuse('give the text to be published, such as an address.');
+  // Surrogates without their other half would all be read back as U+FFFD.
+  if (/\p{Surrogate}/u.test(value))
+    return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
+  if (Buffer.byteLength(value) <= LONGEST_META) return value;
+  throw new InvalidOptionError('value', '…', `more than ${LONGEST_META} bytes. Keep what is large elsewhere.`);
+}
+
 export const isPermits = (permits: number): boolean => Number.isSafeInteger(permits) && permits >= 1;
 
 /** The permits of a semaphore as given, or an InvalidOptionError. */

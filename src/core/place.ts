@@ -44,20 +44,36 @@ export function placeFor(claims: readonly Pick<QueuedClaim, 'token'>[], token: b
   return low;
 }
 
+/** A claim of ours, and what it may say instead by now. */
+export interface Ours {
+  readonly mine: QueuedClaim;
+  /** The revision at which it was written over by ourselves: no older view says anything about it. */
+  readonly writtenAt?: bigint | undefined;
+  /** Values that are on their way to be written over it. */
+  readonly proposed?: ReadonlySet<string> | undefined;
+}
+
+/** Whether a claim in the queue is ours as we wrote it, or are about to. */
+export function isAsWritten(found: QueuedClaim, { mine, proposed }: Ours): boolean {
+  if (found.token !== mine.token || found.id !== mine.id) return false;
+  return found.stamp === mine.stamp || (found.value !== undefined && (proposed?.has(found.value) ?? false));
+}
+
 /**
  * Those of ours, in the order of their tokens, that are not in the queue any more as they were. A view older than a
  * claim says nothing about it.
  */
-export function missingFrom<Ours extends { readonly mine: QueuedClaim }>(
+export function missingFrom<One extends Ours>(
   claims: readonly QueuedClaim[],
-  ours: readonly Ours[],
+  ours: readonly One[],
   revision: bigint,
-): readonly Ours[] {
+): readonly One[] {
   let place = 0;
-  return ours.filter(({ mine }) => {
-    if (mine.token > revision) return false;
+  return ours.filter((one) => {
+    const { mine, writtenAt = mine.token } = one;
+    if (writtenAt > revision) return false;
     for (let there = claims[place]; there && there.token < mine.token; there = claims[place]) place += 1;
     const found = claims[place];
-    return found?.token !== mine.token || found.id !== mine.id || found.stamp !== mine.stamp;
+    return !found || !isAsWritten(found, one);
   });
 }

@@ -17,6 +17,8 @@ export interface Wanted {
   readonly kind: LockKind;
   /** How many may hold at a time, of a semaphore. */
   readonly permits?: number | undefined;
+  /** Of a candidate in an election: what is written instead of all that is written of a lock. */
+  readonly value?: string | undefined;
 }
 
 /** The time-bounded right that claims hang on: when it ends, the server drops them. */
@@ -54,6 +56,8 @@ export interface QueuedClaim {
   readonly owner: string;
   readonly since: Date | undefined;
   readonly meta: JsonValue | undefined;
+  /** What a candidate proposes, or a peer has written; nothing for the claim of a lock. */
+  readonly value?: string | undefined;
 }
 
 /** All claims of one key at one moment of the server, oldest first. Always complete. */
@@ -95,6 +99,12 @@ export type Renewed =
       readonly cause?: Error | undefined;
     };
 
+/** The claim as it is once a value was to be written over it, if it still is; at this revision of the server. */
+export interface Proclaimed {
+  readonly claim: QueuedClaim | undefined;
+  readonly revision: bigint;
+}
+
 /** Says whether a claim of the audited lease is there. */
 export type Audit = (key: string, claim: QueuedClaim) => boolean;
 
@@ -129,6 +139,12 @@ export interface LockBackend {
    * the same request looks whether it is still there.
    */
   leave(claim: Claim, entered: QueuedClaim | undefined, within: number, heir?: QueuedClaim): Observable<Left>;
+
+  /**
+   * Writes another value over the claim of a candidate, if that is still as we know it, and answers with the claim that
+   * is there then, written or not. Not on a server that keeps no values.
+   */
+  proclaim?(claim: Claim, mine: QueuedClaim, value: string, within: number): Observable<Proclaimed>;
 
   /** Claims at several keys in one step. Not on a server that cannot. */
   readonly together?: Together;

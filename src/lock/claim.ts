@@ -1,11 +1,11 @@
 /**
  * One claim, from entering the queue to leaving it.
  */
-import { EMPTY, tap } from 'rxjs';
+import { EMPTY, defer, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { BackendError } from '../core/errors.js';
 import type { Contention } from '../core/options.js';
-import type { Claim, Entered, Left, LockKind, Queue, QueuedClaim, Wanted } from '../core/port.js';
+import type { Claim, Entered, Left, LockBackend, LockKind, Queue, QueuedClaim, Wanted } from '../core/port.js';
 import { ATTEMPTS, asked } from '../session/attempts.js';
 import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
@@ -17,6 +17,8 @@ import type { Lines } from './lines.js';
 
 /** Where the claim stands: not let in, since the queue has one place; or its turn. */
 export type Stage = Turn | { readonly status: 'refused'; readonly queue: Queue };
+
+export type Proclaim = NonNullable<LockBackend['proclaim']>;
 
 /** What one contends with in one round: a claim, or several at once. */
 export interface Contested {
@@ -66,6 +68,7 @@ export class OneKey implements Claimable, Wanted {
     readonly key: string,
     readonly kind: LockKind,
     readonly permits: number | undefined,
+    readonly value?: string,
   ) {}
 
   get keys(): readonly string[] {
@@ -77,10 +80,15 @@ export class OneKey implements Claimable, Wanted {
   }
 }
 
-export const claimOf = ({ parts, key, kind, permits }: OneKey, { lease }: Session, { meta }: Contention): Claim => ({
+export const claimOf = (
+  { parts, key, kind, permits, value }: OneKey,
+  { lease }: Session,
+  { meta }: Contention,
+): Claim => ({
   key,
   kind,
   permits,
+  value,
   lease,
   id: parts.nextClaimId(),
   since: parts.engine.time.date(),
@@ -136,6 +144,29 @@ export class Entry implements Contested, Resource<Entered>, Told {
     this.#handsOn = handOn;
     this.#bracket.letGo();
     if (handOn) this.#line.settle();
+  }
+
+  /**
+   * Writes another value over it, asked until answered or no longer ours. Emits whether it was: if not, somebody else
+   * has deleted it or written over it, and the claimant is told so.
+   */
+  proclaimed$(proclaim: Proclaim, value: string): Observable<boolean> {
+    return defer(() => {
+      const mine = this.#mine && this.#line.rewriting(this.#mine, value);
+      if (!mine || !this.session.isAlive()) return of(false);
+      return asked(this.#parts.engine, {
+        what: `proclaim at ${this.#claim.key}`,
+        within: this.within,
+        send: () => proclaim(this.#claim, mine, value, this.within),
+        again: ({ retryable }) => retryable && this.session.isAlive(),
+      }).pipe(
+        switchMap(({ claim, revision }) => {
+          if (!this.#line.rewritten(mine, claim, revision)) return of(false);
+          // What is there is what an earlier proclamation wrote, whose answer was lost.
+          return claim?.value === value ? of(true) : this.proclaimed$(proclaim, value);
+        }),
+      );
+    });
   }
 
   send(): Observable<Entered> {

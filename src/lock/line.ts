@@ -6,8 +6,8 @@ import type { Subscription } from 'rxjs';
 import { holding } from '../core/blockers.js';
 import { holderOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
-import { indexOf, missingFrom, placeFor, placeOf } from '../core/place.js';
-import type { Place } from '../core/place.js';
+import { indexOf, isAsWritten, missingFrom, placeFor, placeOf } from '../core/place.js';
+import type { Ours, Place } from '../core/place.js';
 import type { Lease, Queue, QueuedClaim } from '../core/port.js';
 import { ATTEMPTS } from '../session/attempts.js';
 import type { Engine } from '../session/engine.js';
@@ -56,17 +56,19 @@ const TELLINGS_PER_TTL = 100;
 const WATCH_AFTER = 50;
 
 /** One of our claims in a line. */
-export class Member implements Sleeper {
+export class Member implements Sleeper, Ours {
   status: 'new' | 'blocked' | 'first' | 'over' = 'new';
   isFollowing = false;
   /** What it was told last: how many are ahead, the first of those who hold, and how many hold. */
   ahead = 0;
   front: bigint | undefined;
   holders = 0;
+  writtenAt: bigint | undefined;
+  proposed: Set<string> | undefined;
 
   constructor(
     readonly line: Line,
-    readonly mine: QueuedClaim,
+    public mine: QueuedClaim,
     readonly lease: Lease,
     readonly listener: Told,
   ) {}
@@ -194,6 +196,28 @@ export class Line implements Ear<Queue>, Patrolled {
 
   settle(): void {
     this.#tell();
+  }
+
+  /** The value is about to be written over our claim, by us. Returns the claim as it is known to be, if it is in. */
+  rewriting({ token }: QueuedClaim, value: string): QueuedClaim | undefined {
+    const member = this.#members[indexOf(this.#members, token)];
+    if (!member) return undefined;
+    (member.proposed ??= new Set()).add(value);
+    return member.mine;
+  }
+
+  /** So it is now. Says whether it is ours still; else it is told. */
+  rewritten({ token }: QueuedClaim, found: QueuedClaim | undefined, revision: bigint): boolean {
+    const member = this.#members[indexOf(this.#members, token)];
+    if (!member) return false;
+    if (found && isAsWritten(found, member)) {
+      member.mine = found;
+      member.writtenAt = revision;
+      member.proposed = undefined;
+      return true;
+    }
+    this.#end(member, found ? 'overwritten' : 'deleted');
+    return false;
   }
 
   /** The server says that the claim is not there any more. */
@@ -343,11 +367,11 @@ export class Line implements Ear<Queue>, Patrolled {
     member.listener.told({ status: 'first', settled$ });
   }
 
-  #end(member: Member): void {
+  #end(member: Member, reason: 'deleted' | 'overwritten' = 'deleted'): void {
     if (member.status === 'over') return;
     this.#part(member);
     const place = placeOf(this.#claims, member.mine);
-    member.listener.told(place.status === 'gone' ? place : { status: 'gone', reason: 'deleted' });
+    member.listener.told(place.status === 'gone' ? place : { status: 'gone', reason });
   }
 
   /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */

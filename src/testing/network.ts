@@ -91,7 +91,7 @@ export function behindNetwork(
       );
     });
 
-  const { queues, together } = backend;
+  const { queues, together, proclaim } = backend;
   return {
     backend: {
       ...backend,
@@ -101,6 +101,9 @@ export function behindNetwork(
       enter: (claim, within, look) => carry(backend.enter(claim, within, look)),
       leave: (claim, entered, within, heir) => carry(backend.leave(claim, entered, within, heir)),
       queue: (key, within, from) => stream(backend.queue(key, within, from)),
+      ...(proclaim && {
+        proclaim: (claim, mine, value, within) => carry(proclaim(claim, mine, value, within)),
+      }),
       ...(together && {
         together: {
           most: together.most,

@@ -33,7 +33,7 @@ import { isLeaseGone, isLeaseKnown } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
 import { History } from './history.js';
-import { endOf, prefixOf } from './keys.js';
+import { endOf, objectionTo, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import {
   MOST_TOGETHER,
@@ -45,6 +45,8 @@ import {
   leaveAllRequest,
   leaveRequest,
   left,
+  proclaimRequest,
+  proclaimed,
   queueOf,
   readRequest,
 } from './requests.js';
@@ -185,7 +187,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     name: 'etcd3',
     leasePer: 'session',
     notes: source.notes,
-    objection: () => undefined,
+    objection: objectionTo,
     close: () => source.close(),
 
     grant: (lease, within) =>
@@ -244,6 +246,9 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         },
         within,
       ),
+
+    proclaim: (claim, mine, value, within) =>
+      send(proclaimRequest(claim, mine, value), within).pipe(map((answer) => proclaimed(claim, mine, value, answer))),
 
     together: {
       most: MOST_TOGETHER,

@@ -6,7 +6,7 @@ import type { Rank } from '../../core/blockers.js';
 import type { JsonValue } from '../../core/json.js';
 import { isPermits } from '../../core/options.js';
 import { indexOf, placeFor } from '../../core/place.js';
-import type { Claim, Queue, QueuedClaim } from '../../core/port.js';
+import type { Claim, Queue, QueuedClaim, Wanted } from '../../core/port.js';
 
 /** A key-value pair as npm etcd3 reads it. */
 export interface StoredClaim {
@@ -46,9 +46,12 @@ export const tombstoneKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}\
 /** The key of a claim that we know from the queue of a name. */
 export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
 
-/** What is written as the value: for people and observers, but for kind and permits, which all clients go by. */
-export const encodeClaim = ({ lease, kind, permits, since, meta }: Claim): Buffer =>
-  Buffer.from(JSON.stringify({ owner: lease.owner, kind, permits, since: since.toISOString(), meta }));
+/**
+ * What is written as the value: for people and observers, but for kind and permits, which all clients go by. Of a
+ * candidate just what it proposes, as Go's `concurrency.Election` does.
+ */
+export const encodeClaim = ({ lease, kind, permits, since, meta, value }: Claim): Buffer =>
+  Buffer.from(value ?? JSON.stringify({ owner: lease.owner, kind, permits, since: since.toISOString(), meta }));
 
 const SLASH = 0x2f;
 
@@ -98,6 +101,7 @@ export const queuedAs = (claim: Claim, revision: bigint): QueuedClaim => ({
   owner: claim.lease.owner,
   since: claim.since,
   meta: claim.meta,
+  value: claim.value,
 });
 
 /** One change of a key, as etcd tells it. */
@@ -132,27 +136,43 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
 /** A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. */
 export function decodeClaim(name: string, { key, value, create_revision, mod_revision }: StoredClaim): QueuedClaim {
   const id = key.toString('utf8', Buffer.byteLength(name) + 1);
-  const { owner, since, meta, ...rest } = readValue(value);
+  const read = readValue(value);
+  const { owner, since, meta } = read;
   const when = typeof since === 'string' ? new Date(since) : undefined;
   return {
     id,
     token: BigInt(create_revision),
     stamp: mod_revision,
-    ...rankOf(rest),
+    ...rankOf(read),
     owner: typeof owner === 'string' ? owner : `unnamed (lease ${id})`,
     since: when && !Number.isNaN(when.getTime()) ? when : undefined,
     meta,
+    value: isOfLock(read) ? undefined : value.toString(),
   };
 }
 
-/** What is not written as we write it is a mutex: nobody else holds beside it. */
-function rankOf({ kind, permits }: { readonly [name: string]: JsonValue | undefined }): Rank {
-  if (kind === 'read' || kind === 'write') return { kind, permits: undefined };
-  if (kind === 'semaphore' && typeof permits === 'number' && isPermits(permits)) return { kind, permits };
-  return { kind: 'mutex', permits: undefined };
+type Read = { readonly [name: string]: JsonValue | undefined };
+
+/** Whether it is written as the claim of a lock of ours. */
+const isOfLock = ({ owner, kind }: Read): boolean => typeof owner === 'string' && typeof kind === 'string';
+
+/** Two candidates with the value of a reader would lead at a time, and observers could not tell it from a lock. */
+export function objectionTo({ value }: Wanted): string | undefined {
+  if (value === undefined || !isOfLock(readValue(Buffer.from(value)))) return undefined;
+  return 'it reads as the claim of a lock, JSON with `owner` and `kind`. Call one of them something else.';
 }
 
-function readValue(value: Buffer): { readonly [name: string]: JsonValue | undefined } {
+/** What is not written as we write it is a mutex: nobody else holds beside it. */
+function rankOf({ owner, kind, permits }: Read): Rank {
+  if (typeof owner !== 'string') return MUTEX;
+  if (kind === 'read' || kind === 'write') return { kind, permits: undefined };
+  if (kind === 'semaphore' && typeof permits === 'number' && isPermits(permits)) return { kind, permits };
+  return MUTEX;
+}
+
+const MUTEX: Rank = { kind: 'mutex', permits: undefined };
+
+function readValue(value: Buffer): Read {
   try {
     const read: unknown = JSON.parse(value.toString());
     return isRecord(read) ? read : {};

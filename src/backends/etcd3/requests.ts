@@ -3,7 +3,7 @@
  */
 import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../core/errors.js';
-import type { Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim } from '../../core/port.js';
+import type { Claim, Entered, EnteredAll, Lease, Left, Proclaimed, Queue, QueuedClaim } from '../../core/port.js';
 import {
   claimKey,
   claimsOf,
@@ -76,6 +76,27 @@ export const enterAllRequest = (claims: readonly Claim[]): TxnRequest => ({
 });
 
 type Response = TxnAnswer['responses'][number];
+
+/** Written over only as we know it: somebody else's value is not lost, and an attempt of ours that comes late fails. */
+export const proclaimRequest = (claim: Claim, mine: QueuedClaim, value: string): TxnRequest => ({
+  compare: [
+    isStill(claim, mine),
+    { key: claimKey(claim), target: 'Mod', result: 'Equal', mod_revision: Number(mine.stamp) },
+  ],
+  success: [put({ ...claim, value })],
+  failure: [lookFor(claim)],
+});
+
+export function proclaimed(
+  { key }: Claim,
+  mine: QueuedClaim,
+  value: string,
+  { revision, succeeded, responses: [found] }: TxnAnswer,
+): Proclaimed {
+  if (succeeded) return { claim: { ...mine, value, stamp: revision.toString() }, revision };
+  const [there] = found?.response_range.kvs ?? [];
+  return { claim: there && decodeClaim(key, there), revision };
+}
 
 export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
   return { status: 'entered', ...placeOf(claim, revision, succeeded ? undefined : own, shown) };

@@ -43,6 +43,7 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     revoke: (lease) => answer(() => server.revoke(lease)),
     enter: (claim, _, look) => answer(() => server.enter(claim, look)),
     leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
+    proclaim: (claim, mine, value) => answer(() => server.proclaim(claim, mine, value)),
     together: {
       most: Infinity,
       enter: (claims) => answer(() => server.enterAll(claims)),

@@ -7,7 +7,18 @@ import type { Subscription } from 'rxjs';
 import { at } from '../../core/clock.js';
 import type { Time } from '../../core/clock.js';
 import { BackendError } from '../../core/errors.js';
-import type { Audit, Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim, Renewed } from '../../core/port.js';
+import type {
+  Audit,
+  Claim,
+  Entered,
+  EnteredAll,
+  Lease,
+  Left,
+  Proclaimed,
+  Queue,
+  QueuedClaim,
+  Renewed,
+} from '../../core/port.js';
 
 interface ServerLease {
   readonly ttl: number;
@@ -29,6 +40,7 @@ export interface MemoryServer {
   revoke(lease: Lease): void;
   enter(claim: Claim, look: boolean): Entered;
   leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
+  proclaim(claim: Claim, mine: QueuedClaim, value: string): Proclaimed;
   enterAll(claims: readonly Claim[]): EnteredAll;
   leaveAll(claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void;
   queue(key: string): Observable<Queue>;
@@ -106,10 +118,11 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       if (lease?.withdrawn.has(name)) {
         throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
       }
-      const { key, kind, permits, since, meta } = claim;
+      const { key, kind, permits, since, meta, value } = claim;
       const there = queues.get(key)?.find(({ id }) => id === name);
       const { owner } = claim.lease;
-      const mine = there ?? { id: name, token, stamp: token.toString(), kind, permits, owner, since, meta };
+      const stamp = token.toString();
+      const mine = there ?? { id: name, token, stamp, kind, permits, owner, since, meta, value };
       return { key, name, lease, mine, isNew: !there };
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
@@ -160,6 +173,16 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       const [place] = answer.places;
       if (!place) throw new TypeError('a claim that entered has its place.');
       return { status: 'entered', claim: place.claim, queue: look ? place.queue : undefined };
+    },
+
+    proclaim(claim, mine, value) {
+      alive(claim.lease);
+      const claims = queues.get(claim.key) ?? [];
+      const there = claims.find(({ token }) => token === mine.token);
+      if (there?.stamp !== mine.stamp) return { claim: there, revision };
+      const written = { ...there, value, stamp: (revision + 1n).toString() };
+      put([[claim.key, claims.map((one) => (one === there ? written : one))]]);
+      return { claim: written, revision };
     },
 
     enterAll,

@@ -11,9 +11,12 @@ export const pathOf = (key: string): string => `/${key.replace(/^\//, '')}`;
 export const urlOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
 /** One key has one place. And the store's paths are cleaned like file paths: what they would change is another key. */
-export function objectionTo({ key, kind }: Wanted): string | undefined {
+export function objectionTo({ key, kind, value }: Wanted): string | undefined {
   if (kind !== 'mutex') {
     return `etcd v2 has one place for a key, and no queue that a lock of kind ${kind} could be made of: use mutex(), or etcd v3.`;
+  }
+  if (value !== undefined) {
+    return 'etcd v2 keeps there who holds, and has no room for what a candidate proposes: use whileLeader() over a mutex(), or etcd v3.';
   }
   const parts = key.replace(/^\//, '').split('/');
   if (!parts.some((part) => part === '' || part === '.' || part === '..')) return undefined;

@@ -1,0 +1,266 @@
+import { describe, expect, it } from '@jest/globals';
+import Etcd from 'node-etcd';
+import { distinctUntilChanged, firstValueFrom, map, mergeMap, take } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
+import { InvalidOptionError, LockNotOwnedError, createLocks, whileLeader } from '../../src/index.js';
+import type { HeldLock, Leader } from '../../src/index.js';
+import { SLOW, TIMES, atFrame, codes, letters, openServer, serverOf } from '../support/marbles.js';
+
+/** The value of the leader, `f` where there is none, `u` where nobody knows. */
+const values = (leader$: Observable<Leader>): Observable<string> =>
+  leader$.pipe(
+    map((leader) => (leader.status === 'led' ? leader.value : leader.status.slice(0, 1))),
+    distinctUntilChanged(),
+  );
+
+/** How many queue behind the leader. */
+const waiting = (leader$: Observable<Leader>): Observable<string> =>
+  leader$.pipe(map((leader) => (leader.status === 'led' ? String(leader.waiting) : leader.status.slice(0, 1))));
+
+const led = (campaign$: Observable<HeldLock>): Observable<string> =>
+  campaign$.pipe(
+    map(() => 'h'),
+    codes(),
+  );
+
+describe('election', () => {
+  it(
+    'one leads, the others queue behind it; who watches sees the value of the leader',
+    marbles((m) => {
+      const server = serverOf(m);
+      const campaign$ = (value: string) => led(server.client(TIMES).election('e').campaign$(value));
+      const { leader$ } = server.client(TIMES).election('e');
+      m.expect(campaign$('A'), '                           --^----!').toBeObservable('       --h-----');
+      m.expect(campaign$('B'), '                           ---^-------!').toBeObservable('   -------h---');
+      m.expect(campaign$('C'), '                           ----^----------!').toBeObservable(' -----------h---');
+      m.expect(values(leader$), '                          ^----------------!').toBeObservable('f-A----B---C---f-');
+    }),
+  );
+
+  it(
+    'says how many queue',
+    marbles((m) => {
+      const server = serverOf(m);
+      const campaign$ = (value: string) => led(server.client(TIMES).election('e').campaign$(value));
+      const { leader$ } = server.client(TIMES).election('e');
+      m.expect(campaign$('A'), '         --^-------!').toBeObservable('  --h-------');
+      m.expect(campaign$('B'), '         ----^--!').toBeObservable('     --------');
+      m.expect(waiting(leader$), '       ^---------!').toBeObservable('f-0-1--0--f');
+    }),
+  );
+
+  it(
+    'a proclaimed value is seen at once, and costs no leadership',
+    marbles((m) => {
+      const server = serverOf(m);
+      const election = server.client(TIMES).election('e');
+      const { leader$ } = server.client(TIMES).election('e');
+      m.expect(led(election.campaign$('A')), '^---- 95ms !').toBeObservable('         h---- 95ms -');
+      m.expect(values(leader$), '             ^---- 95ms !').toBeObservable('         A-B-C 95ms f');
+      atFrame(m, 2, () => void election.proclaim('B'));
+      atFrame(m, 4, () => void election.proclaim('C'));
+    }),
+  );
+
+  it(
+    'is led on where the answer to a proclamation got lost, and where the request did',
+    marbles((m) => {
+      const server = serverOf(m);
+      const client = server.client(TIMES);
+      const election = client.election('e');
+      const { leader$ } = server.client(TIMES).election('e');
+      m.expect(led(election.campaign$('A')), '^----- 199ms !').toBeObservable('h----- 199ms -');
+      // Asked again after 2 frames without an answer, and a back-off of 1.
+      m.expect(values(leader$), '             ^----- 199ms !').toBeObservable('A-B---- 198ms f', {
+        A: 'A',
+        B: 'B',
+        f: 'f',
+      });
+      atFrame(m, 2, () => {
+        client.network.dropNextReply();
+        void election.proclaim('B');
+      });
+    }),
+  );
+
+  it(
+    'proclamations are written one after another, also where an answer got lost',
+    marbles((m) => {
+      const server = serverOf(m);
+      const client = server.client(TIMES);
+      const election = client.election('e');
+      const { leader$ } = server.client(TIMES).election('e');
+      m.expect(led(election.campaign$('A')), '^---------!').toBeObservable('h----------');
+      m.expect(values(leader$), '             ^---------!').toBeObservable('A-B--C----f');
+      atFrame(m, 2, () => {
+        client.network.dropNextReply();
+        void election.proclaim('B');
+        void election.proclaim('C');
+      });
+    }),
+  );
+
+  it(
+    'a proclamation that is on its way when another client comes is ours still',
+    marbles((m) => {
+      const server = serverOf(m, { latency: 1 });
+      const election = server.client(SLOW).election('e');
+      m.expect(led(election.campaign$('A')), '^------------------- 100ms !').toBeObservable(
+        '----h--------------- 100ms -',
+      );
+      // Follows the queue, so that the event of the proclamation comes before its answer, then others.
+      m.expect(values(election.leader$), '    ------^------------- 100ms !').toBeObservable(
+        '--------A-B-------- 101ms -',
+      );
+      atFrame(m, 8, () => void election.proclaim('B'));
+      m.expect(led(server.client(SLOW).election('e').campaign$('X')), '---------^---!').toBeObservable('---------');
+    }),
+  );
+
+  it.each([
+    ['another value', 'mine now', 'LOCK_LOST overwritten'],
+    ['the value it had', 'A', 'LOCK_LOST overwritten'],
+  ])('is lost when somebody else writes over it, be it %s', (_, value, code) => {
+    marbles((m) => {
+      const memory = memoryBackend({ scheduler: m.scheduler });
+      const client = createLocks(memory, { ...TIMES, random: () => 0, scheduler: m.scheduler });
+      const election = client.election('e');
+      const result$ = election.campaign$('A').pipe(
+        map(() => 'h'),
+        codes(),
+      );
+      m.expect(result$).toBeObservable('h----- 64ms #', undefined, code);
+      m.expect(values(election.leader$), '^----- 64ms !').toBeObservable('A');
+      atFrame(m, 70, () => {
+        memory
+          .queue('e', 0)
+          .pipe(
+            take(1),
+            mergeMap(({ claims: [first] }) => {
+              if (!first || !memory.proclaim) throw new Error('nobody leads');
+              const [id = '', claim = ''] = first.id.split('-');
+              const lease = { id, ttl: 0, owner: '', key: undefined };
+              const theirs = {
+                key: 'e',
+                kind: 'mutex',
+                lease,
+                id: claim,
+                since: new Date(0),
+                meta: undefined,
+              } as const;
+              return memory.proclaim(theirs, first, value, 0);
+            }),
+          )
+          .subscribe();
+      });
+    })();
+  });
+
+  it(
+    'a lost candidate campaigns again under whileLeader, with the value it had first',
+    marbles((m) => {
+      const server = serverOf(m);
+      const election = server.client(TIMES).election('e');
+      const { leader$ } = server.client(TIMES).election('e');
+      const { scheduler } = m;
+      const result$ = whileLeader(election.candidate('A'), () => m.cold('x'), { scheduler });
+      m.expect(result$, '        ^---- 55ms !').toBeObservable('x---- 50ms x');
+      m.expect(values(leader$), '^---- 60ms !').toBeObservable('A-B--f 49ms A----f-', { A: 'A', B: 'B', f: 'f' });
+      atFrame(m, 2, () => void election.proclaim('B'));
+      atFrame(m, 5, () => server.expire('e'));
+    }),
+  );
+
+  it(
+    'excludes the mutex of its name, whose holder is a leader without a value',
+    marbles((m) => {
+      const server = serverOf(m);
+      const { leader$ } = server.client(TIMES).election('e');
+      m.expect(letters(server.client(TIMES).mutex('e').lock$()), '^---!').toBeObservable('h----');
+      m.expect(led(server.client(TIMES).election('e').campaign$('A')), '-^------!').toBeObservable('----h---');
+      m.expect(values(leader$), '^--------!').toBeObservable('n---A---f', { n: '', A: 'A', f: 'f' });
+    }),
+  );
+
+  it(
+    'costs the requests of a lock',
+    marbles((m) => {
+      const server = openServer(m);
+      const election = server.client(TIMES).election('e');
+      m.expect(server.requests$, '            ^----!').toBeObservable('-(ge)');
+      m.expect(led(election.campaign$('A')), '-^---!').toBeObservable('-h---');
+    }),
+  );
+});
+
+describe('proclaim', () => {
+  const locks = () => createLocks(memoryBackend());
+
+  it('resolves when it is written, with what was said last there to be seen', async () => {
+    const election = locks().election('e');
+    const leading = election.campaign$('A').subscribe();
+    await Promise.all([election.proclaim('B'), election.proclaim('C')]);
+    expect(await firstValueFrom(election.leader$)).toMatchObject({ status: 'led', value: 'C', waiting: 0 });
+    leading.unsubscribe();
+  });
+
+  it('rejects before the campaign, while another one leads, and after', async () => {
+    const client = locks();
+    const [ours, theirs] = [client.election('e'), client.election('e')];
+    await expect(ours.proclaim('A')).rejects.toThrow(LockNotOwnedError);
+    const leading = theirs.campaign$('B').subscribe();
+    const queued = ours.campaign$('A').subscribe();
+    await expect(ours.proclaim('A')).rejects.toThrow('No candidate of this election object leads "e"');
+    leading.unsubscribe();
+    await expect(theirs.proclaim('A')).rejects.toThrow(LockNotOwnedError);
+    await expect(ours.proclaim('A')).resolves.toBeUndefined();
+    queued.unsubscribe();
+    await client.close();
+  });
+
+  it('one that is refused keeps nobody behind it from being heard', async () => {
+    const election = locks().election('e');
+    const early = election.proclaim('A');
+    const leading = election.campaign$('B').subscribe();
+    await expect(early).rejects.toThrow(LockNotOwnedError);
+    await expect(election.proclaim('C')).resolves.toBeUndefined();
+    leading.unsubscribe();
+  });
+
+  it('its leader can be written as JSON', async () => {
+    const election = locks().election('e');
+    const leading = election.campaign$('A').subscribe();
+    const json = JSON.stringify(await firstValueFrom(election.leader$));
+    expect(JSON.parse(json)).toEqual({ status: 'led', key: 'e', value: 'A', waiting: 0, fencingToken: '2' });
+    leading.unsubscribe();
+  });
+});
+
+describe('what no election takes', () => {
+  const election = createLocks(memoryBackend()).election('e');
+
+  it.each([
+    ['half of a surrogate pair', '\ud800', 'not well-formed'],
+    ['more than an observer should have to read', 'x'.repeat(64 * 1024 + 1), 'more than 65536 bytes'],
+  ])('a value that is %s', (_, value, message) => {
+    expect(() => election.campaign$(value)).toThrow(InvalidOptionError);
+    expect(() => election.candidate(value)).toThrow(message);
+    expect(() => election.proclaim(value)).toThrow(message);
+  });
+
+  it('a server with one place and no room for a value', () => {
+    const v2 = createLocks(nodeEtcdBackend(new Etcd('http://127.0.0.1:9')));
+    expect(() => v2.election('e')).toThrow(InvalidOptionError);
+    expect(() => v2.election('e')).toThrow('use whileLeader() over a mutex(), or etcd v3');
+    const { proclaim, ...mute } = memoryBackend();
+    expect(proclaim).toBeDefined();
+    expect(() => createLocks(mute).election('e')).toThrow('keeps no values');
+  });
+
+  it('an empty name', () => {
+    expect(() => createLocks(memoryBackend()).election('')).toThrow(InvalidOptionError);
+  });
+});
