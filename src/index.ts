@@ -27,6 +27,7 @@ export type { AllLock, HeldLock, Lock, LockState, Locks, Renewal } from './core/
 export type { Clock } from './core/clock.js';
 export type { ContendOptions, LocksOptions } from './core/options.js';
 export type { Holder, Ownership, Ownerships } from './core/ownership.js';
+export type { Revocation, RevokeOptions } from './core/revocation.js';
 export type {
   Claim,
   Entered,
@@ -34,7 +35,8 @@ export type {
   Lease,
   LockBackend,
   LockKind,
-  Proclaimed,
+  Others,
+  Rewritten,
   Queue,
   QueuedClaim,
   Renewed,

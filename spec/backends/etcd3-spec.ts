@@ -70,6 +70,34 @@ describe.each(ETCDS)('on etcd v3 of $server', ({ suite }) => {
     expect((await peer).stdout).toBe('got it\n');
   });
 
+  it('who has something written over its claim by hand reads it in its loss, and leaves', async () => {
+    const held = await client().mutex('by-hand').acquire();
+    const lost = firstValueFrom(held.renewals$).catch((error: unknown) => error);
+    const [key] = Object.keys(await admin.getAll().prefix('by-hand/'));
+    await promisify(execFile)(
+      etcdctl(),
+      ['--endpoints', etcd.url, 'put', '--ignore-lease', key ?? '', 'host 7 is being drained'],
+      { env },
+    );
+    expect(await lost).toMatchObject({
+      reason: 'overwritten',
+      message: expect.stringContaining('overwritten on the server, with "host 7 is being drained".'),
+    });
+    expect((await client().mutex('by-hand').acquire()).isHeld()).toBe(true);
+  });
+
+  it('is taken from `etcdctl lock`, which cannot be asked', async () => {
+    const peer = spawn(etcdctl(), ['--endpoints', etcd.url, 'lock', 'peer/taken'], { env });
+    await once(peer.stdout, 'data');
+    const lock = client().mutex('peer/taken');
+    expect(await lock.revoke({ reason: 'only asked' })).toEqual([]);
+    const [loser] = await lock.revoke({ reason: 'stuck', within: 10 });
+    expect(loser?.owner).toMatch(/^unnamed/);
+    expect((await lock.acquire({ wait: 0 })).isHeld()).toBe(true);
+    peer.kill('SIGINT');
+    await once(peer, 'exit');
+  });
+
   it('is not delayed by a holder of a name that lies below its own', async () => {
     await client().mutex('nest/a/b').acquire();
     await client().mutex('nest').acquire({ wait: 0 });

@@ -185,6 +185,7 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         () => locks.readLock('k'),
         () => locks.writeLock('k'),
         several,
+        () => locks.mutex('k').revoke({ reason: 'no room for it' }),
       ]) {
         expect(make).toThrow(
           expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(/etcd v3/) }),
@@ -275,6 +276,39 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       const lost = firstValueFrom(held.renewals$.pipe(filter(() => false))).catch((error: unknown) => error);
       await server.deleteHolder(x);
       expect(await lost).toMatchObject({ code: 'LOCK_LOST', reason: 'deleted' });
+      expect((await client().mutex(y).acquire()).isHeld()).toBe(true);
+    });
+
+    it('a holder is asked by another client, and gives way', async () => {
+      fresh();
+      const held = await holderOf(client({ ttl: 10_000 }));
+      const asked = firstValueFrom(held.revocation$);
+      const waiting = client();
+      const inLine = queued(waiting);
+      const next = waiting.mutex(key).acquire();
+      await inLine;
+      const [holder] = await client({ owner: 'ops' }).mutex(key).revoke({ reason: 'drain' });
+      expect(holder?.fencingToken).toBe(held.fencingToken);
+      expect(await asked).toMatchObject({ reason: 'drain', by: 'ops', within: Infinity });
+      expect((await queueNow(admin, key)).claims[0]?.revocation).toMatchObject({ reason: 'drain', by: 'ops' });
+      expect(held.isHeld()).toBe(true);
+      await held.release();
+      expect((await next).isHeld()).toBe(true);
+    });
+
+    it('a lock is taken from its holder, who is told by whom and why; so are all keys of several', async () => {
+      fresh();
+      const locks = client({ ttl: 10_000 });
+      const [x, y] = [`${key}/x`, `${key}/y`];
+      const held = await locks.all(locks.mutex(x), locks.semaphore(y, 1)).acquire();
+      const [loser] = await client({ owner: 'ops' }).mutex(x).revoke({ reason: 'drain', within: 0 });
+      expect(loser?.fencingToken).toBe(held.fencingToken);
+      expect(held.isHeld()).toBe(false);
+      expect(held.signal.reason).toMatchObject({
+        code: 'LOCK_LOST',
+        reason: 'revoked',
+        revocation: { reason: 'drain', by: 'ops', within: 0 },
+      });
       expect((await client().mutex(y).acquire()).isHeld()).toBe(true);
     });
 

@@ -38,4 +38,5 @@ declare global {
   const sleepProofClock: () => { now(): number };
   const mergeMap: typeof import('rxjs').mergeMap;
   const concatMap: typeof import('rxjs').concatMap;
+  const takeUntil: typeof import('rxjs').takeUntil;
 }

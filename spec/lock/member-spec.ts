@@ -72,6 +72,7 @@ const world = (m: Marbles) => {
       if (turn.status === 'first') settled.set(token, turn);
       then(turn);
     },
+    asked: ({ reason }) => told.push(`${String(token)} asked ${reason}`),
     failed: (cause) => told.push(`${String(token)} failed ${cause.message}`),
   });
   const join = (token: number, view?: Queue, then?: (turn: Turn) => void): void => {

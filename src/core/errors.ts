@@ -2,6 +2,9 @@
  * Every error a user of rxlock can meet. Held by another, lost, and out of reach are never the same class.
  */
 import type { Holder } from './ownership.js';
+import type { Interference } from './place.js';
+import { inWords } from './revocation.js';
+import type { Revocation } from './revocation.js';
 
 /** The stable code of each error: what to compare where two copies of the package may be loaded. */
 export type LockErrorCode =
@@ -64,15 +67,31 @@ export class LockTimeoutError extends LockError {
 
 /**
  * How a lock was lost. `expired`: no renewal was answered in time. `deleted`, `overwritten`: somebody removed or
- * rewrote the claim. `session`: the server says that the lease is gone.
+ * rewrote the claim. `revoked`: somebody took it and said why. `session`: the server says that the lease is gone.
  */
-export type LossReason = 'expired' | 'deleted' | 'overwritten' | 'session';
+export type LossReason = 'expired' | 'deleted' | 'overwritten' | 'revoked' | 'session';
 
 const LOSS: Readonly<Record<LossReason, string>> = {
   expired: 'no renewal was answered before its deadline',
   deleted: 'its claim was deleted on the server',
   overwritten: 'its claim was overwritten on the server',
+  revoked: 'it was taken away',
   session: 'the server says that its lease is gone',
+};
+
+interface Loss {
+  readonly key: string;
+  readonly reason: LossReason;
+  readonly fencingToken: bigint;
+  readonly cause?: unknown;
+  /** What somebody has written over the claim. */
+  readonly by?: Interference | undefined;
+}
+
+/** What is written over a claim by hand is mostly a word to whoever had it. */
+const said = ({ revocation, value = '' }: Interference = {}): string => {
+  if (revocation) return ` by ${inWords(revocation)}`;
+  return value === '' ? '' : `, with ${JSON.stringify(value.slice(0, 200))}`;
 };
 
 /** A lock that was held is held no more. What it protected must stop, and has been unsubscribed from already. */
@@ -82,16 +101,19 @@ export class LockLostError extends LockError {
   readonly key: string;
   readonly reason: LossReason;
   readonly fencingToken: bigint;
+  /** Who took it away, and why, where the reason is `revoked`. */
+  readonly revocation: Revocation | undefined;
 
-  constructor(loss: { key: string; reason: LossReason; fencingToken: bigint; cause?: unknown }) {
+  constructor({ key, reason, fencingToken, cause, by }: Loss) {
     super(
-      `Lost "${loss.key}": ${LOSS[loss.reason]}. Another client may hold it now: stop writing, ` +
-        `or have writes with fencing token ${loss.fencingToken} refused.`,
-      { cause: loss.cause },
+      `Lost "${key}": ${LOSS[reason]}${said(by)}. Another client may hold it now: stop writing, ` +
+        `or have writes with fencing token ${fencingToken} refused.`,
+      { cause },
     );
-    this.key = loss.key;
-    this.reason = loss.reason;
-    this.fencingToken = loss.fencingToken;
+    this.key = key;
+    this.reason = reason;
+    this.fencingToken = fencingToken;
+    this.revocation = by?.revocation;
   }
 }
 

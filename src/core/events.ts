@@ -2,6 +2,7 @@
  * What happened inside, for logs and metrics.
  */
 import type { LossReason } from './errors.js';
+import type { Revocation } from './revocation.js';
 
 /** One event of `locks.events$`. Durations are milliseconds. */
 export type LockEvent =
@@ -13,6 +14,8 @@ export type LockEvent =
   | { readonly type: 'renewed'; readonly lease: string; readonly took: number; readonly validUntil: number }
   /** An attempt failed; the next one follows while there is time. */
   | { readonly type: 'renewal-failed'; readonly lease: string; readonly cause: Error; readonly remaining: number }
+  /** Somebody asks for what is held. */
+  | { readonly type: 'revocation'; readonly key: string; readonly revocation: Revocation }
   /** Held no more, after `held`. */
   | { readonly type: 'lost'; readonly key: string; readonly reason: LossReason; readonly held: number }
   /** Given back, after `held`; the acknowledgement follows or has been given up for `release-failed`. */

@@ -6,6 +6,7 @@ import type { Election } from './election.js';
 import type { LockEvent } from './events.js';
 import type { ContendOptions } from './options.js';
 import type { Holder, Ownership, Ownerships } from './ownership.js';
+import type { Revocation, RevokeOptions } from './revocation.js';
 
 /**
  * All locks of one client of one server. In memory and on etcd v3 they share a session: one lease, renewed while any of
@@ -148,6 +149,28 @@ export interface Lock {
    * const total = await locks.mutex('reports/nightly').use((held) => fetch('http://127.0.0.1/', { signal: held.signal }));
    */
   use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T>;
+
+  /**
+   * Asks those who hold it to give it back, each by its {@link HeldLock.revocation$}; who still holds it after `within`
+   * has it taken away. The claim is written over, which the loser reads as a {@link LockLostError} with this reason,
+   * and is deleted when the loser has left, or a tenth of a ttl later: so one that is alive has stopped before the next
+   * one holds, and one at a standstill is not waited for.
+   *
+   * ```text
+   * revoke       ?----!      within: 5, then
+   * holder       -----#      `revoked`: tidied up, told, gone
+   * next         w-----h
+   * ```
+   *
+   * Resolves with those who were asked once that is written, or, where `within` is finite, once they hold no more.
+   * What other programs or candidates of an election have written holds no place for a request: they are not asked, but
+   * it can be taken from them. Rejects with {@link BackendError} when the server cannot be reached or refuses.
+   *
+   * @throws InvalidOptionError at the call, on etcd v2, too, whose claims have no room for it
+   * @example
+   * await locks.mutex('reports/nightly').revoke({ reason: 'host 7 is being drained', within: 30_000 });
+   */
+  revoke(options: RevokeOptions): Promise<readonly Holder[]>;
 }
 
 /** Several locks as one. Its `ownership$()` is `held` while anybody holds one of them, with the holders of all. */
@@ -200,6 +223,15 @@ export interface HeldLock {
   remaining(): number;
   /** One per renewal. Completes when the release begins, errors with the loss, before anybody else is told. */
   readonly renewals$: Observable<Renewal>;
+  /**
+   * Somebody asks for it: the latest request at once, then each that follows. Ends as {@link renewals$} does. What is
+   * asked is up to you; who asked with a finite `within` takes it then.
+   *
+   * @example
+   * const lock = locks.mutex('reports/nightly');
+   * usingLock(lock, (held) => jobs$.pipe(concatMap(run), takeUntil(held.revocation$))).subscribe();
+   */
+  readonly revocation$: Observable<Revocation>;
   /** Aborts when the lock is lost, with the {@link LockLostError} as reason. */
   readonly signal: AbortSignal;
   /**

@@ -6,6 +6,7 @@ import type { SchedulerLike } from 'rxjs';
 import type { Clock } from './clock.js';
 import { InvalidOptionError } from './errors.js';
 import type { JsonValue } from './json.js';
+import type { RevokeOptions } from './revocation.js';
 import type { TimingOptions } from './timing.js';
 
 /** The options of `createLocks`. Durations are milliseconds. */
@@ -120,6 +121,34 @@ export const isPermits = (permits: number): boolean => Number.isSafeInteger(perm
 export function checkedPermits(permits: number): number {
   if (isPermits(permits)) return permits;
   throw new InvalidOptionError('permits', permits, 'give a whole number from 1 on: how many may hold at a time.');
+}
+
+/** It is shown in one line. */
+const LONGEST_REASON = 1024;
+
+/** {@link RevokeOptions} without gaps. */
+export interface Demand {
+  readonly reason: string;
+  readonly within: number;
+  readonly fencingToken: bigint | undefined;
+}
+
+/** Checked and completed, or an InvalidOptionError. */
+export function checkedDemand({ reason, within = Infinity, fencingToken }: RevokeOptions): Demand {
+  if (typeof reason !== 'string' || reason === '' || reason.length > LONGEST_REASON) {
+    throw new InvalidOptionError(
+      'reason',
+      reason,
+      `say why in 1 to ${LONGEST_REASON} characters: the holder reads it.`,
+    );
+  }
+  if (typeof within !== 'number' || !(within >= 0)) {
+    throw new InvalidOptionError('within', within, 'give milliseconds, 0 to take it at once, or Infinity to only ask.');
+  }
+  if (fencingToken !== undefined && typeof fencingToken !== 'bigint') {
+    throw new InvalidOptionError('fencingToken', fencingToken, 'give that of a holder, a bigint, or leave it out.');
+  }
+  return { reason, within, fencingToken };
 }
 
 function checkedDuration(option: string, ms: number): number {

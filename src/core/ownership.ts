@@ -4,6 +4,8 @@
 import { holding } from './blockers.js';
 import type { JsonValue } from './json.js';
 import type { LockKind, Queue, QueuedClaim } from './port.js';
+import { isSameRevocation, writtenRevocation } from './revocation.js';
+import type { Revocation } from './revocation.js';
 
 /** One who holds a lock. */
 export interface Holder {
@@ -15,6 +17,8 @@ export interface Holder {
   readonly since?: Date;
   /** What it gave as `meta`. */
   readonly meta?: JsonValue;
+  /** That it was asked to give it back, and why. */
+  readonly revocation?: Revocation;
   /** Writes the token as a string: JSON has no bigint. */
   toJSON(): JsonValue;
 }
@@ -45,8 +49,8 @@ export interface Ownerships {
 }
 
 /** The holder that a claim in the queue stands for. */
-export function holderOf({ owner, kind, token, since, meta }: QueuedClaim): Holder {
-  const known = { ...(since && { since }), ...(meta !== undefined && { meta }) };
+export function holderOf({ owner, kind, token, since, meta, revocation }: QueuedClaim): Holder {
+  const known = { ...(since && { since }), ...(meta !== undefined && { meta }), ...(revocation && { revocation }) };
   return {
     owner,
     kind,
@@ -58,6 +62,7 @@ export function holderOf({ owner, kind, token, since, meta }: QueuedClaim): Hold
       fencingToken: token.toString(),
       ...(since && { since: since.toISOString() }),
       ...(meta !== undefined && { meta }),
+      ...(revocation && { revocation: writtenRevocation(revocation) }),
     }),
   };
 }
@@ -65,13 +70,16 @@ export function holderOf({ owner, kind, token, since, meta }: QueuedClaim): Hold
 /** Who holds, of all who are queued. */
 export const holdersOf = (queue: Queue): readonly Holder[] => holding(queue.claims).map(holderOf);
 
+const isSameHolder = (a: Holder, b: Holder | undefined): boolean =>
+  a.fencingToken === b?.fencingToken && isSameRevocation(a.revocation, b.revocation);
+
 /** Whether nothing changed that an observer would see. */
 export function isSameOwnership(a: Ownership, b: Ownership): boolean {
   if (a.status === 'held' && b.status === 'held') {
     return (
       a.waiting === b.waiting &&
       a.holders.length === b.holders.length &&
-      a.holders.every((holder, i) => holder.fencingToken === b.holders[i]?.fencingToken)
+      a.holders.every((holder, i) => isSameHolder(holder, b.holders[i]))
     );
   }
   return a.status === b.status && a.status === 'free';

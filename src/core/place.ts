@@ -8,7 +8,15 @@ import type { QueuedClaim } from './port.js';
 export type Place =
   | { readonly status: 'first' }
   | { readonly status: 'blocked'; readonly ahead: number }
-  | { readonly status: 'gone'; readonly reason: 'deleted' | 'overwritten' };
+  | {
+      readonly status: 'gone';
+      readonly reason: 'deleted' | 'overwritten' | 'revoked';
+      /** Who has written over it, and why. */
+      readonly by?: Interference;
+    };
+
+/** What somebody else has written over a claim. */
+export type Interference = Pick<QueuedClaim, 'value' | 'revocation'>;
 
 const FIRST: Place = { status: 'first' };
 
@@ -20,7 +28,9 @@ export function placeOf(claims: readonly QueuedClaim[], mine: QueuedClaim): Plac
   const place = indexOf(claims, mine.token);
   const found = claims[place];
   if (!found) return { status: 'gone', reason: 'deleted' };
-  if (found.id !== mine.id || found.stamp !== mine.stamp) return { status: 'gone', reason: 'overwritten' };
+  if (found.id !== mine.id || found.stamp !== mine.stamp) {
+    return { status: 'gone', reason: found.revocation ? 'revoked' : 'overwritten', by: found };
+  }
   const ahead = blockers(claims, place);
   return ahead === 0 ? FIRST : { status: 'blocked', ahead };
 }
@@ -56,7 +66,14 @@ export interface Ours {
 /** Whether a claim in the queue is ours as we wrote it, or are about to. */
 export function isAsWritten(found: QueuedClaim, { mine, proposed }: Ours): boolean {
   if (found.token !== mine.token || found.id !== mine.id) return false;
-  return found.stamp === mine.stamp || (found.value !== undefined && (proposed?.has(found.value) ?? false));
+  if (found.stamp === mine.stamp || isAskedFor(found, mine)) return true;
+  return found.value !== undefined && (proposed?.has(found.value) ?? false);
+}
+
+/** Whether all that was written over our claim is that somebody would like to have it. With no time left it is taken. */
+export function isAskedFor({ revocation, kind, permits, value }: QueuedClaim, mine: QueuedClaim): boolean {
+  if (!revocation || revocation.within === 0) return false;
+  return kind === mine.kind && permits === mine.permits && value === undefined && mine.value === undefined;
 }
 
 /**

@@ -7,6 +7,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { JsonValue } from './json.js';
+import type { Revocation } from './revocation.js';
 
 /** The kinds of lock a claim can be for. */
 export type LockKind = 'mutex' | 'semaphore' | 'read' | 'write';
@@ -58,6 +59,8 @@ export interface QueuedClaim {
   readonly meta: JsonValue | undefined;
   /** What a candidate proposes, or a peer has written; nothing for the claim of a lock. */
   readonly value?: string | undefined;
+  /** What somebody has written over it who wants it to go. */
+  readonly revocation?: Revocation | undefined;
 }
 
 /** All claims of one key at one moment of the server, oldest first. Always complete. */
@@ -99,8 +102,8 @@ export type Renewed =
       readonly cause?: Error | undefined;
     };
 
-/** The claim as it is once a value was to be written over it, if it still is; at this revision of the server. */
-export interface Proclaimed {
+/** The claim as it is once something was to be written over it, if it still is; at this revision of the server. */
+export interface Rewritten {
   readonly claim: QueuedClaim | undefined;
   readonly revision: bigint;
 }
@@ -144,10 +147,12 @@ export interface LockBackend {
    * Writes another value over the claim of a candidate, if that is still as we know it, and answers with the claim that
    * is there then, written or not. Not on a server that keeps no values.
    */
-  proclaim?(claim: Claim, mine: QueuedClaim, value: string, within: number): Observable<Proclaimed>;
+  proclaim?(claim: Claim, mine: QueuedClaim, value: string, within: number): Observable<Rewritten>;
 
   /** Claims at several keys in one step. Not on a server that cannot. */
   readonly together?: Together;
+  /** What can be done about the claims of others. Not on a server whose claims cannot say more than whose they are. */
+  readonly others?: Others;
 
   /**
    * The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. With `from`, an
@@ -179,4 +184,15 @@ export interface Together {
   enter(claims: readonly Claim[], within: number): Observable<EnteredAll>;
   /** As {@link LockBackend.leave}: each is taken out if it is still the one that entered. */
   leave(claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined, within: number): Observable<Left>;
+}
+
+/** The claims of others, which stand in the queue of the key. */
+export interface Others {
+  /**
+   * Writes over the claim that it is wanted back, if it is still as we know it, and answers with the claim that is there
+   * then, written or not. Its lease stays what it is.
+   */
+  ask(key: string, claim: QueuedClaim, revocation: Revocation, within: number): Observable<Rewritten>;
+  /** Takes it out of the queue, whatever is written there by now; one that is gone is fine. */
+  remove(key: string, claim: QueuedClaim, within: number): Observable<void>;
 }

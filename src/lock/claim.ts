@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import type { BackendError } from '../core/errors.js';
 import type { Contention } from '../core/options.js';
 import type { Claim, Entered, Left, LockBackend, LockKind, Queue, QueuedClaim, Wanted } from '../core/port.js';
+import type { Revocation } from '../core/revocation.js';
 import { ATTEMPTS, asked } from '../session/attempts.js';
 import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
@@ -34,6 +35,8 @@ export interface Contested {
 export interface Claimant {
   /** Where it stands now. */
   staged(entry: Contested, stage: Stage): void;
+  /** Somebody wants it, who holds it or would if the other keys were free. */
+  asked(entry: Contested, revocation: Revocation): void;
   /** It could not enter, or nobody knows any more where it stands. */
   failed(error: unknown): void;
   /** It begins to leave: from now on it is not held. */
@@ -189,6 +192,10 @@ export class Entry implements Contested, Resource<Entered>, Told {
 
   told(turn: Turn): void {
     this.#claimant.staged(this, turn);
+  }
+
+  asked(revocation: Revocation): void {
+    this.#claimant.asked(this, revocation);
   }
 
   failed(error: unknown): void {

@@ -9,6 +9,7 @@ import type { Contention } from '../core/options.js';
 import { holdersOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
 import type { Queue } from '../core/port.js';
+import type { Revocation } from '../core/revocation.js';
 import { settlesWith } from '../core/settled.js';
 import { backoff } from '../core/timing.js';
 import { isRetryable } from '../session/attempts.js';
@@ -72,6 +73,8 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
   /** Until the next round: a pause, or a watch of a queue that does not let in. */
   #between: Subscription | undefined;
   #hold: Hold | undefined;
+  /** What was asked for, of this round's claim. */
+  #revocation: Revocation | undefined;
   /** Who was seen to be in the way; nothing before the server has answered. */
   #inTheWay: readonly Holder[] | undefined;
   #isReleasing = false;
@@ -130,6 +133,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
 
   /** The claim leaves before its session does. */
   #endRound(): void {
+    this.#revocation = undefined;
     this.#between?.unsubscribe();
     this.#entry?.leave(false);
     this.#arena.sessions.leave(this);
@@ -154,8 +158,25 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
         return this.#held(entry, stage);
       case 'gone':
         // Past the deadline it went with its lease, and the timer that would have said so is late.
-        return this.failed(new PlaceLost(entry.session.isAlive() ? stage.reason : 'expired'));
+        return this.failed(
+          entry.session.isAlive() ? new PlaceLost(stage.reason, undefined, stage.by) : new PlaceLost('expired'),
+        );
     }
+  }
+
+  asked(entry: Contested, revocation: Revocation): void {
+    if (this.#entry !== entry) return;
+    // Several keys may be asked for while others are still waited for.
+    this.#revocation = revocation;
+    this.#tellAsked();
+  }
+
+  #tellAsked(): void {
+    const hold = this.#hold;
+    const revocation = this.#revocation;
+    if (!hold || hold.isOver || !revocation) return;
+    this.#arena.engine.report({ type: 'revocation', key: this.#key, revocation });
+    hold.asked(revocation);
   }
 
   #waiting(holders: readonly Holder[], ahead?: number): void {
@@ -215,6 +236,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     if (settled$) settlesWith(hold.held, settled$);
     engine.report({ type: 'acquired', key, fencingToken: token, waited: hold.since - this.#started });
     this.#subscriber.next({ status: 'held', key, held: hold.held });
+    this.#tellAsked();
   }
 
   /** Asked for by the user. The acknowledgement is waited for until the lease has run out. */
@@ -289,7 +311,7 @@ class Contending implements Contender, SessionUser, Claimant, Holding {
     this.#between = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
   }
 
-  #lostBy({ held: { key, fencingToken } }: Hold, { reason, cause }: PlaceLost): LockLostError {
-    return new LockLostError({ key, reason, fencingToken, cause });
+  #lostBy({ held: { key, fencingToken } }: Hold, { reason, cause, by }: PlaceLost): LockLostError {
+    return new LockLostError({ key, reason, fencingToken, cause, by });
   }
 }

@@ -138,6 +138,7 @@ class Candidate extends OneKey {
         if (stage.status === 'first') floor.leader = entry;
         claimant.staged(one, stage);
       },
+      asked: (one, revocation) => claimant.asked(one, revocation),
       failed: (error) => claimant.failed(error),
       leaving(one) {
         if (floor.leader === entry) floor.leader = undefined;

@@ -1,9 +1,10 @@
 /**
  * A lock while it is held: the HeldLock its user gets, and the end of it.
  */
-import { Observable, Subject } from 'rxjs';
+import { Observable, Subject, defer, map, startWith } from 'rxjs';
 import { LockNotOwnedError } from '../core/errors.js';
 import type { HeldLock, ReleaseOptions, Renewal } from '../core/lock.js';
+import type { Revocation } from '../core/revocation.js';
 import type { Engine } from '../session/engine.js';
 import type { Session } from '../session/session.js';
 
@@ -26,6 +27,9 @@ export class Hold {
   #isLeft = false;
   #loss: Error | undefined;
   #ended: Subject<never> | undefined;
+  /** What it was asked last, and who hears the next. */
+  #revocation: Revocation | undefined;
+  #revocations: Subject<Revocation> | undefined;
   #aborter: AbortController | undefined;
   #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
@@ -55,6 +59,12 @@ export class Hold {
     if (error) this.#aborter?.abort(error);
   }
 
+  /** Somebody wants it. */
+  asked(revocation: Revocation): void {
+    this.#revocation = revocation;
+    this.#revocations?.next(revocation);
+  }
+
   /** Its claim is out of the queue, or will be without us. */
   left(): void {
     this.#isLeft = true;
@@ -81,17 +91,30 @@ export class Hold {
 
   renewal$(): Observable<Renewal> {
     const session = this.#session;
+    return this.#untilEnded(
+      session.renewed$.pipe(
+        map(() => ({ count: session.renewals() - this.#renewalsBefore, validUntil: session.validUntil() })),
+      ),
+    );
+  }
+
+  revocation$(): Observable<Revocation> {
+    return this.#untilEnded(
+      defer(() => {
+        const revocations = (this.#revocations ??= new Subject());
+        return this.#revocation ? revocations.pipe(startWith(this.#revocation)) : revocations;
+      }),
+    );
+  }
+
+  /** The end of the session reaches us as the end of this hold, with the error that names the key. */
+  #untilEnded<T>(source$: Observable<T>): Observable<T> {
     return new Observable((subscriber) => {
       if (this.#loss) return subscriber.error(this.#loss);
       if (this.#isOver) return subscriber.complete();
-      // The end of the session reaches us as the end of this hold, with the error that names the key.
       this.#ended ??= new Subject();
       subscriber.add(this.#ended.subscribe(subscriber));
-      subscriber.add(
-        session.renewed$.subscribe(() =>
-          subscriber.next({ count: session.renewals() - this.#renewalsBefore, validUntil: session.validUntil() }),
-        ),
-      );
+      subscriber.add(source$.subscribe((value) => subscriber.next(value)));
     });
   }
 
@@ -134,6 +157,10 @@ class Held implements HeldLock {
 
   get renewals$(): Observable<Renewal> {
     return this.#hold.renewal$();
+  }
+
+  get revocation$(): Observable<Revocation> {
+    return this.#hold.revocation$();
   }
 
   get signal(): AbortSignal {

@@ -6,10 +6,12 @@ import type { Subscription } from 'rxjs';
 import { holding } from '../core/blockers.js';
 import { holderOf } from '../core/ownership.js';
 import type { Holder } from '../core/ownership.js';
-import { indexOf, isAsWritten, missingFrom, placeFor, placeOf } from '../core/place.js';
+import { indexOf, isAskedFor, isAsWritten, missingFrom, placeFor, placeOf } from '../core/place.js';
 import type { Ours, Place } from '../core/place.js';
 import type { Lease, Queue, QueuedClaim } from '../core/port.js';
+import type { Revocation } from '../core/revocation.js';
 import { ATTEMPTS } from '../session/attempts.js';
+import { isSameRevocation } from '../core/revocation.js';
 import type { Engine } from '../session/engine.js';
 import type { Sleeper } from '../session/timeouts.js';
 import { Follower } from './follower.js';
@@ -36,6 +38,8 @@ export interface HandedOn {
 /** Who is told where a claim stands. */
 export interface Told {
   told(turn: Turn): void;
+  /** It is first, and somebody wants it to go. */
+  asked(revocation: Revocation): void;
   /** Nobody could find out, and it was never told. */
   failed(cause: Error): void;
 }
@@ -65,6 +69,8 @@ export class Member implements Sleeper, Ours {
   holders = 0;
   writtenAt: bigint | undefined;
   proposed: Set<string> | undefined;
+  /** What it was asked last. */
+  revocation: Revocation | undefined;
 
   constructor(
     readonly line: Line,
@@ -353,6 +359,7 @@ export class Line implements Ear<Queue>, Patrolled {
     for (const claim of holding(claims)) {
       const member = this.#memberOf(claim);
       if (member && member.status !== 'first') this.#makeFirst(member);
+      if (member?.status === 'first') this.#tellAsked(member, claim);
       if (claims !== this.#claims) return;
     }
   }
@@ -367,11 +374,24 @@ export class Line implements Ear<Queue>, Patrolled {
     member.listener.told({ status: 'first', settled$ });
   }
 
+  #tellAsked(member: Member, claim: QueuedClaim): void {
+    const { revocation } = claim;
+    if (revocation === member.revocation || !revocation || !isAskedFor(claim, member.mine)) return;
+    member.mine = claim;
+    if (isSameRevocation(revocation, member.revocation)) return;
+    member.revocation = revocation;
+    member.listener.asked(revocation);
+  }
+
   #end(member: Member, reason: 'deleted' | 'overwritten' = 'deleted'): void {
-    if (member.status === 'over') return;
+    const { status, mine, revocation } = member;
+    if (status === 'over') return;
     this.#part(member);
-    const place = placeOf(this.#claims, member.mine);
-    member.listener.told(place.status === 'gone' ? place : { status: 'gone', reason });
+    const place = placeOf(this.#claims, mine);
+    const turn = place.status === 'gone' ? place : ({ status: 'gone', reason } as const);
+    // Who was given some time does not hear more of it when that is over and the claim is deleted at once.
+    const isTaken = turn.reason === 'deleted' && revocation && revocation.within < Infinity;
+    member.listener.told(isTaken ? { status: 'gone', reason: 'revoked', by: { revocation } } : turn);
   }
 
   /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */

@@ -1,16 +1,20 @@
 /**
  * A name and a way to contend for it, in the forms users like: stream, promise, block.
  */
-import { combineLatest, distinctUntilChanged, map } from 'rxjs';
+import { combineLatest, distinctUntilChanged, forkJoin, lastValueFrom, map } from 'rxjs';
 import type { Observable } from 'rxjs';
+import { InvalidOptionError } from '../core/errors.js';
 import type { AllLock, HeldLock, Lock, LockState } from '../core/lock.js';
-import { checkedContention } from '../core/options.js';
-import type { ContendOptions } from '../core/options.js';
+import { checkedContention, checkedDemand } from '../core/options.js';
+import type { ContendOptions, Demand } from '../core/options.js';
 import { isSameOwnership, ownershipOf, ownershipOfAll } from '../core/ownership.js';
-import type { Ownership } from '../core/ownership.js';
+import type { Holder, Ownership } from '../core/ownership.js';
+import type { Others } from '../core/port.js';
+import type { RevokeOptions } from '../core/revocation.js';
 import type { Claimable, OneKey } from './claim.js';
 import { contend } from './contend.js';
 import type { Arena } from './contend.js';
+import { revoked$ } from './revoke.js';
 
 abstract class Contendable implements Lock {
   readonly key: string;
@@ -24,6 +28,9 @@ abstract class Contendable implements Lock {
   }
 
   abstract ownership$(): Observable<Ownership>;
+
+  /** Of one key, or of each. */
+  abstract revoked$(others: Others, demand: Demand): Observable<readonly Holder[]>;
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
     return contend(this.#arena, this.#what, checkedContention(options));
@@ -46,6 +53,14 @@ abstract class Contendable implements Lock {
     const acquired = this.acquire(options);
     return acquired.then((held) => runHeld(this.#arena, held, body));
   }
+
+  revoke(options: RevokeOptions): Promise<readonly Holder[]> {
+    const demand = checkedDemand(options);
+    const { others, name } = this.#arena.engine.backend;
+    if (others) return lastValueFrom(this.revoked$(others, demand));
+    const advice = `claims on ${name} have no room for a request. Have the holder watch something else, or use etcd v3.`;
+    throw new InvalidOptionError('key', this.key, advice);
+  }
 }
 
 /** The lock of a key. */
@@ -62,6 +77,10 @@ export class KeyLock extends Contendable {
   /** What is contended for, if it is a lock of these `Locks`. */
   in(arena: Arena): OneKey | undefined {
     return this.#arena === arena ? this.#one : undefined;
+  }
+
+  revoked$(others: Others, demand: Demand): Observable<readonly Holder[]> {
+    return revoked$(this.#arena, this.key, others, demand);
   }
 
   ownership$(): Observable<Ownership> {
@@ -84,6 +103,12 @@ export class LockOfAll extends Contendable implements AllLock {
   constructor(arena: Arena, what: Claimable, members: readonly KeyLock[]) {
     super(arena, what);
     this.members = members;
+  }
+
+  revoked$(others: Others, demand: Demand): Observable<readonly Holder[]> {
+    return forkJoin(this.members.map((member) => member.revoked$(others, demand))).pipe(
+      map((holders) => holders.flat()),
+    );
   }
 
   ownership$(): Observable<Ownership> {

@@ -5,6 +5,7 @@ import { EMPTY, merge } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Contention } from '../core/options.js';
 import type { Claim, EnteredAll, QueuedClaim, Together } from '../core/port.js';
+import type { Revocation } from '../core/revocation.js';
 import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
 import type { Gate } from '../session/gate.js';
@@ -54,6 +55,10 @@ class Part implements Told {
   told(turn: Turn): void {
     this.turn = turn;
     this.whole.moved();
+  }
+
+  asked(revocation: Revocation): void {
+    this.whole.asked(revocation);
   }
 
   failed(cause: Error): void {
@@ -152,6 +157,10 @@ class Entries implements Contested, Resource<EnteredAll> {
     this.#status = 'first';
     const settled$ = merge(...turns.map((turn) => (turn.status === 'first' && turn.settled$) || EMPTY));
     this.#claimant.staged(this, { status: 'first', settled$ });
+  }
+
+  asked(revocation: Revocation): void {
+    if (this.#status !== 'over') this.#claimant.asked(this, revocation);
   }
 
   failed(error: unknown): void {

@@ -19,6 +19,7 @@ import {
 } from 'rxjs';
 import { at, failAt } from '../core/clock.js';
 import type { LossReason } from '../core/errors.js';
+import type { Interference } from '../core/place.js';
 import type { Lease, Renewed } from '../core/port.js';
 import { deadline, timingOf } from '../core/timing.js';
 import type { Timing } from '../core/timing.js';
@@ -48,6 +49,7 @@ export class PlaceLost extends Error {
   constructor(
     readonly reason: LossReason,
     cause?: unknown,
+    readonly by?: Interference,
   ) {
     super(`the place in the queue is lost: ${reason}`, { cause });
   }

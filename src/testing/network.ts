@@ -91,7 +91,7 @@ export function behindNetwork(
       );
     });
 
-  const { queues, together, proclaim } = backend;
+  const { queues, together, proclaim, others } = backend;
   return {
     backend: {
       ...backend,
@@ -103,6 +103,12 @@ export function behindNetwork(
       queue: (key, within, from) => stream(backend.queue(key, within, from)),
       ...(proclaim && {
         proclaim: (claim, mine, value, within) => carry(proclaim(claim, mine, value, within)),
+      }),
+      ...(others && {
+        others: {
+          ask: (key, claim, revocation, within) => carry(others.ask(key, claim, revocation, within)),
+          remove: (key, claim, within) => carry(others.remove(key, claim, within)),
+        },
       }),
       ...(together && {
         together: {

@@ -3,7 +3,7 @@
  */
 import { Subscription, concatMap, defer, map, of, timer } from 'rxjs';
 import type { MonoTypeOperatorFunction, SchedulerAction, SchedulerLike } from 'rxjs';
-import type { LockBackend, Together } from '../core/port.js';
+import type { LockBackend, Others, Together } from '../core/port.js';
 
 /** A scheduler whose timers can be made late, while its clock runs on. */
 export interface StallableScheduler extends SchedulerLike {
@@ -51,6 +51,8 @@ export const heardBy = (process: StallableScheduler, backend: LockBackend): Lock
   ...backend,
   ...(backend.queues && heardQueues(process, backend.queues)),
   ...(backend.together && { together: heardTogether(process, backend.together) }),
+  ...(backend.proclaim && { proclaim: heardProclaim(process, backend.proclaim) }),
+  ...(backend.others && { others: heardOthers(process, backend.others) }),
   grant: (lease, within) => backend.grant(lease, within).pipe(process.hears()),
   renew: (lease, within) => backend.renew(lease, within).pipe(process.hears()),
   revoke: (lease, within) => backend.revoke(lease, within).pipe(process.hears()),
@@ -70,4 +72,16 @@ const heardTogether = (process: StallableScheduler, { most, enter, leave }: Toge
   most,
   enter: (claims, within) => enter(claims, within).pipe(process.hears()),
   leave: (claims, entered, within) => leave(claims, entered, within).pipe(process.hears()),
+});
+
+type Proclaim = NonNullable<LockBackend['proclaim']>;
+
+const heardProclaim =
+  (process: StallableScheduler, proclaim: Proclaim): Proclaim =>
+  (claim, mine, value, within) =>
+    proclaim(claim, mine, value, within).pipe(process.hears());
+
+const heardOthers = (process: StallableScheduler, { ask, remove }: Others): Others => ({
+  ask: (key, claim, revocation, within) => ask(key, claim, revocation, within).pipe(process.hears()),
+  remove: (key, claim, within) => remove(key, claim, within).pipe(process.hears()),
 });

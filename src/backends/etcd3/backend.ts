@@ -37,6 +37,7 @@ import { endOf, objectionTo, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import {
   MOST_TOGETHER,
+  askRequest,
   enterAllRequest,
   enterRequest,
   entered,
@@ -46,9 +47,10 @@ import {
   leaveRequest,
   left,
   proclaimRequest,
-  proclaimed,
   queueOf,
   readRequest,
+  removeRequest,
+  rewritten,
 } from './requests.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
@@ -247,8 +249,16 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         within,
       ),
 
-    proclaim: (claim, mine, value, within) =>
-      send(proclaimRequest(claim, mine, value), within).pipe(map((answer) => proclaimed(claim, mine, value, answer))),
+    proclaim: ({ key }, mine, value, within) =>
+      send(proclaimRequest(key, mine, value), within).pipe(map((answer) => rewritten(key, { ...mine, value }, answer))),
+
+    others: {
+      ask: (key, claim, revocation, within) =>
+        send(askRequest(key, claim, revocation), within).pipe(
+          map((answer) => rewritten(key, { ...claim, revocation }, answer)),
+        ),
+      remove: (key, claim, within) => send(removeRequest(key, claim), within).pipe(map(() => undefined)),
+    },
 
     together: {
       most: MOST_TOGETHER,

@@ -7,6 +7,8 @@ import type { JsonValue } from '../../core/json.js';
 import { isPermits } from '../../core/options.js';
 import { indexOf, placeFor } from '../../core/place.js';
 import type { Claim, Queue, QueuedClaim, Wanted } from '../../core/port.js';
+import { readRevocation, writtenRevocation } from '../../core/revocation.js';
+import type { Revocation } from '../../core/revocation.js';
 
 /** A key-value pair as npm etcd3 reads it. */
 export interface StoredClaim {
@@ -44,7 +46,7 @@ export const claimKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}/${ch
 export const tombstoneKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}\0${childOf(claim)}`);
 
 /** The key of a claim that we know from the queue of a name. */
-export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
+export const keyIn = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
 
 /**
  * What is written as the value: for people and observers, but for kind and permits, which all clients go by. Of a
@@ -52,6 +54,12 @@ export const heirKey = (name: string, { id }: QueuedClaim): Buffer => Buffer.fro
  */
 export const encodeClaim = ({ lease, kind, permits, since, meta, value }: Claim): Buffer =>
   Buffer.from(value ?? JSON.stringify({ owner: lease.owner, kind, permits, since: since.toISOString(), meta }));
+
+/** What is written over a claim to ask for it: a lock's still says all that it said, so that it is one still. */
+export function encodeAsked({ owner, kind, permits, since, meta, value }: QueuedClaim, revocation: Revocation): Buffer {
+  const asked = { revocation: writtenRevocation(revocation) };
+  return Buffer.from(JSON.stringify(value === undefined ? { owner, kind, permits, since, meta, ...asked } : asked));
+}
 
 const SLASH = 0x2f;
 
@@ -137,7 +145,7 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
 export function decodeClaim(name: string, { key, value, create_revision, mod_revision }: StoredClaim): QueuedClaim {
   const id = key.toString('utf8', Buffer.byteLength(name) + 1);
   const read = readValue(value);
-  const { owner, since, meta } = read;
+  const { owner, since, meta, revocation } = read;
   const when = typeof since === 'string' ? new Date(since) : undefined;
   return {
     id,
@@ -148,6 +156,7 @@ export function decodeClaim(name: string, { key, value, create_revision, mod_rev
     since: when && !Number.isNaN(when.getTime()) ? when : undefined,
     meta,
     value: isOfLock(read) ? undefined : value.toString(),
+    revocation: readRevocation(revocation),
   };
 }
 

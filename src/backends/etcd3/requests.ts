@@ -3,14 +3,16 @@
  */
 import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../core/errors.js';
-import type { Claim, Entered, EnteredAll, Lease, Left, Proclaimed, Queue, QueuedClaim } from '../../core/port.js';
+import type { Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim, Rewritten } from '../../core/port.js';
+import type { Revocation } from '../../core/revocation.js';
 import {
   claimKey,
   claimsOf,
   decodeClaim,
+  encodeAsked,
   encodeClaim,
   endOf,
-  heirKey,
+  keyIn,
   prefixOf,
   rangeOf,
   queuedAs,
@@ -77,25 +79,39 @@ export const enterAllRequest = (claims: readonly Claim[]): TxnRequest => ({
 
 type Response = TxnAnswer['responses'][number];
 
-/** Written over only as we know it: somebody else's value is not lost, and an attempt of ours that comes late fails. */
-export const proclaimRequest = (claim: Claim, mine: QueuedClaim, value: string): TxnRequest => ({
-  compare: [
-    isStill(claim, mine),
-    { key: claimKey(claim), target: 'Mod', result: 'Equal', mod_revision: Number(mine.stamp) },
-  ],
-  success: [put({ ...claim, value })],
-  failure: [lookFor(claim)],
-});
+/**
+ * Writes over a claim, on the lease it has, only as we know it: somebody else's value is not lost, and an attempt of
+ * ours that comes late fails.
+ */
+export function rewriteRequest(name: string, known: QueuedClaim, value: Buffer): TxnRequest {
+  const key = keyIn(name, known);
+  return {
+    compare: [isStill(key, known), { key, target: 'Mod', result: 'Equal', mod_revision: Number(known.stamp) }],
+    success: [{ request_put: { key, value, ignore_lease: true } }],
+    failure: [{ request_range: { key } }],
+  };
+}
 
-export function proclaimed(
-  { key }: Claim,
-  mine: QueuedClaim,
-  value: string,
+/** `written`: what it says once that is carried out. */
+export function rewritten(
+  name: string,
+  written: QueuedClaim,
   { revision, succeeded, responses: [found] }: TxnAnswer,
-): Proclaimed {
-  if (succeeded) return { claim: { ...mine, value, stamp: revision.toString() }, revision };
+): Rewritten {
+  if (succeeded) return { claim: { ...written, stamp: revision.toString() }, revision };
   const [there] = found?.response_range.kvs ?? [];
-  return { claim: there && decodeClaim(key, there), revision };
+  return { claim: there && decodeClaim(name, there), revision };
+}
+
+export const proclaimRequest = (name: string, mine: QueuedClaim, value: string): TxnRequest =>
+  rewriteRequest(name, mine, Buffer.from(value));
+
+export const askRequest = (name: string, claim: QueuedClaim, revocation: Revocation): TxnRequest =>
+  rewriteRequest(name, claim, encodeAsked(claim, revocation));
+
+export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
+  const key = keyIn(name, claim);
+  return { compare: [isStill(key, claim)], success: [{ request_delete_range: { key } }] };
 }
 
 export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
@@ -121,16 +137,16 @@ function placeOf(claim: Claim, revision: bigint, found: Response | undefined, sh
 
 const remove = (claim: Claim) => ({ request_delete_range: { key: claimKey(claim) } });
 const bury = (claim: Claim) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
-const isStill = (claim: Claim, { token }: QueuedClaim) =>
-  ({ key: claimKey(claim), target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
+const isStill = (key: Buffer, { token }: QueuedClaim) =>
+  ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
 
 /**
  * Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later.
  */
 export function leaveRequest(claim: Claim, mine: QueuedClaim | undefined, heir: QueuedClaim | undefined): TxnRequest {
-  const look = heir ? [{ request_range: { key: heirKey(claim.key, heir), keys_only: true } }] : [];
+  const look = heir ? [{ request_range: { key: keyIn(claim.key, heir), keys_only: true } }] : [];
   if (!mine) return { success: [bury(claim), remove(claim), ...look] };
-  return { compare: [isStill(claim, mine)], success: [remove(claim), ...look], failure: look };
+  return { compare: [isStill(claimKey(claim), mine)], success: [remove(claim), ...look], failure: look };
 }
 
 /** The same for claims at several keys: each by itself, since one of them may be gone. */
@@ -138,7 +154,7 @@ export function leaveAllRequest(claims: readonly Claim[], mine: readonly QueuedC
   if (!mine) return { success: claims.flatMap((claim) => [bury(claim), remove(claim)]) };
   const each = mine.flatMap((one, i) => {
     const claim = claims[i];
-    return claim ? [{ compare: [isStill(claim, one)], success: [remove(claim)] }] : [];
+    return claim ? [{ compare: [isStill(claimKey(claim), one)], success: [remove(claim)] }] : [];
   });
   return { success: each.map((one) => ({ request_txn: one })) };
 }

@@ -44,6 +44,10 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     enter: (claim, _, look) => answer(() => server.enter(claim, look)),
     leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
     proclaim: (claim, mine, value) => answer(() => server.proclaim(claim, mine, value)),
+    others: {
+      ask: (key, claim, revocation) => answer(() => server.ask(key, claim, revocation)),
+      remove: (key, claim) => answer(() => server.remove(key, claim)),
+    },
     together: {
       most: Infinity,
       enter: (claims) => answer(() => server.enterAll(claims)),

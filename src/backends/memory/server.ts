@@ -14,11 +14,12 @@ import type {
   EnteredAll,
   Lease,
   Left,
-  Proclaimed,
   Queue,
   QueuedClaim,
   Renewed,
+  Rewritten,
 } from '../../core/port.js';
+import type { Revocation } from '../../core/revocation.js';
 
 interface ServerLease {
   readonly ttl: number;
@@ -40,7 +41,9 @@ export interface MemoryServer {
   revoke(lease: Lease): void;
   enter(claim: Claim, look: boolean): Entered;
   leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
-  proclaim(claim: Claim, mine: QueuedClaim, value: string): Proclaimed;
+  proclaim(claim: Claim, mine: QueuedClaim, value: string): Rewritten;
+  ask(key: string, claim: QueuedClaim, revocation: Revocation): Rewritten;
+  remove(key: string, claim: QueuedClaim): void;
   enterAll(claims: readonly Claim[]): EnteredAll;
   leaveAll(claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void;
   queue(key: string): Observable<Queue>;
@@ -145,6 +148,16 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     put(leaving.filter(([key, left]) => left.length < (queues.get(key)?.length ?? 0)));
   };
 
+  /** Only as it is known: what somebody else has written meanwhile is not lost. */
+  const rewrite = (key: string, known: QueuedClaim, change: Partial<QueuedClaim>): Rewritten => {
+    const claims = queues.get(key) ?? [];
+    const there = claims.find(({ token }) => token === known.token);
+    if (there?.stamp !== known.stamp) return { claim: there, revision };
+    const written = { ...there, ...change, stamp: (revision + 1n).toString() };
+    put([[key, claims.map((one) => (one === there ? written : one))]]);
+    return { claim: written, revision };
+  };
+
   return {
     grant(asked) {
       const known = alive(asked);
@@ -175,14 +188,19 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       return { status: 'entered', claim: place.claim, queue: look ? place.queue : undefined };
     },
 
-    proclaim(claim, mine, value) {
-      alive(claim.lease);
-      const claims = queues.get(claim.key) ?? [];
-      const there = claims.find(({ token }) => token === mine.token);
-      if (there?.stamp !== mine.stamp) return { claim: there, revision };
-      const written = { ...there, value, stamp: (revision + 1n).toString() };
-      put([[claim.key, claims.map((one) => (one === there ? written : one))]]);
-      return { claim: written, revision };
+    proclaim({ key, lease }, mine, value) {
+      alive(lease);
+      return rewrite(key, mine, { value });
+    },
+
+    ask: (key, claim, revocation) => rewrite(key, claim, { revocation }),
+
+    remove(key, { id, token }) {
+      const claims = queues.get(key) ?? [];
+      const left = claims.filter((claim) => claim.token !== token);
+      if (left.length === claims.length) return;
+      for (const { claims } of leases.values()) claims.delete(id);
+      put([[key, left]]);
     },
 
     enterAll,

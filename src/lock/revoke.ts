@@ -1,0 +1,142 @@
+/**
+ * Asking for a lock that others hold, and taking it.
+ */
+import {
+  EMPTY,
+  Observable,
+  concat,
+  concatMap,
+  defer,
+  defaultIfEmpty,
+  filter,
+  forkJoin,
+  ignoreElements,
+  map,
+  of,
+  switchMap,
+  take,
+  takeUntil,
+  throwIfEmpty,
+} from 'rxjs';
+import { holding } from '../core/blockers.js';
+import { at } from '../core/clock.js';
+import { LocksClosedError } from '../core/errors.js';
+import type { Demand } from '../core/options.js';
+import { holderOf } from '../core/ownership.js';
+import type { Holder } from '../core/ownership.js';
+import type { Others, Queue, QueuedClaim } from '../core/port.js';
+import { isSameRevocation } from '../core/revocation.js';
+import type { Revocation } from '../core/revocation.js';
+import { ATTEMPTS, aFewTimes, asked } from '../session/attempts.js';
+import type { Arena } from './contend.js';
+
+/** From the last word to a loser until its claim is deleted without it: so many in a ttl. */
+const GRACES_PER_TTL = 10;
+
+/** Asks each holder of the key, or the one with the token; takes it after `within`. Emits those who were asked. */
+export const revoked$ = (arena: Arena, key: string, others: Others, demand: Demand): Observable<readonly Holder[]> =>
+  known$(arena, key).pipe(
+    switchMap((queue) => {
+      const { fencingToken } = demand;
+      const holders = holding(queue.claims).filter(({ token }) => token === (fencingToken ?? token));
+      return forkJoin(holders.map((claim) => new Requested(arena, key, others, claim, demand).settled$()));
+    }),
+    map((holders) => holders.flatMap((holder) => holder ?? [])),
+    defaultIfEmpty([]),
+    takeUntil(closed$(arena, key)),
+  );
+
+/** The queue as it is, or why nobody knows. */
+const known$ = ({ lines }: Arena, key: string): Observable<Queue> =>
+  lines.view$(key).pipe(
+    concatMap((view, i) => {
+      if (view.status === 'known') return of(view.queue);
+      if (i + 1 < ATTEMPTS) return EMPTY;
+      throw view.cause;
+    }),
+    take(1),
+    throwIfEmpty(() => new LocksClosedError({ key })),
+  );
+
+/** One holder that is asked. */
+class Requested {
+  readonly #arena: Arena;
+  readonly #key: string;
+  readonly #others: Others;
+  /** As it was seen last. */
+  #claim: QueuedClaim;
+  readonly #revocation: Revocation;
+  /** How long an attempt may take. */
+  readonly #attempt: number;
+
+  constructor(arena: Arena, key: string, others: Others, claim: QueuedClaim, { reason, within }: Demand) {
+    const { settings, time } = arena.engine;
+    this.#arena = arena;
+    this.#key = key;
+    this.#others = others;
+    this.#claim = claim;
+    this.#attempt = settings.ttl / 6;
+    this.#revocation = { reason, within, by: settings.owner, at: time.date() };
+  }
+
+  /** The holder, if it can be asked or has lost it. */
+  settled$(): Observable<Holder | undefined> {
+    const { within } = this.#revocation;
+    // What peers and candidates write is theirs, and nobody there would read it.
+    const isAsked = this.#claim.value === undefined && within > 0;
+    const asked$ = isAsked ? this.#written$(this.#revocation) : EMPTY;
+    const holder = within < Infinity || isAsked ? holderOf(this.#claim) : undefined;
+    const given$ = within < Infinity ? concat(asked$, this.#pause$(within), this.#taken$()) : asked$;
+    return concat(given$.pipe(takeUntil(this.#gone$())), of(holder));
+  }
+
+  #taken$(): Observable<never> {
+    const { engine } = this.#arena;
+    return concat(
+      this.#written$({ ...this.#revocation, within: 0 }),
+      this.#pause$(engine.settings.ttl / GRACES_PER_TTL),
+      asked(engine, {
+        what: `take "${this.#key}"`,
+        within: this.#attempt,
+        send: () => this.#others.remove(this.#key, this.#claim, this.#attempt),
+        again: aFewTimes,
+      }).pipe(ignoreElements()),
+    );
+  }
+
+  /** Over the claim as it is by then: it may have been asked by others, or have proclaimed something. */
+  #written$(revocation: Revocation): Observable<never> {
+    const { engine } = this.#arena;
+    return asked(engine, {
+      what: `ask for "${this.#key}"`,
+      within: this.#attempt,
+      send: () => this.#others.ask(this.#key, this.#claim, revocation, this.#attempt),
+      again: aFewTimes,
+    }).pipe(
+      switchMap(({ claim: there }) => {
+        this.#claim = there ?? this.#claim;
+        return !there || isSameRevocation(there.revocation, revocation) ? EMPTY : this.#written$(revocation);
+      }),
+    );
+  }
+
+  #pause$(ms: number): Observable<never> {
+    const { time } = this.#arena.engine;
+    return defer(() => at(time, time.now() + ms)).pipe(ignoreElements());
+  }
+
+  #gone$(): Observable<unknown> {
+    const { token } = this.#claim;
+    return this.#arena.lines
+      .view$(this.#key)
+      .pipe(filter((view) => view.status === 'known' && !view.queue.claims.some((claim) => claim.token === token)));
+  }
+}
+
+/** Errors when the `Locks` is closed; until then the process has to live. */
+const closed$ = ({ contenders }: Arena, key: string): Observable<never> =>
+  new Observable((subscriber) => {
+    const waiting = { close: () => subscriber.error(new LocksClosedError({ key })) };
+    contenders.add(waiting);
+    return () => contenders.delete(waiting);
+  });
