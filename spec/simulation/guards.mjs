@@ -65,6 +65,7 @@ export const GUARDS = {
     ['src/lock/follower.ts', 'this.#engine.time.now() >= this.#readAgainAt', 'false'],
   ],
   'a holder watches its own claim': [['src/lock/line.ts', 'this.line.follow(this);', '']],
+  'a request to give way is no loss': [['src/core/place.ts', ' || isAskedFor(found, mine)', '']],
   'a view older than the claim says nothing about it': [
     ['src/core/place.ts', 'if (writtenAt > revision) return false;', ''],
   ],

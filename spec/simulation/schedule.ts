@@ -53,6 +53,13 @@ export interface Restart {
   readonly ms: number;
 }
 
+/** A client asks those who hold a key to give way. */
+export interface Request {
+  readonly at: number;
+  readonly client: number;
+  readonly key: number;
+}
+
 export interface Schedule {
   /** Of delays, losses and jitter. */
   readonly seed: number;
@@ -63,6 +70,7 @@ export interface Schedule {
   readonly tasks: readonly Task[];
   readonly faults: readonly Fault[];
   readonly restarts: readonly Restart[];
+  readonly requests: readonly Request[];
 }
 
 const instant = fc.integer({ min: 0, max: HEAL_AT });
@@ -127,6 +135,8 @@ const restart: fc.Arbitrary<Restart> = fc.record({
   ms: fc.oneof(fc.constantFrom(0, 50), fc.integer({ min: 0, max: 2 * TTL })),
 });
 
+const request: fc.Arbitrary<Request> = fc.record({ at: instant, client, key: fc.integer({ min: 0, max: 1 }) });
+
 /** The margin of 10 % of the ttl is for the rate of the clocks, and for the grain of the sleep-proof clock. */
 const rate = fc.constantFrom(1, 1, 0.95, 1.05, 0.98);
 
@@ -147,5 +157,9 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   restarts: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.array(restart, { minLength: 1, maxLength: 2 }) },
+  ),
+  requests: fc.oneof(
+    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(request, { minLength: 1, maxLength: 6 }) },
   ),
 });

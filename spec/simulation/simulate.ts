@@ -26,6 +26,8 @@ export interface Account {
   /** Of those, how many held several keys at once; and how many held beside others. */
   together: number;
   beside: number;
+  /** Requests to give way that reached a holder. */
+  asked: number;
   lost: number;
   emitted: number;
   requeued: number;
@@ -55,7 +57,7 @@ export function simulate(schedule: Schedule): Account {
   const violated = (what: string): void => {
     violations.push(`at ${world.now().toFixed(1)}: ${what}`);
   };
-  const account: Account = { held: 0, together: 0, beside: 0, lost: 0, emitted: 0, requeued: 0 };
+  const account: Account = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0 };
 
   const truth = createMachine(world, 1);
   const leases: Lease[] = [];
@@ -91,9 +93,11 @@ export function simulate(schedule: Schedule): Account {
         const reason = event.cause instanceof PlaceLost ? event.cause.reason : undefined;
         if (reason === 'deleted' || reason === 'overwritten') violated(`a waiter of ${event.key} lost a place it had`);
       }
+      if (event.type === 'revocation') account.asked += 1;
       if (event.type !== 'lost') return;
       account.lost += 1;
-      const byHand = event.reason === 'deleted' || event.reason === 'overwritten';
+      // Nobody takes what he asks for.
+      const byHand = ['deleted', 'overwritten', 'revoked'].includes(event.reason);
       const wasDeleted = event.key.split(' + ').some((key) => deleted.delete(key));
       if (byHand && !wasDeleted) violated(`${event.key} was lost as ${event.reason}, which it was not`);
     });
@@ -238,6 +242,16 @@ export function simulate(schedule: Schedule): Account {
   }
   for (const task of schedule.tasks) start(task);
   for (const fault of schedule.faults) world.at(fault.at, () => strike(fault, clients));
+  for (const { at, client, key } of schedule.requests) {
+    const { machine, locks } = clients[client] ?? {};
+    // Out of reach, or closed: nobody was asked.
+    const ask = (): unknown =>
+      locks
+        ?.mutex(KEYS[key] ?? '')
+        .revoke({ reason: 'sim' })
+        .catch(() => undefined);
+    machine?.whenAwake(at, ask);
+  }
   for (const { at, ms } of schedule.restarts) world.at(at, () => restart(ms));
 
   world.runUntil(HEAL_AT);
@@ -304,7 +318,7 @@ function bodyOf(
   scheduler: SchedulerLike,
   releasing: () => void,
 ): Observable<unknown> {
-  const beats$ = interval(70, scheduler).pipe(takeUntil(timer(hold, scheduler)));
+  const beats$ = interval(70, scheduler).pipe(takeUntil(timer(hold, scheduler)), takeUntil(held.revocation$));
   switch (ends) {
     case 'complete':
       return beats$;

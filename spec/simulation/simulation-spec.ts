@@ -16,11 +16,12 @@ jest.setTimeout(120_000);
 
 describe('the engine', () => {
   it(`keeps its promises in ${String(RUNS)} schedules`, () => {
-    const total = { held: 0, together: 0, beside: 0, lost: 0, emitted: 0, requeued: 0 };
+    const total = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0 };
     const add = (account: Account): void => {
       total.held += account.held;
       total.together += account.together;
       total.beside += account.beside;
+      total.asked += account.asked;
       total.lost += account.lost;
       total.emitted += account.emitted;
       total.requeued += account.requeued;
@@ -33,6 +34,7 @@ describe('the engine', () => {
     expect(total.held).toBeGreaterThan(RUNS);
     expect(total.together).toBeGreaterThan(RUNS / 2);
     expect(total.beside).toBeGreaterThan(RUNS / 10);
+    expect(total.asked).toBeGreaterThan(RUNS / 10);
     expect(total.lost).toBeGreaterThan(RUNS / 10);
     expect(total.emitted).toBeGreaterThan(10 * RUNS);
     expect(total.requeued).toBeGreaterThan(RUNS / 10);

@@ -112,7 +112,7 @@ export function createWire(
       });
     });
 
-  const { together } = server;
+  const { together, others } = server;
   return {
     backend: {
       ...server,
@@ -124,6 +124,12 @@ export function createWire(
       queue: (key, within, from) => follow(server.queue(key, within, from)),
       audit: (lease, within) => carry(server.audit(lease, within)),
       probe: (within) => carry(server.probe(within)),
+      ...(others && {
+        others: {
+          ask: (key, claim, revocation, within) => carry(others.ask(key, claim, revocation, within)),
+          remove: (key, claim, within) => carry(others.remove(key, claim, within)),
+        },
+      }),
       ...(together && {
         together: {
           most: together.most,
