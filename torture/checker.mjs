@@ -158,6 +158,14 @@ export const RULES = {
         message: `${named({ operation })} (${operation.form}) ended with ${operation.code ?? 'no code'}: ${operation.message}`,
       })),
 
+  'a claim leaves with its operation': (history) =>
+    forgottenOf(history).map(({ client, key, since, until }) => ({
+      rule: 'a claim leaves with its operation',
+      key: lockOf(key),
+      t: since,
+      message: `${client} left ${key} in the queue for ${Math.round(until - since)} ms after its operation, and renewed its lease meanwhile`,
+    })),
+
   'nothing is left on the server': ({ run }) =>
     run
       .filter(({ type }) => type === 'inventory')
@@ -342,6 +350,38 @@ export function noticesOf({ operations, claims, pauses }) {
       const paused = pauses.some((pause) => pause.client === client && pause.from < noticedAt && pause.until > heldAt);
       return [{ operation, early: deletedAt - noticedAt, paused }];
     });
+}
+
+/**
+ * Claims that stood in the queue for two ttl after whoever queued was done, on a lease that was renewed by then: so the
+ * client and the server could have spoken about it. Which operation a claim belongs to is known of those that held; of
+ * the others, that it is none of those that came later.
+ */
+export function forgottenOf({ claims, operations, records, ttl, until }) {
+  const renewals = grouped(
+    records.filter(({ type }) => type === 'renewed'),
+    ({ lease }) => BigInt(`0x${lease}`).toString(),
+  );
+  const atKey = grouped(
+    operations.flatMap((operation) => operation.keys.map((key) => ({ id: `${operation.client} ${key}`, operation }))),
+    ({ id }) => id,
+  );
+  const holders = new Map(
+    operations.flatMap((operation) => operation.keys.map((key) => [claimId(operation.token, key), operation])),
+  );
+  return claims.flatMap(({ key, created, createdAt, lease, deletedAt = until }) => {
+    const onLease = renewals.get(lease) ?? [];
+    const { client } = onLease[0] ?? {};
+    const last = onLease.findLast(({ t }) => t < deletedAt)?.t ?? 0;
+    // Most are gone long before.
+    if (last < createdAt + 2 * ttl) return [];
+    const own = holders.get(claimId(created, lockOf(key)));
+    const ours = own ? [own] : (atKey.get(`${client} ${lockOf(key)}`) ?? []).map(({ operation }) => operation);
+    const since = ours
+      .filter(({ contendedAt }) => contendedAt <= createdAt)
+      .reduce((latest, { endedAt = Infinity }) => Math.max(latest, endedAt), -Infinity);
+    return since > -Infinity && last > since + 2 * ttl ? [{ client, key, since, until: deletedAt }] : [];
+  });
 }
 
 /** When the servers deleted each claim. */

@@ -52,6 +52,7 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {string} key in etcd
  * @property {string} created
  * @property {string} lease
+ * @property {number} createdAt when that was first heard of
  * @property {number} [deletedAt] when that was first heard of
  * @property {number} [deletedIn] the revision
  */
@@ -206,7 +207,7 @@ function claimsOf(changes) {
     }
     const known = claims.get(key) ?? [];
     claims.set(key, known);
-    if (!known.some((claim) => claim.created === created)) known.push({ key, created, lease });
+    if (!known.some((claim) => claim.created === created)) known.push({ key, created, createdAt: t, lease });
   }
   return [...claims.values()].flat();
 }

@@ -13,6 +13,7 @@ import { startEtcd } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, createLocks } from '../../src/index.js';
 import type { HeldLock, LockBackend, Locks, Ownership } from '../../src/index.js';
+import { behindNetwork } from '../../src/testing/index.js';
 import { certificates } from '../support/certificates.js';
 import { ETCDS } from '../support/etcds.js';
 import { failureOf, inLine, isUnknown, ownedBy, within } from '../support/waiting.js';
@@ -302,6 +303,33 @@ describe.each(ETCDS)('on $server that is full', ({ suite }) => {
     const alarms$ = defer(() => maintenance.alarm({ action: 'Get' })).pipe(repeat({ delay: 20 }));
     await within(5000, alarms$.pipe(filter(({ alarms }) => alarms.length > 0)));
   };
+
+  it('a claim whose entering was asked for twice leaves all the same, though there is no room for its tombstone', async () => {
+    const { backend, network } = behindNetwork(etcd3Backend({ hosts: etcd.url }));
+    const twice = client(backend, 2000);
+    await twice.mutex('session').acquire();
+    network.dropNextReply();
+    const held = await twice.mutex('one').acquire();
+    network.dropNextReply();
+    const several = await twice.all(twice.mutex('two'), twice.mutex('three')).acquire();
+    const behind = async (key: string): Promise<{ next: Promise<HeldLock> }> => {
+      const other = locks();
+      const waiting = inLine(other);
+      const next = other.mutex(key).acquire();
+      await waiting;
+      return { next };
+    };
+    const waiting = [await behind('one'), await behind('two'), await behind('three')];
+    await fill();
+    // One by one: etcd does not count what travels in a group.
+    for (const release of [held, several]) {
+      void release.release();
+      for (const { next } of waiting.splice(0, release.keys.length)) {
+        expect((await within(2000, from(next))).isHeld()).toBe(true);
+      }
+    }
+    await shell(etcd, documented('The server is full'));
+  });
 
   it('what is held is renewed, given back and handed over; what is new is told what to do', async () => {
     const first = locks();

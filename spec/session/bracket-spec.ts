@@ -126,30 +126,42 @@ describe('a bracket', () => {
   );
 
   it(
-    'refused for good is told so, and still gives back when it is let go: the attempts before may have arrived',
+    'refused for good is told so, and has nothing to give back',
     marbles((m) => {
       const { bracket, did } = bracketOf(m, [throwError(() => refused)]);
       bracket.begin();
       atFrame(m, 1, () => bracket.letGo());
       m.flush();
+      expect(did).toEqual(['0 send', `0 is told ${String(refused)}`, '1 stop', '1 over']);
+    }),
+  );
+
+  it(
+    'refused for good gives back what an attempt before may have brought',
+    marbles((m) => {
+      const { bracket, did } = bracketOf(m, [NEVER, throwError(() => refused)]);
+      bracket.begin();
+      atFrame(m, 4, () => bracket.letGo());
+      m.flush();
       expect(did).toEqual([
-        `0 send`,
-        `0 is told ${String(refused)}`,
-        '1 stop',
-        '1 give back undefined, not clear',
-        '1 over',
+        '0 send',
+        '3 send',
+        `3 is told ${String(refused)}`,
+        '4 stop',
+        '4 give back undefined, not clear',
+        '4 over',
       ]);
     }),
   );
 
   it(
-    'refused after it was let go tells nobody, and gives back: an attempt before may have arrived',
+    'refused after it was let go tells nobody',
     marbles((m) => {
       const { bracket, did } = bracketOf(m, [timer(1, m.scheduler).pipe(mergeMap(() => throwError(() => refused)))]);
       bracket.begin();
       atFrame(m, 0.5, () => bracket.letGo());
       m.flush();
-      expect(did).toEqual(['0 send', '0.5 stop', '1 give back undefined, not clear', '1 over']);
+      expect(did).toEqual(['0 send', '0.5 stop', '1 over']);
     }),
   );
 

@@ -38,7 +38,7 @@ export const GUARDS = {
     ['src/lock/claim.ts', 'this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY', 'EMPTY'],
   ],
   'a release is asked for until acknowledged': [
-    ['src/lock/claim.ts', '(time.now() < giveUpAt || session.isAlive())', 'false'],
+    ['src/lock/claim.ts', 'again: () => time.now() < giveUpAt || session.isAlive()', 'again: () => false'],
   ],
   'an attempt to enter is repeated as the same claim': [
     [
@@ -52,7 +52,6 @@ export const GUARDS = {
   ],
   'an attempt under way is heard out before it is withdrawn': [
     ['src/session/bracket.ts', 'if (!this.#isUnderWay) this.#giveBack();', 'this.#giveBack();'],
-    ['src/session/bracket.ts', 'if (this.#attempts === 0) return', 'if (this.#answer === undefined) return'],
   ],
   'the body is stopped before its claim leaves': [
     ['src/operators/using-lock.ts', '    subscriber.add(body);\n', ''],

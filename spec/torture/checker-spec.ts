@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { RULES, gapsOf, noticesOf, overlapsOf, violationsOf } from '../../torture/checker.mjs';
+import type { LogRecord } from '../../torture/history.mjs';
 import { TTL, change, held, history, operation, write } from './histories.js';
 import type { Parts } from './histories.js';
 
@@ -43,6 +44,22 @@ const endedEarly = (renewedAt: number): Parts => ({
     change(4, { key: 'torture/locks/m/0/2-0', lease: '2' }),
     change(5, { type: 'delete', t: 3100, lease: '0' }),
   ],
+});
+
+/** A client whose claim, with token 90, is in the queue up to an instant, and which renews up to another one. */
+const forgotten = (logs: readonly (readonly LogRecord[])[], until = 15_000, renewing = until): Parts => ({
+  clients: {
+    'c1.0': [
+      ...logs,
+      Array.from({ length: Math.floor(renewing / 1000) }, (_, i) => ({
+        t: 1000 * (i + 1),
+        type: 'renewed',
+        lease: '1',
+        took: 5,
+      })),
+    ],
+  },
+  changes: [change(90, {}), change(91, { type: 'delete', t: until })],
 });
 
 const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Parts])[]>> = {
@@ -168,6 +185,13 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
   'an error is one of those that are promised': [
     ['an error without a code', { clients: { 'c1.0': [operation({ end: 10, how: 'error' })] } }],
     ['a code of another kind', { clients: { 'c1.0': [operation({ end: 10, how: 'error', code: 'INVALID_OPTION' })] } }],
+  ],
+  'a claim leaves with its operation': [
+    ['of one that held, known by its token', forgotten([held(100, 200, { token: 90 }), held(300, 20_000)])],
+    [
+      'of one that did not, and who else wants the key of the same client came later',
+      forgotten([operation({ contend: 80, end: 200 }), operation({ contend: 95, waiting: 96, end: 20_000 })]),
+    ],
   ],
   'nothing is left on the server': [
     [
@@ -309,6 +333,13 @@ describe('no fault of the lock', () => {
         ],
         changes: [change(3, {}), change(4, { type: 'delete', t: 5200 })],
       },
+    ],
+    ['a claim stays for a ttl and a half', forgotten([held(100, 200, { token: 90 })], 7500)],
+    ['a claim stays whose client gives no sign of life', forgotten([held(100, 200, { token: 90 })], 15_000, 10_000)],
+    ['a claim stays as its operation does', forgotten([held(100, 14_500, { token: 90 })], 15_000, 14_900)],
+    [
+      'an operation of the same client may be what a claim belongs to',
+      forgotten([operation({ contend: 80, end: 200 }), held(88, 14_500, { contend: 85, waiting: 86, token: 89 })]),
     ],
     [
       'the leases of clients that still run',

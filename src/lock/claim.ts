@@ -3,11 +3,10 @@
  */
 import { EMPTY, defer, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { BackendError } from '../core/errors.js';
 import type { Contention } from '../core/options.js';
 import type { Claim, Entered, Left, LockBackend, LockKind, Queue, QueuedClaim, Wanted } from '../core/port.js';
 import type { Revocation } from '../core/revocation.js';
-import { ATTEMPTS, asked } from '../session/attempts.js';
+import { asked } from '../session/attempts.js';
 import { Bracket } from '../session/bracket.js';
 import type { Resource } from '../session/bracket.js';
 import type { Engine } from '../session/engine.js';
@@ -235,7 +234,6 @@ export class Entry implements Contested, Resource<Entered>, Told {
     const heir = this.#handedOn?.heir;
     const left$ = withdrawn$(this.#parts, this.session, {
       what: `leave ${this.#claim.key}`,
-      hasEntered: entered !== undefined,
       send: (within) => this.#parts.engine.backend.leave(this.#claim, entered, within, heir),
     });
     if (!heir) return left$;
@@ -250,26 +248,19 @@ export class Entry implements Contested, Resource<Entered>, Told {
 /** How claims are taken out. */
 export interface Withdrawal<T> {
   readonly what: string;
-  readonly hasEntered: boolean;
   send(within: number): Observable<T>;
 }
 
 /** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
-export function withdrawn$<T>(
-  parts: ClaimParts,
-  session: Session,
-  { what, hasEntered, send }: Withdrawal<T>,
-): Observable<T> {
+export function withdrawn$<T>(parts: ClaimParts, session: Session, { what, send }: Withdrawal<T>): Observable<T> {
   const { time } = parts.engine;
   const { attempt, ttl } = session.timing;
   const giveUpAt = time.now() + 2 * ttl;
-  // Who was refused for good on the way in has nothing there: refused for good on the way out, too, that is the end.
-  const mayHelp = (error: BackendError, failures: number): boolean =>
-    error.retryable || hasEntered || failures < ATTEMPTS;
   return asked(parts.engine, {
     what,
     within: attempt,
     send: () => send(attempt),
-    again: (error, failures) => mayHelp(error, failures) && (time.now() < giveUpAt || session.isAlive()),
+    // Refused for good, too: a server out of space, a role that is changed, are put right some day.
+    again: () => time.now() < giveUpAt || session.isAlive(),
   });
 }

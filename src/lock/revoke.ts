@@ -4,6 +4,7 @@
 import {
   EMPTY,
   Observable,
+  catchError,
   concat,
   concatMap,
   defer,
@@ -93,7 +94,8 @@ class Requested {
   #taken$(): Observable<never> {
     const { engine } = this.#arena;
     return concat(
-      this.#written$({ ...this.#revocation, within: 0 }),
+      // Where it cannot be written (no space), it is taken all the same: then the deletion tells the loser.
+      this.#written$({ ...this.#revocation, within: 0 }).pipe(catchError(() => EMPTY)),
       this.#pause$(engine.settings.ttl / GRACES_PER_TTL),
       asked(engine, {
         what: `take "${this.#key}"`,

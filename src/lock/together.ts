@@ -179,7 +179,6 @@ class Entries implements Contested, Resource<EnteredAll> {
     const entered = isClear && answer ? answer.places.map(({ claim }) => claim) : undefined;
     return withdrawn$(this.#parts, this.session, {
       what: this.what.replace('enter', 'leave'),
-      hasEntered: entered !== undefined,
       send: (within) => this.#together.leave(this.#claims, entered, within),
     });
   }

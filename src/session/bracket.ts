@@ -24,10 +24,10 @@ export interface Resource<R> {
   /** Nothing is to be done with it from now on. */
   stop(): void;
   /**
-   * Gives back what was granted. Not called where nothing was ever sent.
+   * Gives back what was granted. Not called where nothing was ever sent, nor where it was refused.
    *
    * @param answer of the last attempt, where it was answered
-   * @param isClear whether every attempt was answered: one that was not may still arrive at the server
+   * @param isClear whether every attempt was answered or refused: one that was not may still arrive at the server
    */
   giveBack(answer: R | undefined, isClear: boolean): Observable<unknown>;
   /** It is given back, or nothing more can be done about it. */
@@ -52,7 +52,8 @@ export interface Resource<R> {
 export class Bracket<R> implements Ask<R>, Observer<R>, Job {
   readonly #engine: Engine;
   readonly #resource: Resource<R>;
-  #attempts = 0;
+  /** Attempts that were neither answered nor refused for good: they may still arrive. */
+  #doubts = 0;
   #answer: R | undefined;
   #isUnderWay = false;
   #isWanted = true;
@@ -92,7 +93,6 @@ export class Bracket<R> implements Ask<R>, Observer<R>, Job {
   }
 
   send(): Observable<R> {
-    this.#attempts += 1;
     this.#isUnderWay = true;
     return this.#resource.send();
   }
@@ -102,8 +102,9 @@ export class Bracket<R> implements Ask<R>, Observer<R>, Job {
   }
 
   /** An attempt failed: not under way during the pause before the next. */
-  failed(): void {
+  failed({ retryable }: BackendError): void {
     this.#isUnderWay = false;
+    if (retryable) this.#doubts += 1;
   }
 
   next(answer: R): void {
@@ -129,8 +130,9 @@ export class Bracket<R> implements Ask<R>, Observer<R>, Job {
 
   #giveBack(): void {
     this.#step?.unsubscribe();
-    if (this.#attempts === 0) return this.#end();
-    const isClear = this.#answer !== undefined && this.#attempts === 1;
+    const isClear = this.#doubts === 0;
+    // Nothing was sent, or it was refused.
+    if (isClear && this.#answer === undefined) return this.#end();
     this.#step = this.#resource.giveBack(this.#answer, isClear).subscribe({
       error: (error: unknown) => {
         this.#engine.background.failed(error);

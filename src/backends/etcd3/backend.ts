@@ -7,6 +7,7 @@ import {
   catchError,
   concat,
   concatMap,
+  defer,
   endWith,
   expand,
   forkJoin,
@@ -27,9 +28,9 @@ import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../core/
 import type { HeldLock } from '../../core/lock.js';
 import type { Claim, Entered, EnteredAll, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
 import { settled } from '../../core/settled.js';
-import { call, orWhen, tried } from './calls.js';
+import { call, failingWith, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
-import { isLeaseGone, isLeaseKnown } from './errors.js';
+import { isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
 import { History } from './history.js';
@@ -38,6 +39,7 @@ import type { StoredClaim } from './keys.js';
 import {
   MOST_TOGETHER,
   askRequest,
+  clearRequest,
   enterAllRequest,
   enterRequest,
   entered,
@@ -128,7 +130,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     return tried(source, ({ renewing }) =>
       streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
     ).pipe(
-      concatMap((answer) => (history.isDoubtful(asked, answer.header) ? cleared(answer, within) : of(answer))),
+      concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, within) : of(answer))),
       map(({ TTL }): Renewed => {
         const cause = history.objection(lease);
         const ttl = Number(TTL) * 1000;
@@ -138,7 +140,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   };
 
   /** Whoever can tell is asked whether the history is still the one we know. */
-  const cleared = <T>(answer: T, within: number): Observable<T> =>
+  const undoubted = <T>(answer: T, within: number): Observable<T> =>
     send({ success: [{ request_range: { key: NOTHING } }] }, within).pipe(map(() => answer));
 
   /** All that begins so, page by page, as it was when the first page was read. */
@@ -162,6 +164,13 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       reduce((all, { revision, kvs }) => ({ revision, kvs: [...all.kvs, ...kvs], more: false })),
     );
   };
+
+  /**
+   * A withdrawal writes a tombstone, for which a server may have no space: then its claims are taken out at least, since
+   * others may wait behind them. No attempt to queue that comes late comes in either until there is space again.
+   */
+  const cleared$ = (claims: readonly Claim[], within: number): Observable<unknown> =>
+    defer(() => send(clearRequest(claims), within));
 
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
@@ -247,7 +256,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           leaseGone: { heir: 'unknown' },
         },
         within,
-      ),
+      ).pipe(failingWith(isOutOfSpace, cleared$([claim], within))),
 
     proclaim: ({ key }, mine, value, within) =>
       send(proclaimRequest(key, mine, value), within).pipe(map((answer) => rewritten(key, { ...mine, value }, answer))),
@@ -294,7 +303,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
             leaseGone: { heir: 'unknown' },
           },
           within,
-        ),
+        ).pipe(failingWith(isOutOfSpace, cleared$(claims, within))),
     },
 
     queue(key, within, from) {

@@ -9,6 +9,8 @@ interface Meaning {
   readonly advice: string;
 }
 
+const NO_SPACE = /database space exceeded|NOSPACE/i;
+
 /** By the class of the client's error or its text: the first that matches. Anything else may pass. */
 const MEANINGS: readonly Meaning[] = [
   {
@@ -22,7 +24,7 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'user name or password are wrong, or missing: check `auth` of the client.',
   },
   {
-    matches: /database space exceeded|NOSPACE/i,
+    matches: NO_SPACE,
     retryable: false,
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
@@ -59,6 +61,9 @@ export function toBackendError(what: string, error: unknown): BackendError {
   const retryable = meaning?.retryable ?? true;
   return new BackendError(`etcd3 could not ${what}: ${meaning?.advice ?? text}`, { retryable, cause: error });
 }
+
+/** It takes no more writes, but still deletes. */
+export const isOutOfSpace = (error: unknown): boolean => error instanceof Error && NO_SPACE.test(error.message);
 
 /** The lease that a request names does not exist (any more). */
 export const isLeaseGone = (error: unknown): boolean =>

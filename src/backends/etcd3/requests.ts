@@ -159,6 +159,9 @@ export function leaveAllRequest(claims: readonly Claim[], mine: readonly QueuedC
   return { success: each.map((one) => ({ request_txn: one })) };
 }
 
+/** Deletes the claims, and says nothing that takes space. */
+export const clearRequest = (claims: readonly Claim[]): TxnRequest => ({ success: claims.map(remove) });
+
 export function left({ responses }: TxnAnswer, heir: QueuedClaim | undefined): Left {
   if (!heir) return { heir: 'unknown' };
   const [there] = responses.at(-1)?.response_range.kvs ?? [];
