@@ -6,6 +6,8 @@ import { createRequire } from 'node:module';
 const { startEtcd } = createRequire(import.meta.url)('../scripts/etcd.cjs');
 
 const [name, quick] = process.argv.slice(2);
+// Each server that is started ends with this process.
+process.setMaxListeners(0);
 const scenario = await import(`./scenarios/${name}.mjs`);
 
 const progress = (total) => {

@@ -3,6 +3,8 @@
  * reading of the counters goes over plain HTTP and is not among them.
  */
 const RECEIVED = /^grpc_server_msg_received_total\{grpc_method="(\w+)".*\} (\S+)$/gm;
+/** The v2 API. */
+const OVER_HTTP = /^etcd_http_received_total\{.*\} (\S+)$/gm;
 const SENT = /^etcd_network_client_grpc_sent_bytes_total (\S+)$/m;
 
 async function read(url) {
@@ -28,4 +30,13 @@ export async function counted(url, run) {
   }
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
   return { result, requests, total, bytes: after.bytes - before.bytes };
+}
+
+/** All that the server has received so far, by either API. */
+export async function requestsSoFar(url) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return [...text.matchAll(RECEIVED), ...text.matchAll(OVER_HTTP)].reduce(
+    (sum, found) => sum + Number(found.at(-1)),
+    0,
+  );
 }

@@ -28,6 +28,11 @@ export function surroundings() {
       rxjs: versionOf('rxjs'),
       etcd3: versionOf('etcd3'),
       'grpc-js': versionOf('@grpc/grpc-js'),
+      'node-etcd': versionOf('node-etcd'),
+      microlock: versionOf('microlock'),
+      'redis-semaphore': versionOf('redis-semaphore'),
+      redlock: versionOf('redlock'),
+      ioredis: versionOf('ioredis'),
     },
   };
 }
@@ -43,8 +48,9 @@ export function headerOf({ at, machine, load: busy, versions }) {
 }
 
 /** One scenario: its tables, then its targets. */
-export function scenarioReport(name, title, { tables, targets }) {
-  const parts = [`\n${ansis.bold(name)}  ${title}`, ...tables.map(tableOf), ...targets.map(targetLine)];
+export function scenarioReport(name, title, { tables, targets, absent = {} }) {
+  const missing = Object.entries(absent).map(([who, reason]) => `  ${ansis.dim('absent')}     ${who}: ${reason}`);
+  const parts = [`\n${ansis.bold(name)}  ${title}`, ...tables.map(tableOf), ...missing, ...targets.map(targetLine)];
   return parts.join('\n');
 }
 

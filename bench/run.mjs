@@ -24,6 +24,9 @@ const SCENARIOS = [
   'nested',
   'observed',
   'engine',
+  'peers',
+  'peers-hand-off',
+  'loss',
 ];
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 

@@ -4,17 +4,16 @@
  *   node scripts/etcd.cjs             prints the path of the one used: $ETCD_BIN, else etcd on PATH, else Debian's 3.5
  *   node scripts/etcd.cjs bookworm    Debian's package of that suite (bookworm: 3.4, trixie: 3.5), or $ETCD_BIN_BOOKWORM
  *
- * Fetching needs apt-get and dpkg, but neither root nor a service: package lists and files live in a cache folder.
  * CommonJS, since the specs run as that.
  */
 const { execFileSync, spawn } = require('node:child_process');
-const { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdtempSync, rmSync } = require('node:fs');
 const { createServer } = require('node:net');
-const { homedir, tmpdir } = require('node:os');
+const { tmpdir } = require('node:os');
 const { delimiter, dirname, join } = require('node:path');
+const { unpacked } = require('./debian.cjs');
 
 const DEFAULT_SUITE = 'trixie';
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Another etcd than these serves no v2 API, which half of the contract specs run on. */
 const SERVES_V2 = /etcd Version: 3\.[45]\./;
@@ -51,75 +50,16 @@ function checked(binary, from) {
 }
 
 function fetched(suite) {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'rxlock', 'etcd');
-  const kept = join(cache, suite);
-  const binary = join(kept, 'usr', 'bin', 'etcd');
-  if (existsSync(binary)) return binary;
-
-  const work = join(cache, `.${suite}-${process.pid}`);
+  const binary = join('usr', 'bin', 'etcd');
   try {
-    download(suite, work);
-    rmSync(kept, { recursive: true, force: true });
-    renameSync(join(work, 'root'), kept);
+    return join(unpacked({ name: 'etcd', suite, packages: ['etcd-server', 'etcd-client'], binary }), binary);
   } catch (cause) {
-    if (existsSync(binary)) return binary; // another run was faster
     throw new Error(
       "There is no etcd here, and Debian's packages cannot be fetched. Install etcd 3.4 or 3.5 (Debian: etcd-server, " +
         'macOS: brew install etcd, others: github.com/etcd-io/etcd/releases) so that it is on PATH, or set ETCD_BIN to it.',
       { cause },
     );
-  } finally {
-    rmSync(work, { recursive: true, force: true });
   }
-  return binary;
-}
-
-/** With lists and state of its own, so that the system's are neither needed nor touched. */
-function download(suite, work) {
-  const folders = {
-    lists: join(work, 'lists'),
-    archives: join(work, 'archives'),
-    debs: join(work, 'debs'),
-    root: join(work, 'root'),
-  };
-  for (const folder of [
-    join(folders.lists, 'partial'),
-    join(folders.archives, 'partial'),
-    folders.debs,
-    folders.root,
-  ]) {
-    mkdirSync(folder, { recursive: true });
-  }
-  const sources = join(work, 'sources.list');
-  const signed = existsSync(KEYRING) ? `[signed-by=${KEYRING}] ` : '';
-  writeFileSync(sources, `deb ${signed}${mirror()} ${suite} main\n`);
-  writeFileSync(join(work, 'status'), '');
-  const options = [
-    `Dir::State::lists=${folders.lists}`,
-    `Dir::State::status=${join(work, 'status')}`,
-    `Dir::Cache=${folders.archives}`,
-    `Dir::Cache::archives=${folders.archives}`,
-    `Dir::Etc::sourcelist=${sources}`,
-    'Dir::Etc::sourceparts=-',
-    'APT::Sandbox::User=',
-    'Acquire::Languages=none',
-  ].flatMap((option) => ['-o', option]);
-  const quiet = { stdio: ['ignore', 'ignore', 'pipe'], cwd: folders.debs };
-  execFileSync('apt-get', [...options, 'update'], quiet);
-  execFileSync('apt-get', [...options, 'download', 'etcd-server', 'etcd-client'], quiet);
-  for (const deb of readdirSync(folders.debs))
-    execFileSync('dpkg', ['-x', join(folders.debs, deb), folders.root], quiet);
-}
-
-/** The mirror that this machine's apt is set up for. */
-function mirror() {
-  const uris = execFileSync('apt-get', ['update', '--print-uris'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const found = /'(\S+\/debian\/)dists\//.exec(uris);
-  if (!found) throw new Error('apt is not set up for a Debian mirror.');
-  return found[1];
 }
 
 /**

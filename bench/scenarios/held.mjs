@@ -7,14 +7,21 @@ import { queueing } from '../contenders/transactions.mjs';
 import { inFlight, interleaved, row, summary, timed } from '../measure.mjs';
 import { counted } from '../metrics.mjs';
 
-export const title = 'Held: 10,000 locks in one process';
+export const title = 'Held: 1,000 and 10,000 locks in one process';
 
-const LOCKS = 10_000;
+const SIZES = [1000, 10_000];
 /** Of requests that are not collected into groups: etcd refuses more than 5,000 that wait to be applied. */
 const AT_ONCE = 2000;
 const TTL = 9000;
 
 export async function run({ url, quick, progress }) {
+  const tick = progress(SIZES.length * (quick ? 2 * 2 : 5 * 3));
+  const all = [];
+  for (const size of quick ? SIZES.slice(1) : SIZES) all.push(await held({ url, quick, tick, size }));
+  return { tables: all.flatMap(({ tables }) => tables), targets: all.at(-1).targets };
+}
+
+async function held({ url, quick, tick, size }) {
   const rounds = quick ? 1 : 4;
   /** From one renewal to the next is a third of the ttl. */
   const intervals = quick ? 1 : 3;
@@ -24,24 +31,30 @@ export async function run({ url, quick, progress }) {
   const outside = [];
   const leases = {};
   const keepalives = {};
+  /** Of one core, in percent, while all are held and nothing else is done. */
+  const idle = {};
   const requests = {};
 
   /** Everything held at once, then looked at, then given back. */
   const round = (name, open) => async (turn) => {
-    const keys = Array.from({ length: LOCKS }, (_, i) => `held/${name}/${turn}/${i}`);
+    const keys = Array.from({ length: size }, (_, i) => `held/${size}/${name}/${turn}/${i}`);
     const { hold, letGo } = open();
     await hold(['held/first']); // the session and the connection are there
     const before = memory();
     const { result: took, total } = await counted(url, () => timed(() => hold(keys)));
     const after = memory();
     if (turn >= 0) {
-      heap[name]?.push((after.heap - before.heap) / LOCKS);
-      if (name === 'rxlock') outside.push((after.outside - before.outside) / LOCKS);
+      heap[name]?.push((after.heap - before.heap) / size);
+      if (name === 'rxlock') outside.push((after.outside - before.outside) / size);
     }
-    requests[name] = total / LOCKS;
+    requests[name] = total / size;
     if (leases[name] === undefined && name in heap) {
       leases[name] = await leasesOf(kv);
+      const before = process.cpuUsage();
+      const from = performance.now();
       keepalives[name] = (await renewalsIn(url, (intervals * TTL) / 3)) / intervals;
+      const { user, system } = process.cpuUsage(before);
+      idle[name] = (user + system) / 10 / (performance.now() - from);
     }
     await letGo();
     while ((await leasesOf(kv)) > 0) await after(100);
@@ -54,14 +67,16 @@ export async function run({ url, quick, progress }) {
     ...(quick ? [] : [{ name: 'etcd3 Lock', round: round('etcd3 Lock', () => locksOfEtcd3(url)) }]),
   ];
   const warmups = 1;
-  const tick = progress((rounds + warmups) * contenders.length);
   const samples = await interleaved(contenders, { rounds, warmups, tick });
   await grpc.close();
   await kv.close();
 
   const perLock = (name) =>
     heap[name]?.length ? `${(summary(heap[name]).median / 1024).toFixed(2)} KB heap per lock, ` : '';
-  const counts = (name) => (name in leases ? `${leases[name]} leases, ${keepalives[name]} keepalives per ttl/3` : '');
+  const counts = (name) =>
+    name in leases
+      ? `${leases[name]} leases, ${keepalives[name]} keepalives per ttl/3, idle ${idle[name].toFixed(1)} % of a core`
+      : '';
   const rows = contenders.map(({ name }) => ({
     ...row(samples, name, 'bare grpc-js, puts only'),
     requests: requests[name],
@@ -69,7 +84,7 @@ export async function run({ url, quick, progress }) {
   }));
   const kilobytes = summary(heap.rxlock).median / 1024;
   return {
-    tables: [{ unit: 's until all are held', rows }],
+    tables: [{ name: `${size.toLocaleString('en')} locks`, unit: 's until all are held', rows }],
     targets: [
       { figure: 'acquired, s', most: 1, value: summary(samples.rxlock).median },
       { figure: 'heap per lock, KB', most: 2, value: kilobytes },

@@ -1,0 +1,65 @@
+/**
+ * A process with waiters in it: does what it is asked over IPC. The clock is one that all processes of a machine share.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { PEERS } from './contenders/peers.mjs';
+
+const [name, url] = process.argv.slice(2);
+const peer = await PEERS[name].open(url);
+
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+
+let giveBack;
+let turns = [];
+/** Of those who gave it back in vain: it was not theirs any more. */
+let losers = 0;
+
+const given = (give) =>
+  give().catch(() => {
+    losers += 1;
+  });
+
+const verbs = {
+  /** Holds the key until `open`. */
+  async hold({ key }) {
+    giveBack = await peer.take(key);
+  },
+  async open() {
+    const at = now();
+    await given(giveBack);
+    return at;
+  },
+  /** So many come for the key, one after another; each gives it back as soon as it has it. */
+  async queue({ key, waiters, gap, after }) {
+    turns = Array.from({ length: waiters }, async (_, i) => {
+      await pause(after + i * gap);
+      const cameAt = now();
+      const give = await peer.take(key);
+      const heldAt = now();
+      await given(give);
+      return { cameAt, heldAt };
+    });
+    for (const turn of turns) turn.catch(() => undefined);
+  },
+  /** Who had its turn, and how many had lost it by then, once all had or the time is over. */
+  async turns({ within }) {
+    const done = [];
+    for (const turn of turns) void turn.then((one) => done.push(one));
+    let timer;
+    const over = new Promise((resolve) => {
+      timer = setTimeout(resolve, within);
+    });
+    await Promise.race([Promise.all(turns), over]);
+    clearTimeout(timer);
+    return { done, losers };
+  },
+};
+
+process.on('message', async ({ id, verb, ...given }) => {
+  try {
+    process.send({ id, answer: await verbs[verb](given) });
+  } catch (error) {
+    process.send({ id, error: String(error?.stack ?? error) });
+  }
+});
+process.send({ id: 0 });
