@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import { stripVTControlCharacters as stripAnsi } from 'node:util';
 import ansis from 'ansis';
 import { Table } from 'console-table-printer';
 
@@ -108,3 +109,21 @@ const between = ({ low, high }) => `${figure(low)} .. ${figure(high)}`;
 /** Three digits are more than a machine like this one can tell apart. */
 const figure = (value) =>
   Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
+
+/** What is published, as a page. */
+export function pageOf(scenarios, plots) {
+  const sections = Object.entries(scenarios).map(([name, { measured, ...scenario }]) => {
+    const report = stripAnsi(scenarioReport(name, scenario.title, scenario))
+      .trim()
+      .split('\n')
+      .slice(1)
+      .join('\n');
+    return `## ${name}\n\n${scenario.title}.\n\n\`\`\`text\n${headerOf(measured)}\n\n${report}\n\`\`\``;
+  });
+  const pictures = plots.map((name) => `![${name}](${name}.svg)`);
+  return `${[PREFACE, ...pictures, ...sections].join('\n\n')}\n`;
+}
+
+const PREFACE = `# Benchmarks
+
+Written by \`npm run bench -- --publish\`; how to read it is in [bench/README.md](../../bench/README.md). Ratios count, times do not: contenders take turns on one machine, and the ratio is taken round by round.`;

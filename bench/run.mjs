@@ -5,15 +5,17 @@
  *   npm run bench -- --only sequential         one of them, or several: --only held --only nested
  *   npm run bench -- --quick                   fewer rounds, under a minute: to see that nothing broke
  *   npm run bench -- --json figures.json       the figures, to be compared with another run's
+ *   npm run bench -- --publish                 … into docs/benchmarks: figures, tables and plots, of what was measured
  *
  * How to read the result: bench/README.md.
  */
 import { fork } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
-import { hasTarget, headerOf, isMet, scenarioReport, surroundings } from './report.mjs';
+import { plotsOf } from './plots.mjs';
+import { hasTarget, headerOf, isMet, pageOf, scenarioReport, surroundings } from './report.mjs';
 
 const SCENARIOS = [
   'sequential',
@@ -28,6 +30,7 @@ const SCENARIOS = [
   'peers-hand-off',
   'loss',
 ];
+const PUBLISHED = new URL('../docs/benchmarks/', import.meta.url);
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
 
 const { values } = parseArgs({
@@ -35,6 +38,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: SCENARIOS },
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },
+    publish: { type: 'boolean', default: false },
   },
 });
 const unknown = values.only.find((name) => !SCENARIOS.includes(name));
@@ -64,11 +68,28 @@ const targets = Object.values(results)
   .flatMap((result) => result.targets)
   .filter(hasTarget);
 console.log(`\n${targets.filter(isMet).length} of ${targets.length} targets met.`);
-if (values.json) {
-  const figures = Object.fromEntries(
+const figures = {
+  ...header,
+  quick: values.quick,
+  scenarios: Object.fromEntries(
     Object.entries(results).map(([name, result]) => [name, { ...result, targets: result.targets.map(judged) }]),
-  );
-  writeFileSync(values.json, `${JSON.stringify({ ...header, quick: values.quick, scenarios: figures }, null, 2)}\n`);
+  ),
+};
+if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+if (values.publish) await publish(figures);
+
+/** Beside what other runs have published: each scenario says when and where it was measured. */
+async function publish({ scenarios, ...measured }) {
+  mkdirSync(PUBLISHED, { recursive: true });
+  const kept = new URL('figures.json', PUBLISHED);
+  const before = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : {};
+  const ours = Object.entries(scenarios).map(([name, scenario]) => [name, { ...scenario, measured }]);
+  const all = { ...before, ...Object.fromEntries(ours) };
+  const inOrder = Object.fromEntries(SCENARIOS.flatMap((name) => (name in all ? [[name, all[name]]] : [])));
+  writeFileSync(kept, `${JSON.stringify(inOrder, null, 2)}\n`);
+  const plots = await plotsOf({ scenarios: inOrder, caption: headerOf(measured).split('\n') });
+  for (const [name, svg] of Object.entries(plots)) writeFileSync(new URL(`${name}.svg`, PUBLISHED), svg);
+  writeFileSync(new URL('README.md', PUBLISHED), pageOf(inOrder, Object.keys(plots)));
 }
 
 function judged(target) {
