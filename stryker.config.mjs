@@ -10,7 +10,7 @@ export default {
     'src/lock/**/*.ts',
     'src/operators/**/*.ts',
     // The rules; the other files of the core are types.
-    'src/core/{blockers,clock,errors,names,options,ownership,place,settled,timing}.ts',
+    'src/core/{blockers,clock,election,errors,names,options,ownership,place,revocation,settled,timing}.ts',
   ],
   testRunner: 'jest',
   // Named, since node_modules may be elsewhere.
@@ -32,7 +32,7 @@ export default {
     // All of them stand on all of the engine.
     enableFindRelatedTests: false,
   },
-  ignorePatterns: ['/bench', '/dist', '/examples', '/reports', '/spec/{backends,contract,docs,package,simulation}'],
+  ignorePatterns: ['/bench', '/dist', '/examples', '/reports', '/spec/{backends,bench,contract,docs,package,simulation}'],
   concurrency: 2,
   // A mutant that never ends is found out after four times the time of its specs and this, milliseconds: machines are noisy.
   timeoutFactor: 4,
