@@ -16,7 +16,7 @@ import {
 import type { Queue, QueuedClaim } from '../../src/index.js';
 import { blockers, holding } from '../../src/core/blockers.js';
 import { ownershipOf } from '../../src/core/ownership.js';
-import { placeOf } from '../../src/core/place.js';
+import { isAsWritten, placeOf } from '../../src/core/place.js';
 import { backoff, deadline, timingOf } from '../../src/core/timing.js';
 
 const claim = (token: number, more: Partial<QueuedClaim> = {}): QueuedClaim => ({
@@ -74,6 +74,10 @@ describe('timing', () => {
   });
 });
 
+const OVER = claim(5, { stamp: '9' });
+const OTHER = claim(5, { id: 'other' });
+const TAKEN = claim(5, { stamp: '9', revocation: { reason: 'x', within: 0 } });
+
 describe('the place of a claim', () => {
   it.each([
     ['alone', queue(claim(5)), { status: 'first' }],
@@ -82,10 +86,23 @@ describe('the place of a claim', () => {
     ['not there', queue(claim(1), claim(7)), { status: 'gone', reason: 'deleted' }],
     ['in an empty queue', queue(), { status: 'gone', reason: 'deleted' }],
     ['deleted and made again by another', queue(claim(6, { id: 'id-5' })), { status: 'gone', reason: 'deleted' }],
-    ['written over', queue(claim(5, { stamp: '9' })), { status: 'gone', reason: 'overwritten' }],
-    ['swapped for another', queue(claim(5, { id: 'other' })), { status: 'gone', reason: 'overwritten' }],
+    ['written over', queue(OVER), { status: 'gone', reason: 'overwritten', by: OVER }],
+    ['swapped for another', queue(OTHER), { status: 'gone', reason: 'overwritten', by: OTHER }],
+    ['taken', queue(TAKEN), { status: 'gone', reason: 'revoked', by: TAKEN }],
   ])('%s', (_, view, expected) => {
     expect(placeOf(view.claims, claim(5))).toEqual(expected);
+  });
+
+  it('is kept by who is only asked for it, as long as the claim says what it said', () => {
+    const ask = { stamp: '9', revocation: { reason: 'x', within: 1 } };
+    const isOurs = (found: QueuedClaim, mine = claim(5)): boolean => isAsWritten(found, { mine });
+    expect(isOurs(claim(5, ask))).toBe(true);
+    expect(isOurs(TAKEN)).toBe(false);
+    expect(isOurs(claim(5, { ...ask, kind: 'read' }))).toBe(false);
+    expect(isOurs(claim(5, { ...ask, permits: 2 }))).toBe(false);
+    expect(isOurs(claim(5, { ...ask, value: 'a' }))).toBe(false);
+    expect(isOurs(claim(5, ask), claim(5, { value: 'a' }))).toBe(false);
+    expect(isOurs(claim(6, ask))).toBe(false);
   });
 
   it('is found in a queue of any length', () => {
