@@ -40,12 +40,12 @@ async function held({ url, quick, tick, size }) {
     const keys = Array.from({ length: size }, (_, i) => `held/${size}/${name}/${turn}/${i}`);
     const { hold, letGo } = open();
     await hold(['held/first']); // the session and the connection are there
-    const before = memory();
+    const empty = memory();
     const { result: took, total } = await counted(url, () => timed(() => hold(keys)));
-    const after = memory();
+    const full = memory();
     if (turn >= 0) {
-      heap[name]?.push((after.heap - before.heap) / size);
-      if (name === 'rxlock') outside.push((after.outside - before.outside) / size);
+      heap[name]?.push((full.heap - empty.heap) / size);
+      if (name === 'rxlock') outside.push((full.outside - empty.outside) / size);
     }
     requests[name] = total / size;
     if (leases[name] === undefined && name in heap) {
