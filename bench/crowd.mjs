@@ -41,17 +41,23 @@ const verbs = {
     });
     for (const turn of turns) turn.catch(() => undefined);
   },
-  /** Who had its turn, and how many had lost it by then, once all had or the time is over. */
+  /** Who had its turn, how many had lost it by then, and who failed, once all have or the time is over. */
   async turns({ within }) {
     const done = [];
-    for (const turn of turns) void turn.then((one) => done.push(one));
+    const failures = [];
+    for (const turn of turns) {
+      void turn.then(
+        (one) => done.push(one),
+        (error) => failures.push(String(error.message)),
+      );
+    }
     let timer;
     const over = new Promise((resolve) => {
       timer = setTimeout(resolve, within);
     });
-    await Promise.race([Promise.all(turns), over]);
+    await Promise.race([Promise.allSettled(turns), over]);
     clearTimeout(timer);
-    return { done, losers };
+    return { done, losers, failures };
   },
 };
 

@@ -12,6 +12,9 @@ export const server = false;
 const CROWDS = [1, 10, 100, 1000];
 const PROCESSES = [1, 4];
 
+/** With so many, pollers are at it for all of their time: once is enough. */
+const MANY = 1000;
+
 /** Who does not get through by then is not waited for. */
 const LONGEST = 8000;
 
@@ -31,7 +34,9 @@ export async function run({ quick, progress }) {
   const peers = Object.fromEntries(Object.entries(PEERS).filter(([, { hasNoQueue }]) => !hasNoQueue));
   const { urls, absent, stop } = await serversFor(peers);
   const names = Object.keys(urls);
-  const tick = progress(rounds * crowds.length * names.length * PROCESSES.length);
+  const roundsOf = (waiters) => (waiters < MANY ? rounds : 1);
+  const turns = crowds.reduce((sum, waiters) => sum + roundsOf(waiters), 0);
+  const tick = progress(turns * names.length * PROCESSES.length);
   let keys = 0;
 
   const tables = [];
@@ -43,6 +48,7 @@ export async function run({ quick, progress }) {
       const overtaken = {};
       const served = {};
       const lost = {};
+      const failed = {};
       const round = (name) => async () => {
         // Anew each time: a crowd that was not served in time would go on asking.
         const clients = await Promise.all(
@@ -65,6 +71,7 @@ export async function run({ quick, progress }) {
         const openedAt = await clients[0].ask('open');
         const told = await Promise.all(clients.map((client) => client.ask('turns', { within: LONGEST })));
         const turns = told.flatMap(({ done }) => done);
+        (failed[name] ??= []).push(...told.flatMap(({ failures }) => failures));
         lost[name] = (lost[name] ?? 0) + told.reduce((sum, { losers }) => sum + losers, 0);
         const after = await requestsOf(peers[name], urls[name]);
         for (const client of clients) client.kill();
@@ -77,7 +84,7 @@ export async function run({ quick, progress }) {
       };
       const samples = await interleaved(
         here.map((name) => ({ name, round: round(name) })),
-        { rounds, warmups: 0, tick },
+        { rounds: roundsOf(waiters), warmups: 0, tick },
       );
       const rows = here.map((name) => ({
         ...row(samples, name, 'rxlock, etcd v3'),
@@ -86,6 +93,7 @@ export async function run({ quick, progress }) {
           peers[name].waits,
           `${Math.round(100 * summary(overtaken[name]).median)} % overtaken`,
           ...(lost[name] > 0 ? [`${lost[name]} had lost it when they gave it back`] : []),
+          ...(failed[name].length > 0 ? [`${failed[name].length} failed: ${failed[name][0]}`] : []),
           ...(Math.min(...served[name]) < waiters
             ? [`${Math.min(...served[name])} served in ${LONGEST / 1000} s`]
             : []),
