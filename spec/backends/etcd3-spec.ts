@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
-import { filter, firstValueFrom, lastValueFrom, map, skipWhile, take, toArray } from 'rxjs';
+import { defer, filter, firstValueFrom, lastValueFrom, map, repeat, skipWhile, take, takeWhile, toArray } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { etcd3Backend, ifAll } from '../../src/backends/etcd3/index.js';
 import { AlreadyLockedError, BackendError, LockNotOwnedError, createLocks } from '../../src/index.js';
@@ -102,6 +102,22 @@ describe.each(ETCDS)('on etcd v3 of $server', ({ suite }) => {
     await client().mutex('nest/a/b').acquire();
     await client().mutex('nest').acquire({ wait: 0 });
     await client().mutex('nest/a').acquire({ wait: 0 });
+  });
+
+  it('says so when what lies below its name is too large to be read, and leaves nothing in the queue', async () => {
+    const large = Buffer.alloc(1_200_000);
+    for (const part of [1, 2, 3, 4]) await admin.put(`large/${String(part)}/value`).value(large);
+    const locks = client();
+    await locks.mutex('elsewhere').acquire();
+    await expect(locks.mutex('large').acquire()).rejects.toThrow(/larger than the client takes .* a name of their own/);
+    await lastValueFrom(
+      defer(() => admin.getAll().prefix('large/').keys()).pipe(
+        repeat({ delay: 20 }),
+        takeWhile((keys) => keys.length > 4),
+      ),
+      { defaultValue: undefined },
+    );
+    await admin.delete().prefix('large/');
   });
 
   it('is not delayed by a claim below its own name that was withdrawn before anybody knew whether it was in', async () => {

@@ -161,7 +161,7 @@ export class InvalidOptionError extends LockError {
 export class BackendError extends LockError {
   static override readonly code = 'BACKEND';
   readonly code = 'BACKEND';
-  /** Whether asking again may help: false for a refusal (credentials, permissions, a bad request). */
+  /** Whether asking again may help: false for a refusal (credentials, permissions, a bad request): nothing was done then. */
   readonly retryable: boolean;
 
   constructor(message: string, { retryable, cause }: { retryable: boolean; cause?: unknown }) {
