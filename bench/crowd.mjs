@@ -4,6 +4,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { PEERS } from './contenders/peers.mjs';
 
+const WARM_UP = 150;
+
 const [name, url] = process.argv.slice(2);
 const peer = await PEERS[name].open(url);
 
@@ -60,6 +62,9 @@ const verbs = {
     return { done, losers, failures };
   },
 };
+
+/** As a service that has run for a while: connected, its code compiled, its lease granted. */
+for (let i = 0; i < WARM_UP; i += 1) await (await peer.take(`warm/${process.pid}/${i}`))();
 
 process.on('message', async ({ id, verb, ...given }) => {
   try {
