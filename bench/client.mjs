@@ -4,6 +4,7 @@
 import { rawKv } from './contenders/kv.mjs';
 import { rxlock } from './contenders/rxlock.mjs';
 import { leaving, queueing } from './contenders/transactions.mjs';
+import { answerWith } from './verbs.mjs';
 
 const [url] = process.argv.slice(2);
 const { locks, close } = rxlock(url);
@@ -115,11 +116,5 @@ const verbs = {
     setImmediate(() => process.disconnect());
   },
 };
-process.on('message', async ({ id, verb, ...given }) => {
-  try {
-    process.send({ id, answer: await verbs[verb](given) });
-  } catch (error) {
-    process.send({ id, error: String(error?.stack ?? error) });
-  }
-});
-process.send({ id: 0 });
+
+answerWith(verbs);

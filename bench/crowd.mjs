@@ -3,6 +3,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { PEERS } from './contenders/peers.mjs';
+import { answerWith } from './verbs.mjs';
 
 const WARM_UP = 150;
 
@@ -66,11 +67,4 @@ const verbs = {
 /** As a service that has run for a while: connected, its code compiled, its lease granted. */
 for (let i = 0; i < WARM_UP; i += 1) await (await peer.take(`warm/${process.pid}/${i}`))();
 
-process.on('message', async ({ id, verb, ...given }) => {
-  try {
-    process.send({ id, answer: await verbs[verb](given) });
-  } catch (error) {
-    process.send({ id, error: String(error?.stack ?? error) });
-  }
-});
-process.send({ id: 0 });
+answerWith(verbs);

@@ -51,7 +51,7 @@ export function readRevocation(written: JsonValue | undefined): Revocation | und
 }
 
 /** In words, for an error. */
-export const inWords = ({ reason, by = 'an unnamed' }: Revocation): string => `${by}: ${JSON.stringify(reason)}`;
+export const inWords = ({ reason, by = 'somebody' }: Revocation): string => `${by}: ${JSON.stringify(reason)}`;
 
 export const isSameRevocation = (a: Revocation | undefined, b: Revocation | undefined): boolean =>
   a?.reason === b?.reason && a?.by === b?.by && a?.within === b?.within && a?.at?.getTime() === b?.at?.getTime();
