@@ -32,7 +32,13 @@ export default {
     // All of them stand on all of the engine.
     enableFindRelatedTests: false,
   },
-  ignorePatterns: ['/bench', '/dist', '/examples', '/reports', '/spec/{backends,bench,contract,docs,package,simulation}'],
+  ignorePatterns: [
+    '/bench',
+    '/dist',
+    '/examples',
+    '/reports',
+    '/spec/{backends,bench,contract,docs,package,simulation}',
+  ],
   concurrency: 2,
   // A mutant that never ends is found out after four times the time of its specs and this, milliseconds: machines are noisy.
   timeoutFactor: 4,
