@@ -34,14 +34,14 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
   },
   {
-    // The client's own refusal of an answer: what was asked for may have been carried out.
-    matches: /larger than max/i,
+    // Of an answer, by grpc-js: what was asked for may have been carried out. The server's refusal begins with "grpc: received".
+    matches: /: Received message larger than max/,
     retryable: true,
     advice:
       'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
   },
   {
-    matches: /InvalidArgument|too large|OutOfRange/i,
+    matches: /InvalidArgument|too large|larger than max|OutOfRange/i,
     retryable: false,
     advice: 'the server refuses the request as such.',
   },
