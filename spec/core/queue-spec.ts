@@ -10,17 +10,8 @@ import { indexOf, missingFrom, placeFor } from '../../src/core/place.js';
 import type { Ours } from '../../src/core/place.js';
 import type { HeldLock, QueuedClaim } from '../../src/index.js';
 import { settled, settlesWith } from '../../src/core/settled.js';
+import { claim } from '../support/claims.js';
 
-const claim = (token: number, more: Partial<QueuedClaim> = {}): QueuedClaim => ({
-  id: `id-${String(token)}`,
-  token: BigInt(token),
-  stamp: String(token),
-  kind: 'mutex',
-  owner: `owner ${String(token)}`,
-  since: undefined,
-  meta: undefined,
-  ...more,
-});
 const claims = (...tokens: number[]): QueuedClaim[] => tokens.map((token) => claim(token));
 const tokensOf = (some: readonly { readonly token: bigint }[]): number[] => some.map(({ token }) => Number(token));
 

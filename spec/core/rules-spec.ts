@@ -18,17 +18,8 @@ import { blockers, holding } from '../../src/core/blockers.js';
 import { ownershipOf } from '../../src/core/ownership.js';
 import { isAsWritten, placeOf } from '../../src/core/place.js';
 import { backoff, deadline, timingOf } from '../../src/core/timing.js';
+import { claim } from '../support/claims.js';
 
-const claim = (token: number, more: Partial<QueuedClaim> = {}): QueuedClaim => ({
-  id: `id-${String(token)}`,
-  token: BigInt(token),
-  stamp: String(token),
-  kind: 'mutex',
-  owner: `owner ${String(token)}`,
-  since: undefined,
-  meta: undefined,
-  ...more,
-});
 const queue = (...claims: QueuedClaim[]): Queue => ({ key: 'k', revision: 100n, claims });
 
 describe('timing', () => {

@@ -7,7 +7,7 @@ import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { timeOf } from '../../src/core/clock.js';
 import { checkedSettings } from '../../src/core/options.js';
-import type { Queue, QueuedClaim } from '../../src/index.js';
+import type { Queue } from '../../src/index.js';
 import { createLines } from '../../src/lock/lines.js';
 import type { Line, Told, Turn, View } from '../../src/lock/line.js';
 import type { Patrolled } from '../../src/lock/patrol.js';
@@ -15,21 +15,12 @@ import { createBackground } from '../../src/session/background.js';
 import type { Engine } from '../../src/session/engine.js';
 import { createGate } from '../../src/session/gate.js';
 import { createTimeouts } from '../../src/session/timeouts.js';
+import { claim } from '../support/claims.js';
 import { TIMES, atFrame } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 const LEASE = { id: '1', ttl: 12, owner: 'me', key: undefined };
-const claim = (token: number, more: Partial<QueuedClaim> = {}): QueuedClaim => ({
-  id: `id-${String(token)}`,
-  token: BigInt(token),
-  stamp: String(token),
-  kind: 'mutex',
-  owner: `owner ${String(token)}`,
-  since: undefined,
-  meta: undefined,
-  ...more,
-});
 const queue = (revision: number, ...tokens: number[]): Queue => ({
   key: 'k',
   revision: BigInt(revision),

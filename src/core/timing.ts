@@ -21,6 +21,9 @@ export interface Timing {
   readonly clamped: readonly string[];
 }
 
+/** How long an attempt may take, in milliseconds: so several fit a ttl. */
+export const attemptOf = (ttl: number): number => ttl / 6;
+
 /** The timing of a lease granted for `ttl`. What does not fit is clamped and said, not refused: the server decides. */
 export function timingOf(ttl: number, options: TimingOptions): Timing {
   const clamped: string[] = [];
@@ -31,7 +34,7 @@ export function timingOf(ttl: number, options: TimingOptions): Timing {
   };
   const margin = fit('safetyMargin', options.safetyMargin ?? Math.max(250, ttl / 10), ttl / 2);
   const renewEvery = fit('renewEvery', options.renewEvery ?? ttl / 3, (ttl - margin) * 0.75);
-  return { ttl, margin, renewEvery, attempt: ttl / 6, clamped };
+  return { ttl, margin, renewEvery, attempt: attemptOf(ttl), clamped };
 }
 
 /** The instant from which the server may give our lease away, by our own clock, minus the margin. */

@@ -3,7 +3,7 @@
  */
 import type { Observable, Observer, Subscription } from 'rxjs';
 import { BackendError } from '../core/errors.js';
-import { backoff } from '../core/timing.js';
+import { attemptOf, backoff } from '../core/timing.js';
 import type { Engine } from '../session/engine.js';
 import type { Sleeper } from '../session/timeouts.js';
 
@@ -87,7 +87,7 @@ export class Follower<View> implements Observer<View>, Sleeper {
   }
 
   get #answerTime(): number {
-    return this.#engine.settings.ttl / 6;
+    return attemptOf(this.#engine.settings.ttl);
   }
 }
 

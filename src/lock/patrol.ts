@@ -4,6 +4,7 @@
 import { EMPTY, catchError, concat, concatMap, defer, mergeMap, repeat, tap } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
 import type { Lease } from '../core/port.js';
+import { attemptOf } from '../core/timing.js';
 import { asked, once } from '../session/attempts.js';
 import type { Engine } from '../session/engine.js';
 import type { Member } from './line.js';
@@ -34,7 +35,7 @@ export interface Patrol {
 export function createPatrol(engine: Engine): Patrol {
   const { backend, time, settings } = engine;
   const every = settings.renewEvery ?? settings.ttl / 3;
-  const answerTime = settings.ttl / 6;
+  const answerTime = attemptOf(settings.ttl);
   const followed = new Set<Patrolled>();
   let auditAt = 0;
   let walking: Subscription | undefined;

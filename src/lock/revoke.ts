@@ -28,6 +28,7 @@ import type { Holder } from '../core/ownership.js';
 import type { Others, Queue, QueuedClaim } from '../core/port.js';
 import { isSameRevocation } from '../core/revocation.js';
 import type { Revocation } from '../core/revocation.js';
+import { attemptOf } from '../core/timing.js';
 import { ATTEMPTS, aFewTimes, asked } from '../session/attempts.js';
 import type { Arena } from './contend.js';
 
@@ -76,7 +77,7 @@ class Requested {
     this.#key = key;
     this.#others = others;
     this.#claim = claim;
-    this.#attempt = settings.ttl / 6;
+    this.#attempt = attemptOf(settings.ttl);
     this.#revocation = { reason, within, by: settings.owner, at: time.date() };
   }
 

@@ -21,7 +21,7 @@ import { at, failAt } from '../core/clock.js';
 import type { LossReason } from '../core/errors.js';
 import type { Interference } from '../core/place.js';
 import type { Lease, Renewed } from '../core/port.js';
-import { deadline, timingOf } from '../core/timing.js';
+import { attemptOf, deadline, timingOf } from '../core/timing.js';
 import type { Timing } from '../core/timing.js';
 import { asked } from './attempts.js';
 import { Bracket } from './bracket.js';
@@ -78,7 +78,7 @@ interface Granted {
  */
 export function session$(engine: Engine, lease: Lease): Observable<Session> {
   const { backend, time, settings } = engine;
-  const budget = settings.ttl / 6;
+  const budget = attemptOf(settings.ttl);
 
   return new Observable((subscriber) => {
     const bracket = new Bracket<Granted>(engine, {
@@ -187,7 +187,7 @@ function renewals$(
 function revoke$(engine: Engine, lease: Lease): Observable<void> {
   const { backend, time, settings } = engine;
   const giveUpAt = time.now() + 2 * settings.ttl;
-  const within = settings.ttl / 6;
+  const within = attemptOf(settings.ttl);
   return asked(engine, {
     what: 'revoke',
     within,

@@ -83,7 +83,7 @@ type Response = TxnAnswer['responses'][number];
  * Writes over a claim, on the lease it has, only as we know it: somebody else's value is not lost, and an attempt of
  * ours that comes late fails.
  */
-export function rewriteRequest(name: string, known: QueuedClaim, value: Buffer): TxnRequest {
+function rewriteRequest(name: string, known: QueuedClaim, value: Buffer): TxnRequest {
   const key = keyIn(name, known);
   return {
     compare: [isStill(key, known), { key, target: 'Mod', result: 'Equal', mod_revision: Number(known.stamp) }],
