@@ -5,18 +5,13 @@ import { describe, expect, it } from '@jest/globals';
 import { ReplaySubject, of, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
-import { timeOf } from '../../src/core/clock.js';
-import { checkedSettings } from '../../src/core/options.js';
 import type { Queue } from '../../src/index.js';
 import { createLines } from '../../src/lock/lines.js';
 import type { Line, Told, Turn, View } from '../../src/lock/line.js';
 import type { Patrolled } from '../../src/lock/patrol.js';
-import { createBackground } from '../../src/session/background.js';
-import type { Engine } from '../../src/session/engine.js';
-import { createGate } from '../../src/session/gate.js';
-import { createTimeouts } from '../../src/session/timeouts.js';
 import { claim } from '../support/claims.js';
-import { TIMES, atFrame } from '../support/marbles.js';
+import { engineOf } from '../support/engines.js';
+import { atFrame } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
@@ -32,9 +27,8 @@ const world = (m: Marbles) => {
   const views = new ReplaySubject<Queue>(1);
   const watches: (Queue | undefined)[] = [];
   let isBroken = false;
-  const time = timeOf({ scheduler: m.scheduler });
   const followed: Patrolled[] = [];
-  const engine: Engine = {
+  const engine = engineOf(m.scheduler, {
     backend: {
       ...memoryBackend({ scheduler: m.scheduler }),
       queue: (...[, , from]) => {
@@ -42,13 +36,7 @@ const world = (m: Marbles) => {
         return isBroken ? throwError(() => new Error('broken')) : views;
       },
     },
-    settings: { ...checkedSettings(TIMES), random: () => 0 },
-    time,
-    timeouts: createTimeouts(time),
-    background: createBackground(() => undefined),
-    gate: createGate(9),
-    report: () => undefined,
-  };
+  });
   const lines = createLines(engine, { add: (one) => followed.push(one), stop: () => undefined });
   const line = lines.at('k');
   // Nobody answers a watch that is shown nothing, so it would be begun again for ever.
@@ -82,7 +70,7 @@ const world = (m: Marbles) => {
     isBroken = true;
     line.doubt(new Error('doubt'));
   };
-  return { lines, line, join, views, watches, followed, news, looked, settled, breakAll, time };
+  return { lines, line, join, views, watches, followed, news, looked, settled, breakAll, time: engine.time };
 };
 /** Completion of what has to settle before a guarded write. */
 const settles = (turn: (Turn & { status: 'first' }) | undefined): { isSettled: boolean } => {

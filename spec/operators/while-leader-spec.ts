@@ -1,7 +1,9 @@
-import { describe, it } from '@jest/globals';
-import { throwError } from 'rxjs';
+import { describe, expect, it } from '@jest/globals';
+import { EMPTY, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
-import { BackendError, LockLostError, whileLeader } from '../../src/index.js';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import { BackendError, LockLostError, createLocks, whileLeader } from '../../src/index.js';
+import type { Lock } from '../../src/index.js';
 import { TIMES, atFrame, codes, letters, serverOf } from '../support/marbles.js';
 
 describe('whileLeader', () => {
@@ -44,6 +46,44 @@ describe('whileLeader', () => {
       m.expect(result$, '     ^ 99ms !').toBeObservable('          ---- 50ms a');
     }),
   );
+
+  it(
+    'pauses longer each time it fails, and as at first again once it has led',
+    marbles((m) => {
+      const server = serverOf(m);
+      const client = server.client(TIMES);
+      const { scheduler } = m;
+      client.network.refuseNext(5);
+      atFrame(m, 53, () => client.network.refuseNext(5));
+      atFrame(m, 160, () => server.expire('k'));
+      // Twice five attempts with a back-off of 1 each, and the pause after each.
+      const result$ = whileLeader(client.mutex('k'), () => m.cold('a'), { scheduler });
+      m.expect(result$, '     ^ 219ms !').toBeObservable('          ---- 50ms ---- 100ms a--- 50ms a');
+    }),
+  );
+
+  it(
+    'ends where the server refuses for good: another attempt would not help',
+    marbles((m) => {
+      const refused = new BackendError('refused', { retryable: false });
+      const { scheduler } = m;
+      const enter = () => throwError(() => refused);
+      const locks = createLocks({ ...memoryBackend({ scheduler }), enter }, { ...TIMES, scheduler });
+      const result$ = whileLeader(locks.mutex('k'), () => m.cold('a'), { scheduler });
+      m.expect(result$, '^ 200ms !').toBeObservable('#', undefined, refused);
+    }),
+  );
+
+  it('keeps the process alive in its pauses', () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const lost = new LockLostError({ key: 'k', reason: 'expired', fencingToken: 7n });
+    const lock: Lock = { ...createLocks(memoryBackend()).mutex('k'), lock$: () => throwError(() => lost) };
+    const leading = whileLeader(lock, () => EMPTY).subscribe();
+    expect(timers()).toBe(before + 1);
+    leading.unsubscribe();
+    expect(timers()).toBe(before);
+  });
 
   it(
     'completes with the inner stream, after the release',

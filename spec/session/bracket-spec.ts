@@ -5,17 +5,13 @@ import { describe, expect, it } from '@jest/globals';
 import { NEVER, defer, map, mergeMap, of, throwError, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
-import { memoryBackend } from '../../src/backends/memory/index.js';
-import { timeOf } from '../../src/core/clock.js';
-import { checkedSettings } from '../../src/core/options.js';
 import { BackendError } from '../../src/index.js';
 import { createBackground } from '../../src/session/background.js';
 import { Bracket } from '../../src/session/bracket.js';
-import type { Engine } from '../../src/session/engine.js';
 import { createGate } from '../../src/session/gate.js';
 import type { Gate } from '../../src/session/gate.js';
-import { createTimeouts } from '../../src/session/timeouts.js';
-import { TIMES, atFrame } from '../support/marbles.js';
+import { engineOf } from '../support/engines.js';
+import { atFrame } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
@@ -26,22 +22,24 @@ const refused = new BackendError('refused', { retryable: false });
 const bracketOf = (
   { scheduler }: Marbles,
   attempts: Observable<string>[],
-  { gate = createGate(1), givenBack$ = of(0) }: { gate?: Gate; givenBack$?: Observable<unknown> } = {},
+  {
+    gate = createGate(1),
+    givenBack$ = of(0),
+    use = () => undefined,
+  }: { gate?: Gate; givenBack$?: Observable<unknown>; use?: () => void } = {},
 ) => {
   const did: string[] = [];
   const note = (what: string): void => void did.push(`${String(scheduler.now())} ${what}`);
-  const time = timeOf({ scheduler });
   const background = createBackground((error) => note(`failed ${String(error)}`));
-  const settings = { ...checkedSettings(TIMES), random: () => 0 };
-  const backend = memoryBackend({ scheduler });
-  const timeouts = createTimeouts(time);
-  const engine: Engine = { backend, settings, time, timeouts, background, gate, report: () => undefined };
-  const bracket = new Bracket<string>(engine, {
+  const bracket = new Bracket<string>(engineOf(scheduler, { background, gate }), {
     what: 'try',
     within: 2,
     gate,
     send: () => defer(() => (note('send'), attempts.shift() ?? NEVER)),
-    use: (answer) => note(`use ${answer}`),
+    use: (answer) => {
+      note(`use ${answer}`);
+      use();
+    },
     failed: (error) => note(`is told ${String(error)}`),
     stop: () => note('stop'),
     giveBack(answer, isClear) {
@@ -66,6 +64,15 @@ describe('a bracket', () => {
       atFrame(m, 4, () => bracket.letGo());
       m.flush();
       expect(did).toEqual(['0 send', '1 use r', '3 stop', '3 give back r, clear', '3 over']);
+    }),
+  );
+
+  it(
+    'let go in its use, which began at once, gives back, too',
+    marbles((m) => {
+      const { bracket, did } = bracketOf(m, [of('r')], { use: () => bracket.letGo() });
+      bracket.begin();
+      expect(did).toEqual(['0 send', '0 use r', '0 stop', '0 give back r, clear', '0 over']);
     }),
   );
 

@@ -2,7 +2,7 @@
  * What a lock makes of clocks that are set, machines that sleep, processes that stand still and servers that are silent.
  */
 import { describe, it } from '@jest/globals';
-import { filter, interval, map, switchMap, throwError } from 'rxjs';
+import { NEVER, defer, filter, interval, map, switchMap, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { BackendError, createLocks, usingLock } from '../../src/index.js';
@@ -168,6 +168,22 @@ describe('a server that refuses for good', () => {
       const events$ = events(a.events$, { requeued: 'R', queued: 'q' });
       m.expect(events$, '             ^---------!').toBeObservable('----------');
       m.expect(letters(a.mutex('k').lock$())).toBeObservable('#', undefined, 'BACKEND');
+    }),
+  );
+
+  it(
+    'ends the contention of who has waited, too, when it is to queue again',
+    marbles((m) => {
+      const backend = memoryBackend({ scheduler: m.scheduler });
+      const denied = new BackendError('permission denied', { retryable: false });
+      let times = 0;
+      const enter: typeof backend.enter = (...asked) =>
+        defer(() => ((times += 1) === 1 ? backend.enter(...asked) : throwError(() => denied)));
+      const b = createLocks({ ...backend, enter, renew: () => NEVER }, { ...TIMES, scheduler: m.scheduler });
+      const holder = createLocks(backend, { ...TIMES, scheduler: m.scheduler });
+      m.expect(letters(holder.mutex('k').lock$()), '^ 30ms !').toBeObservable('h');
+      // Its own lease is never renewed: over at 11, and a pause of 1.
+      m.expect(letters(b.mutex('k').lock$()), '-^ 25ms !').toBeObservable('-w----------#', undefined, 'BACKEND');
     }),
   );
 });

@@ -2,11 +2,11 @@
  * One lease, from its grant to its revoke: who asks for it, what it says of itself, what is told when it fails.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, Observable, defer, filter, map, take, tap, throwError } from 'rxjs';
+import { NEVER, Observable, defer, filter, map, take, tap, throwError, timer } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { BackendError, LockLostError, createLocks, withLock } from '../../src/index.js';
-import type { Lease, LockBackend, LockEvent, LocksOptions, QueuedClaim } from '../../src/index.js';
+import type { Lease, LockBackend, LockEvent, LocksOptions, QueuedClaim, Renewed } from '../../src/index.js';
 import { TIMES, atFrame, events, letters, openServer } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
@@ -21,6 +21,7 @@ const clientOf = (m: Marbles, change: (memory: LockBackend) => Partial<LockBacke
   const of = (type: LockEvent['type']) => told.filter((event) => event.type === type);
   return { locks, of };
 };
+const LOST = 'LOCK_LOST expired';
 const silent = (): Observable<never> => NEVER;
 const UNANSWERED = (what: string): string =>
   `memory did not answer "${what}" within 2 ms. Is the server up, and are hosts and firewall right?`;
@@ -148,6 +149,27 @@ describe('a lease whose renewals fail', () => {
       expect(of('renewed').map(({ at }) => at)[0]).toBe(6);
     }),
   );
+
+  it.each<[string, Renewed]>([
+    ['that it is renewed', { status: 'renewed', ttl: 30_000 }],
+    ['that it has gone', { status: 'gone', reason: 'session' }],
+  ])('has expired at the instant of its deadline, though the answer of that same instant says %s', (_, answer) => {
+    marbles((m) => {
+      const options = { ttl: 30_000, safetyMargin: 3_000, renewEvery: 10_000 };
+      const deadline = 27_000;
+      // The attempts before the last end unanswered. The last is sent long before, so its answer is due before the
+      // timer of the deadline, which is set anew each second.
+      const renew = () =>
+        defer(() => {
+          const left = deadline - m.scheduler.now();
+          return left > 5_000 ? NEVER : timer(left, m.scheduler).pipe(map(() => answer));
+        });
+      const { locks, of } = clientOf(m, () => ({ renew }), options);
+      m.expect(letters(locks.mutex('k').lock$())).toBeObservable('h 26999ms #', undefined, LOST);
+      m.flush();
+      expect(of('renewed')).toEqual([]);
+    })();
+  });
 
   it(
     'is not asked for any more by who was closed in the event of the failure',

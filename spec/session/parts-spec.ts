@@ -1,14 +1,19 @@
 /**
- * The small parts of the engine: work in the background, the gate, the timeouts.
+ * The small parts of the engine: work in the background, the gate, the timeouts, the users of a session.
  */
 import { describe, expect, it } from '@jest/globals';
+import { NEVER, mergeMap, timer } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
+import { memoryBackend } from '../../src/backends/memory/index.js';
 import { timeOf } from '../../src/core/clock.js';
 import { createBackground } from '../../src/session/background.js';
 import type { Job } from '../../src/session/background.js';
 import { createGate } from '../../src/session/gate.js';
 import type { Visitor } from '../../src/session/gate.js';
+import { createSessions } from '../../src/session/sessions.js';
+import type { SessionUser } from '../../src/session/sessions.js';
 import { createTimeouts } from '../../src/session/timeouts.js';
+import { engineOf } from '../support/engines.js';
 import { atFrame } from '../support/marbles.js';
 
 describe('work in the background', () => {
@@ -182,6 +187,34 @@ describe('timeouts', () => {
       atFrame(m, 2, () => timeouts.set(7, sleeper('c')));
       m.flush();
       expect(woken).toEqual(['9 c']);
+    }),
+  );
+});
+
+describe('a session of many', () => {
+  it(
+    'tells nobody who has left while another one was told',
+    marbles((m) => {
+      const backend = memoryBackend({ scheduler: m.scheduler });
+      const grant: typeof backend.grant = (...asked) =>
+        timer(1, m.scheduler).pipe(mergeMap(() => backend.grant(...asked)));
+      const sessions = createSessions(engineOf(m.scheduler, { backend: { ...backend, grant, renew: () => NEVER } }));
+      const told: string[] = [];
+      const user = (name: string, then: { opened?: () => void; ended?: () => void } = {}): SessionUser => ({
+        opened: () => {
+          told.push(`${name} opened`);
+          then.opened?.();
+        },
+        ended: () => {
+          told.push(`${name} ended`);
+          then.ended?.();
+        },
+      });
+      const [late, gone] = [user('late'), user('gone')];
+      const first = user('first', { opened: () => sessions.leave(gone), ended: () => sessions.leave(late) });
+      for (const one of [first, gone, late]) sessions.join(one, 'k');
+      m.flush();
+      expect(told).toEqual(['first opened', 'late opened', 'first ended']);
     }),
   );
 });

@@ -47,7 +47,7 @@ export function usingLock<T>(
       const stop = (): void => body.unsubscribe();
       body.add(held.renewals$.subscribe({ error: stop, complete: stop }));
 
-      const releaseThen = (options: ReleaseOptions, deliver: () => void): void => {
+      const releaseThen = (deliver: () => void, options?: ReleaseOptions): void => {
         outcome = deliver;
         // It is rejected for a lock that is lost: then `states$` errors, and that is what counts.
         held.release(options).catch(stop);
@@ -64,14 +64,14 @@ export function usingLock<T>(
             if (held.isHeld()) subscriber.next(value);
           },
           error: (error: unknown) => {
-            if (held.isHeld()) return releaseThen({ handOn: false }, () => subscriber.error(error));
+            if (held.isHeld()) return releaseThen(() => subscriber.error(error), { handOn: false });
             // Past the deadline nothing is waited for; what the inner stream has to tidy up comes first all the same.
             stop();
             subscriber.error(error);
           },
           complete: () => {
             // Stopped from outside, or past the deadline: then its success is not ours to tell, and the loss follows.
-            if (!body.closed && held.isHeld()) releaseThen({ handOn: true }, () => subscriber.complete());
+            if (!body.closed && held.isHeld()) releaseThen(() => subscriber.complete());
           },
         }),
       );

@@ -54,7 +54,7 @@ export function whileLeader<T>(
       failures = 0;
       // What fails inside is not ours to repeat, be it the loss of another lock.
       return defer(() => project(held)).pipe(
-        catchError((cause: unknown) => throwError(() => new InnerFailed('', { cause }))),
+        catchError((cause: unknown) => throwError(() => new InnerFailed(undefined, { cause }))),
       );
     };
     return usingLock(lock, led, contention).pipe(

@@ -52,8 +52,8 @@ export interface Resource<R> {
 export class Bracket<R> implements Ask<R>, Observer<R>, Job {
   readonly #engine: Engine;
   readonly #resource: Resource<R>;
-  /** Attempts that were neither answered nor refused for good: they may still arrive. */
-  #doubts = 0;
+  /** Whether no attempt went without an answer or a refusal for good: one that did may still arrive. */
+  #isClear = true;
   #answer: R | undefined;
   #isUnderWay = false;
   #isWanted = true;
@@ -104,7 +104,7 @@ export class Bracket<R> implements Ask<R>, Observer<R>, Job {
   /** An attempt failed: not under way during the pause before the next. */
   failed({ retryable }: BackendError): void {
     this.#isUnderWay = false;
-    if (retryable) this.#doubts += 1;
+    if (retryable) this.#isClear = false;
   }
 
   next(answer: R): void {
@@ -130,10 +130,9 @@ export class Bracket<R> implements Ask<R>, Observer<R>, Job {
 
   #giveBack(): void {
     this.#step?.unsubscribe();
-    const isClear = this.#doubts === 0;
     // Nothing was sent, or it was refused.
-    if (isClear && this.#answer === undefined) return this.#end();
-    this.#step = this.#resource.giveBack(this.#answer, isClear).subscribe({
+    if (this.#isClear && this.#answer === undefined) return this.#end();
+    this.#step = this.#resource.giveBack(this.#answer, this.#isClear).subscribe({
       error: (error: unknown) => {
         this.#engine.background.failed(error);
         this.#end();

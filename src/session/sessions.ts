@@ -71,7 +71,6 @@ class SharedSession implements Sessions {
           // All are told before its revoke: nobody else may hold before they have stopped what they did.
           const users = [...this.#users];
           for (const user of users) if (this.#users.delete(user)) user.ended(error);
-          if (this.#open !== open) return;
           this.#end();
           // Who joined again meanwhile is a user of the next one.
           if (this.#users.size > 0) this.#begin();
