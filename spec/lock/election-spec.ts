@@ -1,13 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 import Etcd from 'node-etcd';
-import { distinctUntilChanged, firstValueFrom, map, mergeMap, take } from 'rxjs';
+import { NEVER, distinctUntilChanged, firstValueFrom, lastValueFrom, map, mergeMap, take, tap, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
-import { InvalidOptionError, LockNotOwnedError, createLocks, whileLeader } from '../../src/index.js';
-import type { HeldLock, Leader } from '../../src/index.js';
-import { SLOW, TIMES, atFrame, codes, letters, openServer, serverOf } from '../support/marbles.js';
+import {
+  BackendError,
+  InvalidOptionError,
+  LockLostError,
+  LockNotOwnedError,
+  createLocks,
+  whileLeader,
+} from '../../src/index.js';
+import type { HeldLock, Leader, LockBackend } from '../../src/index.js';
+import { SLOW, TIMES, atFrame, codes, events, letters, openServer, serverOf } from '../support/marbles.js';
+
+const refused = new BackendError('refused', { retryable: false });
 
 /** The value of the leader, `f` where there is none, `u` where nobody knows. */
 const values = (leader$: Observable<Leader>): Observable<string> =>
@@ -196,7 +205,108 @@ describe('election', () => {
   );
 });
 
+describe('a campaign', () => {
+  it(
+    'emits the lock that is held, which is given back as any other',
+    marbles((m) => {
+      const client = serverOf(m).client(TIMES);
+      const releasing$ = client
+        .election('e')
+        .campaign$('A')
+        .pipe(
+          tap((held) => void m.scheduler.schedule(() => void held.release(), 3)),
+          map(({ fencingToken }) => String(fencingToken)),
+        );
+      m.expect(events(client.events$, { acquired: 'a', released: 'x' }), '^-----!').toBeObservable('a--x--');
+      m.expect(releasing$).toBeObservable('2--|');
+    }),
+  );
+
+  it(
+    'that is left has released',
+    marbles((m) => {
+      const client = serverOf(m).client(TIMES);
+      m.expect(led(client.election('e').campaign$('A')), '       ^--!').toBeObservable('h---');
+      m.expect(events(client.events$, { released: 'x' }), '^-----!').toBeObservable('---x--');
+    }),
+  );
+
+  it(
+    'fails where the server refuses it',
+    marbles((m) => {
+      const { scheduler } = m;
+      const enter = () => throwError(() => refused);
+      const election = createLocks({ ...memoryBackend({ scheduler }), enter }, { ...TIMES, scheduler }).election('e');
+      m.expect(election.campaign$('A')).toBeObservable('#', undefined, refused);
+    }),
+  );
+
+  it(
+    'that is tried once asks who is there, also where that is followed',
+    marbles((m) => {
+      const { scheduler } = m;
+      const looks: boolean[] = [];
+      const memory = memoryBackend({ scheduler });
+      const enter: typeof memory.enter = (claim, within, look) => {
+        looks.push(look);
+        return memory.enter(claim, within, look);
+      };
+      const locks = createLocks({ ...memory, enter }, { ...TIMES, scheduler });
+      const election = locks.election('e');
+      m.expect(values(election.leader$), '        ^---------!').toBeObservable('f-A--fA--f');
+      m.expect(led(election.campaign$('A')), '    --^--!').toBeObservable('--h---');
+      m.expect(led(election.campaign$('A', { wait: 0 })), '------^--!').toBeObservable('------h---');
+      m.flush();
+      expect(looks).toEqual([false, true]);
+    }),
+  );
+});
+
+describe('who watches an election', () => {
+  it(
+    'is told when nobody knows, and why',
+    marbles((m) => {
+      const { scheduler } = m;
+      const cause = new BackendError('no idea', { retryable: true });
+      const queue = () => throwError(() => cause);
+      const locks = createLocks({ ...memoryBackend({ scheduler }), queue }, { ...TIMES, scheduler });
+      const told$ = locks.election('e').leader$.pipe(take(1));
+      m.expect(told$).toBeObservable('(u|)', { u: { status: 'unknown', key: 'e', cause } });
+    }),
+  );
+});
+
 describe('proclaim', () => {
+  const doctored = (change: (memory: LockBackend) => Partial<LockBackend>) => {
+    const memory = memoryBackend();
+    return createLocks({ ...memory, ...change(memory) }, { ttl: 60, safetyMargin: 10 });
+  };
+
+  it('rejects with what the server said, as long as its candidate leads', async () => {
+    const election = doctored(() => ({ proclaim: () => throwError(() => refused) })).election('e');
+    const leading = election.campaign$('A').subscribe();
+    await expect(election.proclaim('B')).rejects.toBe(refused);
+    leading.unsubscribe();
+  });
+
+  it('rejects as not leading once the lease has run out unanswered, and says what was the matter', async () => {
+    const election = doctored(() => ({ proclaim: () => NEVER, renew: () => NEVER })).election('e');
+    const lost = lastValueFrom(election.campaign$('A')).catch((error: unknown) => error);
+    await expect(election.proclaim('B')).rejects.toMatchObject({
+      code: 'LOCK_NOT_OWNED',
+      cause: { code: 'BACKEND', message: expect.stringContaining('did not answer "proclaim at e" within 10 ms') },
+    });
+    expect(await lost).toBeInstanceOf(LockLostError);
+  });
+
+  it('is not kept from it by a candidate that gives up waiting', async () => {
+    const election = locks().election('e');
+    const leading = election.campaign$('A').subscribe();
+    election.campaign$('B').subscribe().unsubscribe();
+    await expect(election.proclaim('C')).resolves.toBeUndefined();
+    leading.unsubscribe();
+  });
+
   const locks = () => createLocks(memoryBackend());
 
   it('resolves when it is written, with what was said last there to be seen', async () => {
@@ -258,6 +368,14 @@ describe('what no election takes', () => {
     const { proclaim, ...mute } = memoryBackend();
     expect(proclaim).toBeDefined();
     expect(() => createLocks(mute).election('e')).toThrow('keeps no values');
+  });
+
+  it('a value to which its server objects', () => {
+    const objection = ({ value }: { value?: string | undefined }) => (value === 'bad' ? 'it is bad.' : undefined);
+    const picky = createLocks({ ...memoryBackend(), objection }).election('e');
+    expect(() => picky.candidate('good')).not.toThrow();
+    expect(() => picky.candidate('bad')).toThrow(InvalidOptionError);
+    expect(() => picky.candidate('bad')).toThrow('value is "bad": it is bad.');
   });
 
   it('an empty name', () => {

@@ -317,7 +317,8 @@ export class Line implements Ear<Queue>, Patrolled {
     this.#queue = undefined;
     this.#views?.next({ status: 'unknown', cause });
     if (failures < ATTEMPTS) return;
-    for (const member of this.#members.filter(({ status }) => status === 'new')) member.listener.failed(cause);
+    // Who is told may have others leave.
+    for (const member of [...this.#members]) if (member.status === 'new') member.listener.failed(cause);
   }
 
   /** An answer may be older than what a watch has told meanwhile. */

@@ -32,24 +32,26 @@ import { attemptOf } from '../core/timing.js';
 import { ATTEMPTS, aFewTimes, asked } from '../session/attempts.js';
 import type { Arena } from './contend.js';
 
+type Around = Pick<Arena, 'engine' | 'lines' | 'contenders'>;
+
 /** From the last word to a loser until its claim is deleted without it: so many in a ttl. */
 const GRACES_PER_TTL = 10;
 
 /** Asks each holder of the key, or the one with the token; takes it after `within`. Emits those who were asked. */
-export const revoked$ = (arena: Arena, key: string, others: Others, demand: Demand): Observable<readonly Holder[]> =>
-  known$(arena, key).pipe(
+export const revoked$ = (around: Around, key: string, others: Others, demand: Demand): Observable<readonly Holder[]> =>
+  known$(around, key).pipe(
     switchMap((queue) => {
       const { fencingToken } = demand;
       const holders = holding(queue.claims).filter(({ token }) => token === (fencingToken ?? token));
-      return forkJoin(holders.map((claim) => new Requested(arena, key, others, claim, demand).settled$()));
+      return forkJoin(holders.map((claim) => new Requested(around, key, others, claim, demand).settled$()));
     }),
     map((holders) => holders.flatMap((holder) => holder ?? [])),
     defaultIfEmpty([]),
-    takeUntil(closed$(arena, key)),
+    takeUntil(closed$(around, key)),
   );
 
 /** The queue as it is, or why nobody knows. */
-const known$ = ({ lines }: Arena, key: string): Observable<Queue> =>
+const known$ = ({ lines }: Around, key: string): Observable<Queue> =>
   lines.view$(key).pipe(
     concatMap((view, i) => {
       if (view.status === 'known') return of(view.queue);
@@ -62,7 +64,7 @@ const known$ = ({ lines }: Arena, key: string): Observable<Queue> =>
 
 /** One holder that is asked. */
 class Requested {
-  readonly #arena: Arena;
+  readonly #around: Around;
   readonly #key: string;
   readonly #others: Others;
   /** As it was seen last. */
@@ -71,9 +73,9 @@ class Requested {
   /** How long an attempt may take. */
   readonly #attempt: number;
 
-  constructor(arena: Arena, key: string, others: Others, claim: QueuedClaim, { reason, within }: Demand) {
-    const { settings, time } = arena.engine;
-    this.#arena = arena;
+  constructor(around: Around, key: string, others: Others, claim: QueuedClaim, { reason, within }: Demand) {
+    const { settings, time } = around.engine;
+    this.#around = around;
     this.#key = key;
     this.#others = others;
     this.#claim = claim;
@@ -93,7 +95,7 @@ class Requested {
   }
 
   #taken$(): Observable<never> {
-    const { engine } = this.#arena;
+    const { engine } = this.#around;
     return concat(
       // Where it cannot be written (no space), it is taken all the same: then the deletion tells the loser.
       this.#written$({ ...this.#revocation, within: 0 }).pipe(catchError(() => EMPTY)),
@@ -109,7 +111,7 @@ class Requested {
 
   /** Over the claim as it is by then: it may have been asked by others, or have proclaimed something. */
   #written$(revocation: Revocation): Observable<never> {
-    const { engine } = this.#arena;
+    const { engine } = this.#around;
     return asked(engine, {
       what: `ask for "${this.#key}"`,
       within: this.#attempt,
@@ -124,20 +126,20 @@ class Requested {
   }
 
   #pause$(ms: number): Observable<never> {
-    const { time } = this.#arena.engine;
+    const { time } = this.#around.engine;
     return defer(() => at(time, time.now() + ms)).pipe(ignoreElements());
   }
 
   #gone$(): Observable<unknown> {
     const { token } = this.#claim;
-    return this.#arena.lines
+    return this.#around.lines
       .view$(this.#key)
       .pipe(filter((view) => view.status === 'known' && !view.queue.claims.some((claim) => claim.token === token)));
   }
 }
 
 /** Errors when the `Locks` is closed; until then the process has to live. */
-const closed$ = ({ contenders }: Arena, key: string): Observable<never> =>
+const closed$ = ({ contenders }: Around, key: string): Observable<never> =>
   new Observable((subscriber) => {
     const waiting = { close: () => subscriber.error(new LocksClosedError({ key })) };
     contenders.add(waiting);

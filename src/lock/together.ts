@@ -79,8 +79,7 @@ class Entries implements Contested, Resource<EnteredAll> {
   readonly #claimant: Claimant;
   readonly #places: readonly Part[];
   readonly #bracket: Bracket<EnteredAll>;
-  /** Until it is in every line, nothing is told; nor any more once it leaves, or holds. */
-  #status: 'entering' | 'waiting' | 'first' | 'over' = 'entering';
+  #isOver = false;
 
   constructor(
     parts: ClaimParts,
@@ -132,19 +131,16 @@ class Entries implements Contested, Resource<EnteredAll> {
     for (const [i, part] of this.#places.entries()) {
       if (part.mine) part.line.join(part.mine, this.session.lease, answer.places[i]?.queue, part);
       // Others are told on the way, and may have ended this one.
-      if (this.#isOver()) return;
+      if (this.#isOver) return;
     }
-    this.#status = 'waiting';
-    this.moved();
   }
 
   /** One of the claims was told where it stands. */
   moved(): void {
-    if (this.#status === 'entering' || this.#status === 'over') return;
     const turns = this.#places.flatMap(({ turn }) => turn ?? []);
     const gone = turns.find(({ status }) => status === 'gone');
     if (gone) return this.#claimant.staged(this, gone);
-    if (this.#status === 'first' || turns.length < this.#places.length) return;
+    if (turns.length < this.#places.length) return;
     const blocked = turns.filter((turn) => turn.status === 'blocked');
     if (blocked.length > 0) {
       const ahead = Math.max(...blocked.map((turn) => turn.ahead));
@@ -154,21 +150,20 @@ class Entries implements Contested, Resource<EnteredAll> {
         holders: blocked.flatMap((turn) => turn.holders),
       });
     }
-    this.#status = 'first';
     const settled$ = merge(...turns.map((turn) => (turn.status === 'first' && turn.settled$) || EMPTY));
     this.#claimant.staged(this, { status: 'first', settled$ });
   }
 
   asked(revocation: Revocation): void {
-    if (this.#status !== 'over') this.#claimant.asked(this, revocation);
+    this.#claimant.asked(this, revocation);
   }
 
   failed(error: unknown): void {
-    if (this.#status !== 'over') this.#claimant.failed(error);
+    this.#claimant.failed(error);
   }
 
   stop(): void {
-    this.#status = 'over';
+    this.#isOver = true;
     for (const { line, mine } of this.#places) if (mine) line.leaves(mine);
   }
 
@@ -181,10 +176,6 @@ class Entries implements Contested, Resource<EnteredAll> {
       what: this.what.replace('enter', 'leave'),
       send: (within) => this.#together.leave(this.#claims, entered, within),
     });
-  }
-
-  #isOver(): boolean {
-    return this.#status === 'over';
   }
 
   over(): void {

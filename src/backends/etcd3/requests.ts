@@ -55,10 +55,16 @@ const isNew = (claim: Claim) => [
 const put = (claim: Claim) => ({
   request_put: { key: claimKey(claim), value: encodeClaim(claim), lease: idOf(claim.lease) },
 });
+
+/** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
 const lookAt = (key: string) => {
   const prefix = prefixOf(key);
+  const below = { key: prefix, range_end: endOf(prefix) };
   const oldest = { sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } as const;
-  return { request_range: { key: prefix, range_end: endOf(prefix), ...oldest } };
+  // etcd compares all of a transaction before it carries out any of it: our claim is not there yet.
+  return {
+    request_txn: { compare: [{ ...below, ...NEVER_MADE }], failure: [{ request_range: { ...below, ...oldest } }] },
+  };
 };
 const lookFor = (claim: Claim) => ({ request_range: { key: claimKey(claim) } });
 
@@ -129,10 +135,15 @@ function placeOf(claim: Claim, revision: bigint, found: Response | undefined, sh
   const [there] = found?.response_range.kvs ?? [];
   const mine = found ? there && decodeClaim(claim.key, there) : queuedAs(claim, revision);
   if (!mine) throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
+  return { claim: mine, queue: shown && queueWith(mine, claim.key, revision, shown.response_txn) };
+}
+
+/** The queue of which nothing but ours was there, or what was read of it. */
+function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Response['response_txn']) {
+  if (looked.succeeded) return { key, revision, claims: [mine] };
+  const read = looked.responses[0]?.response_range;
   // Names nest, and what is nested takes its share of the limit: only what is not cut off is the whole queue.
-  const isWhole = shown !== undefined && !shown.response_range.more;
-  const queue = isWhole ? queueOf(claim.key, revision, shown.response_range.kvs, mine) : undefined;
-  return { claim: mine, queue };
+  return read && !read.more ? queueOf(key, revision, read.kvs, mine) : undefined;
 }
 
 const remove = (claim: Claim) => ({ request_delete_range: { key: claimKey(claim) } });
