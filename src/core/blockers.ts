@@ -19,10 +19,8 @@ const RULES: Readonly<Record<LockKind, Rule>> = {
   mutex: exclusive,
   write: exclusive,
   read: (claims, place) => count(claims, place, ({ kind }) => kind !== 'read'),
-  // Who disagrees about the permits is held to the least of those in front, and of its own.
+  // Who disagrees about the permits is held to the least of those in front, and of its own. Other kinds have one.
   semaphore(claims, place) {
-    const others = count(claims, place, ({ kind }) => kind !== 'semaphore');
-    if (others > 0) return place;
     let least = Infinity;
     for (let at = 0; at <= place; at += 1) least = Math.min(least, claims[at]?.permits ?? 1);
     return Math.max(0, place - least + 1);
@@ -41,7 +39,7 @@ export function holding<C extends Rank>(claims: readonly C[]): readonly C[] {
     const { kind, permits = 1 } = claims[place] ?? first;
     least = Math.min(least, permits);
     // All before it hold, so they are of one kind.
-    const isBeside = kind === first.kind && (kind === 'read' || (kind === 'semaphore' && place < least));
+    const isBeside = kind === first.kind && (kind === 'read' || place < least);
     if (!isBeside) return claims.slice(0, place);
   }
   return claims;
