@@ -97,8 +97,8 @@ export const GUARDS = {
     ],
     [
       'src/core/blockers.ts',
-      "kind === 'read' || (kind === 'semaphore'",
-      "kind === 'read' || claims[place]?.kind === 'read' || (kind === 'semaphore'",
+      "(kind === 'read' || place < least)",
+      "(kind === 'read' || claims[place]?.kind === 'read' || place < least)",
     ],
     ['src/core/blockers.ts', 'kind === first.kind && (', '('],
   ],
@@ -109,8 +109,8 @@ export const GUARDS = {
   'the loss of one is the loss of all': [
     [
       'src/lock/together.ts',
-      "({ status }) => status === 'gone'",
-      "({ status }) => status === 'gone' && this.#status !== 'first'",
+      'if (gone) return',
+      "if (gone && !turns.some(({ status }) => status === 'blocked')) return;\n    if (gone) return",
     ],
   ],
   'who wants several leaves all of them': [
