@@ -145,7 +145,7 @@ export class Entry implements Contested, Resource<Entered>, Told {
   leave(handOn: boolean): void {
     this.#handsOn = handOn;
     this.#bracket.letGo();
-    if (handOn) this.#line.settle();
+    if (this.#handedOn) this.#line.settle();
   }
 
   /**

@@ -7,7 +7,6 @@ import {
   catchError,
   concat,
   concatMap,
-  defer,
   endWith,
   expand,
   forkJoin,
@@ -28,7 +27,7 @@ import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../core/
 import type { HeldLock } from '../../core/lock.js';
 import type { Claim, Entered, EnteredAll, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
 import { settled } from '../../core/settled.js';
-import { call, failingWith, orWhen, tried } from './calls.js';
+import { call, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
@@ -169,8 +168,8 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
    * A withdrawal writes a tombstone, for which a server may have no space: then its claims are taken out at least, since
    * others may wait behind them. No attempt to queue that comes late comes in either until there is space again.
    */
-  const cleared$ = (claims: readonly Claim[], within: number): Observable<unknown> =>
-    defer(() => send(clearRequest(claims), within));
+  const cleared$ = (claims: readonly Claim[], within: number, cause: unknown): Observable<unknown> | undefined =>
+    isOutOfSpace(cause) ? send(clearRequest(claims), within) : undefined;
 
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
@@ -254,9 +253,10 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           lease: claim.lease.id,
           read: (answer) => left(answer, heir),
           leaseGone: { heir: 'unknown' },
+          before: (cause) => cleared$([claim], within, cause),
         },
         within,
-      ).pipe(failingWith(isOutOfSpace, cleared$([claim], within))),
+      ),
 
     proclaim: ({ key }, mine, value, within) =>
       send(proclaimRequest(key, mine, value), within).pipe(map((answer) => rewritten(key, { ...mine, value }, answer))),
@@ -301,9 +301,10 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
             lease: leaseOf(claims).id,
             read: () => ({ heir: 'unknown' }),
             leaseGone: { heir: 'unknown' },
+            before: (cause) => cleared$(claims, within, cause),
           },
           within,
-        ).pipe(failingWith(isOutOfSpace, cleared$(claims, within))),
+        ),
     },
 
     queue(key, within, from) {

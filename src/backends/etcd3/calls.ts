@@ -1,7 +1,7 @@
 /**
  * One call to etcd, as one cold attempt at one endpoint.
  */
-import { catchError, concat, defer, finalize, from, ignoreElements, tap, throwError } from 'rxjs';
+import { catchError, defer, finalize, from, tap, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../core/errors.js';
@@ -38,15 +38,3 @@ export const orWhen = <T>(
   catchError((error: unknown) =>
     error instanceof BackendError && isAnswer(error.cause) ? answer() : throwError(() => error),
   );
-
-/** Where that is why it failed, something else is done before the failure is told. */
-export const failingWith = <T>(
-  isReason: (cause: unknown) => boolean,
-  instead$: Observable<unknown>,
-): MonoTypeOperatorFunction<T> =>
-  catchError((error: unknown) => {
-    const failed$ = throwError(() => error);
-    return error instanceof BackendError && isReason(error.cause)
-      ? concat(instead$.pipe(ignoreElements()), failed$)
-      : failed$;
-  });

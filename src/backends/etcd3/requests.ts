@@ -48,12 +48,12 @@ export const MOST_TOGETHER = 60;
 const LOOK = 16;
 
 /** Nothing of it is in, and it was not withdrawn. */
-const isNew = (claim: Claim) => [
-  { key: claimKey(claim), ...NEVER_MADE },
+const isNew = (claim: Claim, key: Buffer) => [
+  { key, ...NEVER_MADE },
   { key: tombstoneKey(claim), ...NEVER_MADE },
 ];
-const put = (claim: Claim) => ({
-  request_put: { key: claimKey(claim), value: encodeClaim(claim), lease: idOf(claim.lease) },
+const put = (claim: Claim, key: Buffer) => ({
+  request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) },
 });
 
 /** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
@@ -66,22 +66,28 @@ const lookAt = (key: string) => {
     request_txn: { compare: [{ ...below, ...NEVER_MADE }], failure: [{ request_range: { ...below, ...oldest } }] },
   };
 };
-const lookFor = (claim: Claim) => ({ request_range: { key: claimKey(claim) } });
+const lookFor = (key: Buffer) => ({ request_range: { key } });
 
 /** Queues unless it is there already or withdrawn. */
-export const enterRequest = (claim: Claim, look: boolean): TxnRequest => ({
-  compare: isNew(claim),
-  success: look ? [put(claim), lookAt(claim.key)] : [put(claim)],
-  // Asked again: rare, and the queue will be read.
-  failure: [lookFor(claim)],
-});
+export function enterRequest(claim: Claim, look: boolean): TxnRequest {
+  const key = claimKey(claim);
+  return {
+    compare: isNew(claim, key),
+    success: look ? [put(claim, key), lookAt(claim.key)] : [put(claim, key)],
+    // Asked again: rare, and the queue will be read.
+    failure: [lookFor(key)],
+  };
+}
 
 /** The same for claims at several keys. */
-export const enterAllRequest = (claims: readonly Claim[]): TxnRequest => ({
-  compare: claims.flatMap(isNew),
-  success: [...claims.map(put), ...claims.map(({ key }) => lookAt(key))],
-  failure: claims.map(lookFor),
-});
+export function enterAllRequest(claims: readonly Claim[]): TxnRequest {
+  const each = claims.map((claim) => ({ claim, key: claimKey(claim) }));
+  return {
+    compare: each.flatMap(({ claim, key }) => isNew(claim, key)),
+    success: [...each.map(({ claim, key }) => put(claim, key)), ...claims.map(({ key }) => lookAt(key))],
+    failure: each.map(({ key }) => lookFor(key)),
+  };
+}
 
 type Response = TxnAnswer['responses'][number];
 
@@ -117,7 +123,7 @@ export const askRequest = (name: string, claim: QueuedClaim, revocation: Revocat
 
 export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
   const key = keyIn(name, claim);
-  return { compare: [isStill(key, claim)], success: [{ request_delete_range: { key } }] };
+  return { compare: [isStill(key, claim)], success: [remove(key)] };
 }
 
 export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
@@ -146,7 +152,7 @@ function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Res
   return read && !read.more ? queueOf(key, revision, read.kvs, mine) : undefined;
 }
 
-const remove = (claim: Claim) => ({ request_delete_range: { key: claimKey(claim) } });
+const remove = (key: Buffer) => ({ request_delete_range: { key } });
 const bury = (claim: Claim) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
 const isStill = (key: Buffer, { token }: QueuedClaim) =>
   ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
@@ -156,22 +162,27 @@ const isStill = (key: Buffer, { token }: QueuedClaim) =>
  */
 export function leaveRequest(claim: Claim, mine: QueuedClaim | undefined, heir: QueuedClaim | undefined): TxnRequest {
   const look = heir ? [{ request_range: { key: keyIn(claim.key, heir), keys_only: true } }] : [];
-  if (!mine) return { success: [bury(claim), remove(claim), ...look] };
-  return { compare: [isStill(claimKey(claim), mine)], success: [remove(claim), ...look], failure: look };
+  const key = claimKey(claim);
+  if (!mine) return { success: [bury(claim), remove(key), ...look] };
+  return { compare: [isStill(key, mine)], success: [remove(key), ...look], failure: look };
 }
 
 /** The same for claims at several keys: each by itself, since one of them may be gone. */
 export function leaveAllRequest(claims: readonly Claim[], mine: readonly QueuedClaim[] | undefined): TxnRequest {
-  if (!mine) return { success: claims.flatMap((claim) => [bury(claim), remove(claim)]) };
+  if (!mine) return { success: claims.flatMap((claim) => [bury(claim), remove(claimKey(claim))]) };
   const each = mine.flatMap((one, i) => {
     const claim = claims[i];
-    return claim ? [{ compare: [isStill(claimKey(claim), one)], success: [remove(claim)] }] : [];
+    if (!claim) return [];
+    const key = claimKey(claim);
+    return [{ compare: [isStill(key, one)], success: [remove(key)] }];
   });
   return { success: each.map((one) => ({ request_txn: one })) };
 }
 
 /** Deletes the claims, and says nothing that takes space. */
-export const clearRequest = (claims: readonly Claim[]): TxnRequest => ({ success: claims.map(remove) });
+export const clearRequest = (claims: readonly Claim[]): TxnRequest => ({
+  success: claims.map((claim) => remove(claimKey(claim))),
+});
 
 export function left({ responses }: TxnAnswer, heir: QueuedClaim | undefined): Left {
   if (!heir) return { heir: 'unknown' };
