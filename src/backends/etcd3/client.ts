@@ -54,7 +54,8 @@ export function clientSource(clientOrOptions: Etcd3 | IOptions): ClientSource {
         made.set(place, clients);
       }
       return {
-        ...clients,
+        client: clients.client,
+        renewing: clients.renewing,
         failed: () => {
           if (place === current) current = (current + 1) % urls.length;
         },

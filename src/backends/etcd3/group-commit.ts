@@ -222,6 +222,8 @@ function together(send: Send, group: readonly Waiting[]): Observable<readonly Tx
   const within = Math.max(...group.map((member) => member.within));
   const success = group.map(({ transaction }) => ({ request_txn: transaction.txn() }));
   return send({ success }, within).pipe(
-    map(({ revision, responses }) => responses.map(({ response_txn }) => ({ ...response_txn, revision }))),
+    map(({ revision, responses: all }) =>
+      all.map(({ response_txn: { succeeded, responses } }) => ({ succeeded, responses, revision })),
+    ),
   );
 }

@@ -11,15 +11,14 @@ import {
   decodeClaim,
   encodeAsked,
   encodeClaim,
-  endOf,
   keyIn,
-  prefixOf,
   rangeOf,
   queuedAs,
   tombstoneKey,
 } from './keys.js';
 
 export type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
+type Operation = NonNullable<TxnRequest['success']>[number];
 type TxnResponse = Awaited<ReturnType<Etcd3['kv']['txn']>>;
 
 /** The answer to one transaction, alone or as a member of another. */
@@ -39,7 +38,8 @@ export function idOf(lease: Lease): string {
   return id;
 }
 
-const NEVER_MADE = { target: 'Create', result: 'Equal', create_revision: 0 } as const;
+/** Spelled out, since to spread an object costs as much as to encode it (measured). */
+const isAbsent = (key: Buffer) => ({ key, target: 'Create', result: 'Equal', create_revision: 0 }) as const;
 
 /** As many as one transaction takes: two comparisons each, of 128 operations. */
 export const MOST_TOGETHER = 60;
@@ -48,22 +48,20 @@ export const MOST_TOGETHER = 60;
 const LOOK = 16;
 
 /** Nothing of it is in, and it was not withdrawn. */
-const isNew = (claim: Claim, key: Buffer) => [
-  { key, ...NEVER_MADE },
-  { key: tombstoneKey(claim), ...NEVER_MADE },
-];
+const isNew = (claim: Claim, key: Buffer) => [isAbsent(key), isAbsent(tombstoneKey(claim))];
 const put = (claim: Claim, key: Buffer) => ({
   request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) },
 });
 
 /** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
-const lookAt = (key: string) => {
-  const prefix = prefixOf(key);
-  const below = { key: prefix, range_end: endOf(prefix) };
-  const oldest = { sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } as const;
+const lookAt = (name: string): Operation => {
+  const { key, range_end } = rangeOf(`${name}/`);
   // etcd compares all of a transaction before it carries out any of it: our claim is not there yet.
   return {
-    request_txn: { compare: [{ ...below, ...NEVER_MADE }], failure: [{ request_range: { ...below, ...oldest } }] },
+    request_txn: {
+      compare: [{ key, range_end, target: 'Create', result: 'Equal', create_revision: 0 }],
+      failure: [{ request_range: { key, range_end, sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } }],
+    },
   };
 };
 const lookFor = (key: Buffer) => ({ request_range: { key } });
@@ -127,7 +125,8 @@ export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
 }
 
 export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
-  return { status: 'entered', ...placeOf(claim, revision, succeeded ? undefined : own, shown) };
+  const { claim: mine, queue } = placeOf(claim, revision, succeeded ? undefined : own, shown);
+  return { status: 'entered', claim: mine, queue };
 }
 
 export function enteredAll(claims: readonly Claim[], { revision, succeeded, responses }: TxnAnswer): EnteredAll {
@@ -161,10 +160,12 @@ const isStill = (key: Buffer, { token }: QueuedClaim) =>
  * Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later.
  */
 export function leaveRequest(claim: Claim, mine: QueuedClaim | undefined, heir: QueuedClaim | undefined): TxnRequest {
-  const look = heir ? [{ request_range: { key: keyIn(claim.key, heir), keys_only: true } }] : [];
   const key = claimKey(claim);
-  if (!mine) return { success: [bury(claim), remove(key), ...look] };
-  return { compare: [isStill(key, mine)], success: [remove(key), ...look], failure: look };
+  if (!mine) return { success: [bury(claim), remove(key)] };
+  const compare = [isStill(key, mine)];
+  if (!heir) return { compare, success: [remove(key)] };
+  const look = { request_range: { key: keyIn(claim.key, heir), keys_only: true } };
+  return { compare, success: [remove(key), look], failure: [look] };
 }
 
 /** The same for claims at several keys: each by itself, since one of them may be gone. */
