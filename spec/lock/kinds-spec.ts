@@ -171,13 +171,36 @@ describe('all of several locks', () => {
   const of = () => createLocks(memoryBackend());
   const locks = of();
   it.each([
-    ['none', []],
-    ['a key twice', [locks.mutex('a'), locks.mutex('b'), locks.readLock('a')]],
-    ['locks of others', [locks.mutex('a'), of().mutex('b')]],
-    ['what is no lock', [{ key: 'a' }]],
-    ['a key twice, through another', [locks.mutex('a'), locks.all(locks.mutex('a'), locks.mutex('b'))]],
-  ])('%s is refused at the call', (_, members) => {
-    expect(() => Reflect.apply(locks.all, locks, members) as Lock).toThrow(InvalidOptionError);
+    ['none', [], 'members is "[]": give the locks that are wanted together.'],
+    [
+      'a key twice',
+      [locks.mutex('a'), locks.mutex('b'), locks.readLock('a')],
+      'members is "a": its key is there twice',
+    ],
+    ['locks of others', [locks.mutex('a'), of().mutex('b')], 'members is "b": give locks made by these same Locks.'],
+    ['what is no lock', [{ key: 'a' }], 'give locks made by these same Locks.'],
+    [
+      'a key twice, through another',
+      [locks.mutex('a'), locks.all(locks.mutex('a'), locks.mutex('b'))],
+      'it would wait for itself. Give each key once.',
+    ],
+  ])('%s is refused at the call', (_, members, advice) => {
+    const all = () => Reflect.apply(locks.all, locks, members) as Lock;
+    expect(all).toThrow(InvalidOptionError);
+    expect(all).toThrow(advice);
+  });
+
+  it('more than the server takes at once is refused at the call, or any where it takes but one', () => {
+    const { together, ...memory } = memoryBackend();
+    const none = createLocks(memory);
+    const advice = 'members is "…": memory cannot lock several keys at once. Use etcd v3, or one key for what belongs';
+    expect(() => none.all(none.mutex('a'), none.mutex('b'))).toThrow(advice);
+    expect(together).toBeDefined();
+    if (!together) return;
+    const two = createLocks({ ...memory, together: { ...together, most: 2 } });
+    expect(two.all(two.mutex('a'), two.mutex('b')).key).toBe('a + b');
+    const three = () => two.all(two.mutex('a'), two.mutex('b'), two.mutex('c'));
+    expect(three).toThrow('members is "3 locks": memory takes 2 at once. Use one key for what belongs together.');
   });
 
   it('may be put together of others that were', () => {

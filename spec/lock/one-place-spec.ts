@@ -185,3 +185,44 @@ describe('of many who are refused, each', () => {
     }),
   );
 });
+
+describe('of those of one `Locks`', () => {
+  const entering = (open: ReturnType<typeof server>) =>
+    open.requests$.pipe(filter((request) => 'el'.includes(request)));
+
+  it(
+    'only the first asks for the place; the next one does when its claim has left',
+    marbles((m) => {
+      const open = server(m);
+      const lock = open.client(TIMES).mutex('k');
+      m.expect(entering(open), '          ^------------!').toBeObservable('e---le---le---');
+      m.expect(states(lock.lock$()), '    ^---!').toBeObservable('         h----');
+      m.expect(states(lock.lock$()), '    -^-------!').toBeObservable('    -w---h----');
+      m.expect(states(lock.lock$()), '    --^----------!').toBeObservable('--w-------h---');
+    }),
+  );
+
+  it(
+    'who gives up waiting is not waited for, and lets nobody in who is not first',
+    marbles((m) => {
+      const open = server(m);
+      const lock = open.client(TIMES).mutex('k');
+      m.expect(entering(open), '          ^---------!').toBeObservable('e-----le---');
+      m.expect(states(lock.lock$()), '    ^-----!').toBeObservable('      h------');
+      m.expect(states(lock.lock$()), '    -^-!').toBeObservable('        -w---');
+      m.expect(states(lock.lock$()), '    --^-------!').toBeObservable('  --w----h---');
+    }),
+  );
+
+  it(
+    'who tries once asks at once, and keeps nobody waiting',
+    marbles((m) => {
+      const open = server(m);
+      const lock = open.client(TIMES).mutex('k');
+      m.expect(entering(open), '                ^---------!').toBeObservable('e-e--le----');
+      m.expect(states(lock.lock$()), '          ^----!').toBeObservable('     h------');
+      m.expect(states(lock.lock$()), '          -^--------!').toBeObservable('-w----h----');
+      m.expect(states(lock.lock$({ wait: 0 })), '--^').toBeObservable('      --#', undefined, 'ALREADY_LOCKED');
+    }),
+  );
+});
