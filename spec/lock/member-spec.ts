@@ -2,7 +2,7 @@
  * A line by itself: who joins, leaves, hands on and is handed on to, by the views of the queue that it is shown.
  */
 import { describe, expect, it } from '@jest/globals';
-import { ReplaySubject, of, throwError } from 'rxjs';
+import { ReplaySubject, filter, of, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import type { Queue } from '../../src/index.js';
@@ -11,7 +11,7 @@ import type { Line, Told, Turn, View } from '../../src/lock/line.js';
 import type { Patrolled } from '../../src/lock/patrol.js';
 import { claim } from '../support/claims.js';
 import { engineOf } from '../support/engines.js';
-import { atFrame } from '../support/marbles.js';
+import { atFrame, letters, openServer } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
@@ -392,6 +392,152 @@ describe('a hand-off in a line', () => {
       line.settle();
       expect(news().filter((told) => told.endsWith('first'))).toEqual(['5 first', '7 first', '9 first', '11 first']);
       expect(deepest).toBe(1);
+    }),
+  );
+});
+
+describe('a claim of ours that is written over', () => {
+  it(
+    'by ourselves is known as it is now; as it was is nothing that somebody else wrote',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      expect(line.rewriting(claim(3), 'B')).toEqual(claim(3));
+      const written = { ...claim(3), value: 'B', stamp: '6' };
+      expect(line.rewritten(claim(3), written, 6n)).toBe(true);
+      expect(line.rewriting(claim(3), 'C')).toBe(written);
+      line.seen({ ...queue(6), claims: [written] });
+      expect(news()).toEqual(['3 first']);
+    }),
+  );
+
+  it.each([
+    ['taken out', undefined, 'deleted'],
+    ['written over', { ...claim(3), value: 'mine now', stamp: '6' }, 'overwritten'],
+  ])('is lost when it turns out that somebody else has %s what we wanted to write over', (_, found, reason) => {
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.rewriting(claim(3), 'B');
+      expect(line.rewritten(claim(3), found, 6n)).toBe(false);
+      expect(news()).toEqual(['3 first', `3 gone ${reason}`]);
+    })();
+  });
+
+  it(
+    'is nothing of ours any more once it has left',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.leaves(claim(3));
+      expect(line.rewriting(claim(3), 'B')).toBeUndefined();
+      expect(line.rewritten(claim(3), claim(3), 3n)).toBe(false);
+      expect(news()).toEqual(['3 first']);
+    }),
+  );
+});
+
+describe('a claim of ours that is asked for', () => {
+  const asking = (reason: string, within: number, stamp: number): Queue => ({
+    ...queue(stamp),
+    claims: [{ ...claim(3), stamp: String(stamp), revocation: { reason, within, by: 'ops', at: new Date(0) } }],
+  });
+
+  it(
+    'is told so once for each request, however often that is seen',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', Infinity, 6));
+      line.seen(asking('a', Infinity, 7));
+      line.seen(asking('b', Infinity, 8));
+      line.seen(asking('b', Infinity, 8));
+      expect(news()).toEqual(['3 first', '3 asked a', '3 asked b']);
+    }),
+  );
+
+  it(
+    'and taken out after the time it was given was revoked',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', 5, 6));
+      line.seen(queue(7));
+      expect(news()).toEqual(['3 first', '3 asked a', '3 gone revoked']);
+    }),
+  );
+
+  it(
+    'and taken out though it was given as long as it likes was deleted',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', Infinity, 6));
+      line.seen(queue(7));
+      expect(news()).toEqual(['3 first', '3 asked a', '3 gone deleted']);
+    }),
+  );
+
+  it(
+    'with no time at all is not asked but taken',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', 0, 6));
+      expect(news()).toEqual(['3 first', '3 gone revoked']);
+    }),
+  );
+});
+
+describe('a line that nobody follows', () => {
+  it(
+    'has nothing to patrol, to read again or to doubt',
+    marbles((m) => {
+      const { join, line, watches } = world(m);
+      expect(line.patrol(99)).toBe(false);
+      join(3, queue(3, 3));
+      line.readAgain();
+      line.doubt(new Error('doubt'));
+      expect(line.patrol(99)).toBe(false);
+      expect(watches).toEqual([]);
+    }),
+  );
+
+  it(
+    'does not know what it knew when it was followed',
+    marbles((m) => {
+      const { line, looked, views } = world(m);
+      looked();
+      views.next(queue(5, 3));
+      expect(line.isLive).toBe(true);
+      line.stop();
+      expect(line.isLive).toBe(false);
+    }),
+  );
+
+  it(
+    'is followed a third of a ttl after somebody holds, where that is less than 50 ms',
+    marbles((m) => {
+      const server = openServer(m);
+      const client = server.client({ ttl: 60, safetyMargin: 10 });
+      const requests$ = server.requests$.pipe(filter((request) => 'eq'.includes(request)));
+      m.expect(requests$, '             ^ 29ms !').toBeObservable('e 19ms q');
+      m.expect(letters(client.mutex('k').lock$()), '^ 29ms !').toBeObservable('h');
+    }),
+  );
+});
+
+describe('who is told', () => {
+  it(
+    'may have another one leave, who is told nothing then',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(5, queue(5, 3, 5), () => line.leaves(claim(7)));
+      news();
+      join(7, queue(7, 3, 5, 7));
+      news();
+      line.seen(queue(8, 3, 4, 5, 7));
+      expect(news()).toEqual(['5 blocked by 2']);
     }),
   );
 });
