@@ -353,12 +353,23 @@ describe('what no election takes', () => {
   const election = createLocks(memoryBackend()).election('e');
 
   it.each([
-    ['half of a surrogate pair', '\ud800', 'not well-formed'],
-    ['more than an observer should have to read', 'x'.repeat(64 * 1024 + 1), 'more than 65536 bytes'],
+    ['half of a surrogate pair', '\ud800', /^value is ".*": it is not well-formed/],
+    [
+      'more than an observer should have to read',
+      'x'.repeat(64 * 1024 + 1),
+      'value is "…": more than 65536 bytes. Keep what is large elsewhere.',
+    ],
+    ['no text', 7, 'value is 7: give the text to be published, such as an address.'],
   ])('a value that is %s', (_, value, message) => {
-    expect(() => election.campaign$(value)).toThrow(InvalidOptionError);
-    expect(() => election.candidate(value)).toThrow(message);
-    expect(() => election.proclaim(value)).toThrow(message);
+    const given = (verb: 'campaign$' | 'candidate' | 'proclaim') => (): unknown =>
+      Reflect.apply(election[verb], election, [value]);
+    expect(given('campaign$')).toThrow(InvalidOptionError);
+    expect(given('candidate')).toThrow(message);
+    expect(given('proclaim')).toThrow(message);
+  });
+
+  it('is not a value just as long as it may be', () => {
+    expect(() => election.candidate('x'.repeat(64 * 1024))).not.toThrow();
   });
 
   it('a server with one place and no room for a value', () => {

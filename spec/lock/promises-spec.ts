@@ -21,6 +21,7 @@ describe('acquire', () => {
   it('holds until released, and releases once however often it is asked to', async () => {
     const { locks } = alone();
     const held = await locks.mutex('k').acquire();
+    expect(held).toMatchObject({ key: 'k', keys: ['k'] });
     expect(held.isHeld()).toBe(true);
     expect(held.remaining()).toBeGreaterThan(0);
     const released = held.release();

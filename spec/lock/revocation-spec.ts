@@ -230,6 +230,14 @@ describe('revoke', () => {
     expect(held.signal.reason).toMatchObject({ reason: 'revoked', revocation: { reason: 'y', by: 'a', within: 0 } });
   });
 
+  it('of several keys resolves with the holders of each', async () => {
+    await using locks = createLocks(memoryBackend());
+    const [a, b] = [locks.mutex('a'), locks.mutex('b')];
+    const helds = [await a.acquire(), await b.acquire()];
+    const asked = await locks.all(a, b).revoke({ reason: 'x' });
+    expect(tokens(asked)).toBe(helds.map(({ fencingToken }) => String(fencingToken)).join());
+  });
+
   it('rejects when the locks are closed, before or meanwhile', async () => {
     const backend = memoryBackend();
     await using holder = createLocks(backend);
@@ -257,8 +265,13 @@ describe('revoke', () => {
     expect(revoke).toThrow(advice);
   });
 
+  it('takes a reason as long as it may be', async () => {
+    await using locks = createLocks(memoryBackend());
+    await expect(locks.mutex('k').revoke({ reason: 'x'.repeat(1024) })).resolves.toEqual([]);
+  });
+
   it('is refused on etcd v2 at the call', () => {
     const lock = createLocks(nodeEtcdBackend(new Etcd())).mutex('k');
-    expect(() => lock.revoke({ reason: 'x' })).toThrow(/claims on node-etcd have no room for a request/);
+    expect(() => lock.revoke({ reason: 'x' })).toThrow(/^key is "k": claims on node-etcd have no room for a request/);
   });
 });
