@@ -186,6 +186,7 @@ export class Line implements Ear<Queue>, Patrolled {
    * {@link settle} tells it.
    */
   handOn(mine: QueuedClaim): HandedOn | undefined {
+    // Mostly nobody of ours is behind it.
     if (this.#lost || this.#members.length === 0) return undefined;
     const rest = this.#claims.filter(({ token }) => token !== mine.token);
     const heir = holding(rest).find((claim) => {
