@@ -212,6 +212,22 @@ describe('revoke', () => {
     }),
   );
 
+  it(
+    'of who was handed it, while the release before it is asked for once more, costs it nothing',
+    marbles((m) => {
+      const server = serverOf(m);
+      const ours = server.client(TIMES);
+      const first$ = usingLock(ours.mutex('k'), () => timer(5, m.scheduler).pipe(map(() => 'f')));
+      atFrame(m, 5, () => ours.network.dropNextReply());
+      atFrame(m, 6, () => void server.client(TIMES).mutex('k').revoke({ reason: 'x' }));
+      m.expect(first$, '                   ^----------!').toBeObservable('-----f--|');
+      m.expect(asked(ours.mutex('k')), '   -^----------!').toBeObservable('------x------');
+      m.expect(events(ours.events$, { acquired: 'a', lost: 'L', released: 'r' }), '^----------------!').toBeObservable(
+        '-----(ra)---r-----',
+      );
+    }),
+  );
+
   it('resolves with nobody where nobody holds', async () => {
     await using locks = createLocks(memoryBackend());
     await expect(locks.mutex('k').revoke({ reason: 'x' })).resolves.toEqual([]);

@@ -209,7 +209,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       const claims = queues.get(claim.key) ?? [];
       leaveAll([claim], entered && [entered]);
       if (!heir) return { heir: 'unknown' };
-      return { heir: claims.some(({ id, stamp }) => id === heir.id && stamp === heir.stamp) ? 'there' : 'gone' };
+      return { heir: claims.some(({ id, token }) => id === heir.id && token === heir.token) ? 'there' : 'gone' };
     },
 
     leaveAll,
