@@ -628,6 +628,9 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         const heir = second.claim;
         expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
         expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
+        const revocation = { reason: 'x', within: Infinity };
+        await lastValueFrom(admin.others?.ask(key, heir, revocation, 2000) ?? of(undefined));
+        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
         const isThere = await lastValueFrom(admin.audit(mine, 2000));
         expect([isThere(key, first.claim), isThere(key, heir)]).toEqual([false, true]);
         await lastValueFrom(admin.leave(b, heir, 2000));
