@@ -146,8 +146,8 @@ describe('a claim of ours', () => {
   it('is not one that somebody wrote in its place, be it with a value that we were about to write', () => {
     const mine = claim(3, { value: 'a' });
     const theirs = { ...claim(5, { value: 'b' }), id: mine.id };
-    expect(isAsWritten(theirs, { mine, proposed: new Set(['b']) })).toBe(false);
-    expect(isAsWritten({ ...theirs, token: 3n }, { mine, proposed: new Set(['b']) })).toBe(true);
+    expect(isAsWritten(theirs, { mine, knownAt: 3n, proposed: new Set(['b']) })).toBe(false);
+    expect(isAsWritten({ ...theirs, token: 3n }, { mine, knownAt: 3n, proposed: new Set(['b']) })).toBe(true);
   });
 });
 

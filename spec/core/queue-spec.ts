@@ -55,7 +55,7 @@ describe('a token', () => {
 });
 
 describe('of ours', () => {
-  const ours = (...tokens: number[]) => claims(...tokens).map((mine) => ({ mine, token: mine.token }));
+  const ours = (...tokens: number[]) => claims(...tokens).map((mine) => ({ mine, token: mine.token, knownAt: mine.token }));
 
   it.each<[string, QueuedClaim[], number[], number, number[]]>([
     ['none is missing when all are there', claims(1, 2, 3, 4, 5), [2, 4, 5], 9, []],
@@ -86,10 +86,10 @@ describe('of ours', () => {
       7,
       [2],
     ],
-    ['a view older than what we wrote says nothing', [claim(2, { stamp: 'old' })], { writtenAt: 8n }, 7, []],
-    ['one as old as that does', [claim(2, { stamp: 'old' })], { writtenAt: 7n }, 7, [2]],
+    ['a view older than what we wrote says nothing', [claim(2, { stamp: 'old' })], { knownAt: 8n }, 7, []],
+    ['one as old as that does', [claim(2, { stamp: 'old' })], { knownAt: 7n }, 7, [2]],
   ])('%s', (_, queue, known, revision, missing) => {
-    const ours = { mine: claim(2), token: 2n, ...known };
+    const ours = { mine: claim(2), token: 2n, knownAt: 2n, ...known };
     expect(tokensOf(missingFrom(queue, [ours], BigInt(revision)))).toEqual(missing);
   });
 });

@@ -86,7 +86,7 @@ describe('the place of a claim', () => {
 
   it('is kept by who is only asked for it, as long as the claim says what it said', () => {
     const ask = { stamp: '9', revocation: { reason: 'x', within: 1 } };
-    const isOurs = (found: QueuedClaim, mine = claim(5)): boolean => isAsWritten(found, { mine });
+    const isOurs = (found: QueuedClaim, mine = claim(5)): boolean => isAsWritten(found, { mine, knownAt: mine.token });
     expect(isOurs(claim(5, ask))).toBe(true);
     expect(isOurs(TAKEN)).toBe(false);
     expect(isOurs(claim(5, { ...ask, kind: 'read' }))).toBe(false);

@@ -55,7 +55,7 @@ const world = (m: Marbles) => {
     failed: (cause) => told.push(`${String(token)} failed ${cause.message}`),
   });
   const join = (token: number, view?: Queue, then?: (turn: Turn) => void): void => {
-    line.join(claim(token), LEASE, view, listener(token, then));
+    line.join(claim(token), BigInt(token), LEASE, view, listener(token, then));
   };
   const looked = (): string[] => {
     const seen: string[] = [];
@@ -70,7 +70,7 @@ const world = (m: Marbles) => {
     isBroken = true;
     line.doubt(new Error('doubt'));
   };
-  return { lines, line, join, views, watches, followed, news, looked, settled, breakAll, time: engine.time };
+  return { lines, line, join, listener, views, watches, followed, news, looked, settled, breakAll, time: engine.time };
 };
 /** Completion of what has to settle before a guarded write. */
 const settles = (turn: (Turn & { status: 'first' }) | undefined): { isSettled: boolean } => {
@@ -453,6 +453,18 @@ describe('a claim of ours that is asked for', () => {
       line.seen(asking('b', Infinity, 8));
       line.seen(asking('b', Infinity, 8));
       expect(news()).toEqual(['3 first', '3 asked a', '3 asked b']);
+    }),
+  );
+
+  it(
+    'before we heard that it is in, is not lost to a view that is older than what we heard',
+    marbles((m) => {
+      const { line, listener, news } = world(m);
+      const found = asking('a', Infinity, 6).claims[0] ?? claim(3);
+      line.join(found, 7n, LEASE, undefined, listener(3));
+      line.seen(queue(5, 3));
+      line.seen(asking('a', Infinity, 6));
+      expect(news()).toEqual(['3 first', '3 asked a']);
     }),
   );
 

@@ -31,7 +31,11 @@ const queue = (key: string, ...tokens: number[]): Queue => ({
   claims: tokens.map((token) => claim(token)),
 });
 const place = (shown?: Queue) => ({ claim: claim(OURS), queue: shown });
-const inAt = (...shown: (Queue | undefined)[]): EnteredAll => ({ status: 'entered', places: shown.map(place) });
+const inAt = (...shown: (Queue | undefined)[]): EnteredAll => ({
+  status: 'entered',
+  revision: BigInt(OURS),
+  places: shown.map(place),
+});
 
 interface Circumstances {
   readonly answers?: Observable<EnteredAll>[];
@@ -150,7 +154,7 @@ describe('claims at several keys', () => {
       const leaves = listener(({ status }) => {
         if (status === 'gone') contested.leave(false);
       });
-      lines.at('a').join(claim(2), LEASE, { ...queue('a', 2), revision: 2n }, leaves);
+      lines.at('a').join(claim(2), 2n, LEASE, { ...queue('a', 2), revision: 2n }, leaves);
       contested.begin();
       expect(said).toEqual(['leaving', 'asks to leave, from 9,9', 'left']);
       expect(tokensAt('b')).toBe('');
@@ -174,7 +178,7 @@ describe('claims at several keys', () => {
         answers: [of(inAt(queue('a', 1, OURS), queue('b', OURS)))],
       });
       const a = lines.at('a');
-      a.join(claim(1), LEASE, { ...queue('a', 1), revision: 1n }, listener());
+      a.join(claim(1), 1n, LEASE, { ...queue('a', 1), revision: 1n }, listener());
       contested.begin();
       const handedOn = a.handOn(claim(1));
       a.settle();

@@ -66,7 +66,7 @@ export const GUARDS = {
   'a holder watches its own claim': [['src/lock/line.ts', 'this.line.follow(this);', '']],
   'a request to give way is no loss': [['src/core/place.ts', ' || isAskedFor(found, mine)', '']],
   'a view older than the claim says nothing about it': [
-    ['src/core/place.ts', 'if (writtenAt > revision) return false;', ''],
+    ['src/core/place.ts', 'if (knownAt > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
     ['src/lock/contend.ts', "if (!session.isAlive()) return this.failed(new PlaceLost('expired'));", ''],

@@ -57,8 +57,8 @@ export function placeFor(claims: readonly Pick<QueuedClaim, 'token'>[], token: b
 /** A claim of ours, and what it may say instead by now. */
 export interface Ours {
   readonly mine: QueuedClaim;
-  /** The revision at which it was written over by ourselves: no older view says anything about it. */
-  readonly writtenAt?: bigint | undefined;
+  /** The revision at which it was so: no older view says anything about it. */
+  readonly knownAt: bigint;
   /** Values that are on their way to be written over it. */
   readonly proposed?: ReadonlySet<string> | undefined;
 }
@@ -77,8 +77,8 @@ export function isAskedFor({ revocation, kind, permits, value }: QueuedClaim, mi
 }
 
 /**
- * Those of ours, in the order of their tokens, that are not in the queue any more as they were. A view older than a
- * claim says nothing about it.
+ * Those of ours, in the order of their tokens, that are not in the queue any more as they were. A view older than what
+ * we know of a claim says nothing about it.
  */
 export function missingFrom<One extends Ours>(
   claims: readonly QueuedClaim[],
@@ -87,8 +87,8 @@ export function missingFrom<One extends Ours>(
 ): readonly One[] {
   let place = 0;
   return ours.filter((one) => {
-    const { mine, writtenAt = mine.token } = one;
-    if (writtenAt > revision) return false;
+    const { mine, knownAt } = one;
+    if (knownAt > revision) return false;
     for (let there = claims[place]; there && there.token < mine.token; there = claims[place]) place += 1;
     const found = claims[place];
     return !found || !isAsWritten(found, one);

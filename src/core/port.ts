@@ -72,11 +72,17 @@ export interface Queue {
 }
 
 /**
- * What became of an attempt to queue. `entered`: with the queue where the answer showed all of it.
+ * What became of an attempt to queue. `entered`: as it was at that revision of the server (who asks again finds a claim
+ * that may have been written over), with the queue where the answer showed all of it.
  * `refused`: a queue with one place, and it is taken.
  */
 export type Entered =
-  | { readonly status: 'entered'; readonly claim: QueuedClaim; readonly queue: Queue | undefined }
+  | {
+      readonly status: 'entered';
+      readonly revision: bigint;
+      readonly claim: QueuedClaim;
+      readonly queue: Queue | undefined;
+    }
   | { readonly status: 'refused'; readonly queue: Queue }
   | { readonly status: 'lease-gone' };
 
@@ -84,6 +90,7 @@ export type Entered =
 export type EnteredAll =
   | {
       readonly status: 'entered';
+      readonly revision: bigint;
       readonly places: readonly { readonly claim: QueuedClaim; readonly queue: Queue | undefined }[];
     }
   | { readonly status: 'lease-gone' };

@@ -185,7 +185,7 @@ export class Entry implements Contested, Resource<Entered>, Told {
         return this.session.gone();
       case 'entered':
         this.#mine = answer.claim;
-        return this.#line.join(answer.claim, this.session.lease, answer.queue, this);
+        return this.#line.join(answer.claim, answer.revision, this.session.lease, answer.queue, this);
     }
   }
 

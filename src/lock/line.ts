@@ -67,7 +67,6 @@ export class Member implements Sleeper, Ours {
   ahead = 0;
   front: bigint | undefined;
   holders = 0;
-  writtenAt: bigint | undefined;
   proposed: Set<string> | undefined;
   /** What it was asked last. */
   revocation: Revocation | undefined;
@@ -75,6 +74,7 @@ export class Member implements Sleeper, Ours {
   constructor(
     readonly line: Line,
     public mine: QueuedClaim,
+    public knownAt: bigint,
     readonly lease: Lease,
     readonly listener: Told,
   ) {}
@@ -139,9 +139,9 @@ export class Line implements Ear<Queue>, Patrolled {
     this.#forgetIfEmpty();
   }
 
-  /** Our claim is in: it is told where it stands, at once if that is known, and at each change. */
-  join(mine: QueuedClaim, lease: Lease, queue: Queue | undefined, listener: Told): void {
-    const member = new Member(this, mine, lease, listener);
+  /** Our claim is in, so as it was at that revision: it is told where it stands, at once if that is known, and at each change. */
+  join(mine: QueuedClaim, revision: bigint, lease: Lease, queue: Queue | undefined, listener: Told): void {
+    const member = new Member(this, mine, revision, lease, listener);
     // Mostly it is the only one, and an array that grows takes room for sixteen more.
     if (this.#members.length === 0) this.#members = [member];
     else this.#members.splice(placeFor(this.#members, mine.token), 0, member);
@@ -219,7 +219,7 @@ export class Line implements Ear<Queue>, Patrolled {
     if (!member) return false;
     if (found && isAsWritten(found, member)) {
       member.mine = found;
-      member.writtenAt = revision;
+      member.knownAt = revision;
       member.proposed = undefined;
       return true;
     }

@@ -129,7 +129,7 @@ class Entries implements Contested, Resource<EnteredAll> {
     if (answer.status === 'lease-gone') return this.session.gone();
     this.#places.forEach((part, i) => (part.mine = answer.places[i]?.claim));
     for (const [i, part] of this.#places.entries()) {
-      if (part.mine) part.line.join(part.mine, this.session.lease, answer.places[i]?.queue, part);
+      if (part.mine) part.line.join(part.mine, answer.revision, this.session.lease, answer.places[i]?.queue, part);
       // Others are told on the way, and may have ended this one.
       if (this.#isOver) return;
     }

@@ -126,13 +126,17 @@ export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
 
 export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
   const { claim: mine, queue } = placeOf(claim, revision, succeeded ? undefined : own, shown);
-  return { status: 'entered', claim: mine, queue };
+  return { status: 'entered', revision, claim: mine, queue };
 }
 
 export function enteredAll(claims: readonly Claim[], { revision, succeeded, responses }: TxnAnswer): EnteredAll {
   const shown = succeeded ? responses.slice(claims.length) : [];
   const found = succeeded ? [] : responses;
-  return { status: 'entered', places: claims.map((claim, i) => placeOf(claim, revision, found[i], shown[i])) };
+  return {
+    status: 'entered',
+    revision,
+    places: claims.map((claim, i) => placeOf(claim, revision, found[i], shown[i])),
+  };
 }
 
 /** `found`: the answer to looking for it, where it had been asked before. */

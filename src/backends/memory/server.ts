@@ -132,7 +132,11 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     const added = entering.filter(({ isNew }) => isNew);
     for (const { lease, name, key } of added) lease?.claims.set(name, key);
     put(added.map(({ key, mine }) => [key, [...(queues.get(key) ?? []), mine]]));
-    return { status: 'entered', places: entering.map(({ key, mine }) => ({ claim: mine, queue: queueOf(key) })) };
+    return {
+      status: 'entered',
+      revision,
+      places: entering.map(({ key, mine }) => ({ claim: mine, queue: queueOf(key) })),
+    };
   };
 
   const leaveAll = (claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void => {
@@ -185,7 +189,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       if (answer.status !== 'entered') return answer;
       const [place] = answer.places;
       if (!place) throw new TypeError('a claim that entered has its place.');
-      return { status: 'entered', claim: place.claim, queue: look ? place.queue : undefined };
+      return { status: 'entered', revision, claim: place.claim, queue: look ? place.queue : undefined };
     },
 
     proclaim({ key, lease }, mine, value) {

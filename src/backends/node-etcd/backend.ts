@@ -97,7 +97,7 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
         map((answer): Entered => {
           const queue = queueOf(key, answer);
           if (answer.node?.value !== value) return { status: 'refused', queue };
-          return { status: 'entered', claim: decodeClaim(answer.node), queue };
+          return { status: 'entered', revision: queue.revision, claim: decodeClaim(answer.node), queue };
         }),
       );
     },
