@@ -55,7 +55,8 @@ describe('a token', () => {
 });
 
 describe('of ours', () => {
-  const ours = (...tokens: number[]) => claims(...tokens).map((mine) => ({ mine, token: mine.token, knownAt: mine.token }));
+  const ours = (...tokens: number[]) =>
+    claims(...tokens).map((mine) => ({ mine, token: mine.token, knownAt: mine.token }));
 
   it.each<[string, QueuedClaim[], number[], number, number[]]>([
     ['none is missing when all are there', claims(1, 2, 3, 4, 5), [2, 4, 5], 9, []],
