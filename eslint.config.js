@@ -1,6 +1,5 @@
 /**
- * The rules of the house. Imports point one way: operators → lock → session → core ← backends; each layer may import
- * what is listed for it and itself.
+ * The rules of the house. Imports point one way: each room may import what is listed for it, and itself.
  */
 import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import rxjsX from 'eslint-plugin-rxjs-x';
@@ -8,15 +7,17 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 const ROOMS = {
-  core: [],
-  session: ['core'],
-  lock: ['core', 'session'],
-  operators: ['core'],
-  'backends/memory': ['core'],
-  'backends/etcd3': ['core'],
-  'backends/node-etcd': ['core'],
-  microlock: ['core', 'backends/node-etcd', 'locks.ts'],
-  testing: ['core', 'backends/memory', 'locks.ts'],
+  time: [],
+  api: ['time'],
+  backend: ['api', 'time'],
+  rules: ['api', 'backend'],
+  engine: ['api', 'backend', 'rules', 'time'],
+  operators: ['api', 'time'],
+  'backends/memory': ['api', 'backend', 'rules', 'time'],
+  'backends/etcd3': ['api', 'backend', 'rules', 'time'],
+  'backends/node-etcd': ['api', 'backend', 'rules', 'time'],
+  microlock: ['api', 'backend', 'time', 'engine', 'backends/node-etcd'],
+  testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */
@@ -73,11 +74,11 @@ export default defineConfig(
       ],
       'no-restricted-properties': [
         'error',
-        { object: 'Date', property: 'now', message: 'Ask the Time: core/clock.ts.' },
+        { object: 'Date', property: 'now', message: 'Ask the Time: time/clock.ts.' },
       ],
       'no-restricted-globals': [
         'error',
-        ...CLOCK_ONLY.map((name) => ({ name, message: 'Ask the Time: core/clock.ts.' })),
+        ...CLOCK_ONLY.map((name) => ({ name, message: 'Ask the Time: time/clock.ts.' })),
       ],
     },
   },
@@ -87,7 +88,7 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-deprecated': 'off' },
   },
   {
-    files: ['src/core/clock.ts'],
+    files: ['src/time/clock.ts'],
     rules: { 'no-restricted-properties': 'off', 'no-restricted-globals': 'off' },
   },
 );

@@ -6,11 +6,12 @@
  */
 export default {
   mutate: [
-    'src/session/**/*.ts',
-    'src/lock/**/*.ts',
+    'src/engine/**/*.ts',
     'src/operators/**/*.ts',
-    // The rules; the other files of the core are types.
-    'src/core/{blockers,clock,election,errors,names,options,ownership,place,revocation,settled,timing}.ts',
+    'src/rules/**/*.ts',
+    'src/time/**/*.ts',
+    // The other files of the API are types.
+    'src/api/{errors,options,revocation}.ts',
   ],
   testRunner: 'jest',
   // Named, since node_modules may be elsewhere.
@@ -22,7 +23,7 @@ export default {
     configFile: 'jest.config.js',
     // Those of `npm run marbles`: no servers, hardly any real time.
     config: {
-      testMatch: ['<rootDir>/spec/{core,session,lock,operators,testing}/**/!(volume)-spec.ts'],
+      testMatch: ['<rootDir>/spec/{api,rules,time,engine,operators,testing}/**/!(volume)-spec.ts'],
       reporters: [],
       setupFilesAfterEnv: ['<rootDir>/spec/support/mutation/setup.cjs'],
       // One failure is enough.

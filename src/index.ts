@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { createLocks } from './locks.js';
+export { createLocks } from './engine/locks.js';
 export { usingLock } from './operators/using-lock.js';
 export { whileLeader } from './operators/while-leader.js';
 export type { LeaderOptions } from './operators/while-leader.js';
@@ -18,28 +18,27 @@ export {
   LockNotOwnedError,
   LockTimeoutError,
   LocksClosedError,
-} from './core/errors.js';
-export type { LockErrorCode, LossReason } from './core/errors.js';
-export type { CampaignOptions, Election, Leader } from './core/election.js';
-export type { LockEvent } from './core/events.js';
-export type { JsonValue } from './core/json.js';
-export type { AllLock, HeldLock, Lock, LockState, Locks, Renewal } from './core/lock.js';
-export type { Clock } from './core/clock.js';
-export type { ContendOptions, LocksOptions } from './core/options.js';
-export type { Holder, Ownership, Ownerships } from './core/ownership.js';
-export type { Revocation, RevokeOptions } from './core/revocation.js';
+} from './api/errors.js';
+export type { LockErrorCode, LossReason } from './api/errors.js';
+export type { CampaignOptions, Election, Leader } from './api/election.js';
+export type { LockEvent } from './api/events.js';
+export type { JsonValue } from './api/json.js';
+export type { AllLock, HeldLock, Lock, LockState, Locks, Renewal } from './api/lock.js';
+export type { Clock } from './time/clock.js';
+export type { ContendOptions, LocksOptions } from './api/options.js';
+export type { Holder, Ownership, Ownerships, LockKind } from './api/ownership.js';
+export type { Revocation, RevokeOptions } from './api/revocation.js';
 export type {
-  Claim,
-  Entered,
-  EnteredAll,
+  ClaimRequest,
+  EnqueueResult,
+  EnqueueAllResult,
   Lease,
   LockBackend,
-  LockKind,
-  Others,
-  Rewritten,
+  ForeignClaims,
+  RewriteResult,
   Queue,
   QueuedClaim,
-  Renewed,
+  RenewResult,
   Together,
-  Wanted,
-} from './core/port.js';
+  LockSpec,
+} from './backend/port.js';

@@ -6,7 +6,7 @@ import { rawKv } from '../contenders/kv.mjs';
 import { interleaved, row, timed } from '../measure.mjs';
 import { counted } from '../metrics.mjs';
 
-export const title = 'Observed: `ownerships$` of a prefix with 1,000 and 10,000 locks held below it';
+export const title = 'Observed: `watchAll$` of a prefix with 1,000 and 10,000 locks held below it';
 
 const SIZES = [1000, 10_000];
 const PER_TXN = 100;
@@ -27,7 +27,7 @@ export async function run({ url, quick, progress }) {
 
   const look = async (size) => {
     const locks = createLocks(etcd3Backend({ hosts: url }));
-    const took = await timed(() => firstValueFrom(locks.ownerships$(`${size}/`)));
+    const took = await timed(() => firstValueFrom(locks.watchAll$(`${size}/`)));
     await locks.close();
     return took;
   };
@@ -45,7 +45,7 @@ export async function run({ url, quick, progress }) {
     const before = memory();
     const locks = createLocks(etcd3Backend({ hosts: url }));
     const heard = new Subject();
-    const watching = locks.ownerships$(`${size}/`).subscribe(() => heard.next(performance.now()));
+    const watching = locks.watchAll$(`${size}/`).subscribe(() => heard.next(performance.now()));
     await firstValueFrom(heard);
     const bytes = (memory() - before) / size;
     const watcher = await plain.watch().prefix(`${size}/`).create();

@@ -6,7 +6,7 @@ import { Etcd3 } from 'etcd3';
 import { filter, firstValueFrom, lastValueFrom, map, of, take, timer, toArray } from 'rxjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, createLocks, withLock } from '../../src/index.js';
-import type { Claim, Lease, LockEvent, Locks } from '../../src/index.js';
+import type { ClaimRequest, Lease, LockEvent, Locks } from '../../src/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { ETCDS } from '../support/etcds.js';
@@ -69,7 +69,7 @@ describe.each(ETCDS)('$server', ({ suite }) => {
       const backend = etcd3Backend({ hosts: etcd.url });
       const lease: Lease = { id: '2000000000000001', ttl: 10_000, owner: 'group', key: undefined };
       await lastValueFrom(backend.grant(lease, 2000));
-      const claim = (key: string): Claim => ({
+      const claim = (key: string): ClaimRequest => ({
         key,
         lease,
         id: '0',
@@ -77,10 +77,10 @@ describe.each(ETCDS)('$server', ({ suite }) => {
         since: new Date(),
         meta: undefined,
       });
-      const enter = (key: string): Promise<unknown> => lastValueFrom(backend.enter(claim(key), 5000, true));
+      const enter = (key: string): Promise<unknown> => lastValueFrom(backend.enqueue(claim(key), 5000, true));
       const tooLarge = { ...claim('group/large'), meta: 'x'.repeat(3_000_000) };
       const [large, ...others] = await Promise.allSettled([
-        lastValueFrom(backend.enter(tooLarge, 5000, true)),
+        lastValueFrom(backend.enqueue(tooLarge, 5000, true)),
         enter('group/a'),
         enter('group/b'),
         enter('group/b'), // the same claim again: its key must not come twice in one transaction
@@ -190,7 +190,7 @@ describe.each(ETCDS)('$server', ({ suite }) => {
   });
 
   describe('a guard', () => {
-    it('of a lock that was handed on here waits until the release before it is acknowledged', async () => {
+    it('of a lock that was handed off here waits until the release before it is acknowledged', async () => {
       const backend = etcd3Backend({ hosts: etcd.url });
       const locks = createLocks(backend);
       opened.push(locks);

@@ -503,12 +503,12 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
   it('an observer of many sees all below a prefix, and each change; or is told at once that he cannot', async () => {
     const prefix = `${fresh()}/`;
     const [observer, locks] = [client(), client({ owner: 'seen' })];
-    if (!admin.queues) return expect(() => observer.ownerships$(prefix)).toThrow(InvalidOptionError);
+    if (!admin.queues) return expect(() => observer.watchAll$(prefix)).toThrow(InvalidOptionError);
     const first = await locks.mutex(`${prefix}a`).acquire();
     const nested = await locks.mutex(`${prefix}a/b`).acquire();
     const outside = await locks.mutex(prefix.slice(0, -1)).acquire();
     const told: string[] = [];
-    const all$ = observer.ownerships$(prefix);
+    const all$ = observer.watchAll$(prefix);
     const seen$ = all$.pipe(
       tap(({ all, changed }) => {
         const names = changed.map(({ key: name, status }) => `${status} ${name.slice(prefix.length)}`);
@@ -589,13 +589,13 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       const mine = lease('1000000000000002');
       await lastValueFrom(admin.grant(mine, 2000));
       const claim = claimOf(mine, '0');
-      const first = await lastValueFrom(admin.enter(claim, 2000, true));
-      const again = await lastValueFrom(admin.enter(claim, 2000, true));
+      const first = await lastValueFrom(admin.enqueue(claim, 2000, true));
+      const again = await lastValueFrom(admin.enqueue(claim, 2000, true));
       if (first.status !== 'entered' || again.status !== 'entered') throw new Error('not entered');
       expect(again.claim.token).toBe(first.claim.token);
       expect(await claims()).toBe(1);
-      await lastValueFrom(admin.leave(claim, first.claim, 2000));
-      await lastValueFrom(admin.leave(claim, first.claim, 2000));
+      await lastValueFrom(admin.dequeue(claim, first.claim, 2000));
+      await lastValueFrom(admin.dequeue(claim, first.claim, 2000));
       expect(await claims()).toBe(0);
       await lastValueFrom(admin.revoke(mine, 2000));
     });
@@ -606,8 +606,8 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         const mine = lease('1000000000000003');
         await lastValueFrom(admin.grant(mine, 2000));
         const claim = claimOf(mine, '0');
-        await lastValueFrom(admin.leave(claim, undefined, 2000));
-        await expect(lastValueFrom(admin.enter(claim, 2000, true))).rejects.toMatchObject({
+        await lastValueFrom(admin.dequeue(claim, undefined, 2000));
+        await expect(lastValueFrom(admin.enqueue(claim, 2000, true))).rejects.toMatchObject({
           code: 'BACKEND',
           retryable: false,
         });
@@ -620,21 +620,21 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         const mine = lease('1000000000000005');
         await lastValueFrom(admin.grant(mine, 2000));
         const [a, b] = [claimOf(mine, '0'), claimOf(mine, '1')];
-        const first = await lastValueFrom(admin.enter(a, 2000, true));
-        const second = await lastValueFrom(admin.enter(b, 2000, false));
+        const first = await lastValueFrom(admin.enqueue(a, 2000, true));
+        const second = await lastValueFrom(admin.enqueue(b, 2000, false));
         if (first.status !== 'entered' || second.status !== 'entered') throw new Error('not entered');
         expect(first.queue?.claims).toEqual([first.claim]);
         expect(second.queue).toBeUndefined();
-        const heir = second.claim;
-        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
-        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
+        const successor = second.claim;
+        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'there' });
+        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'there' });
         const revocation = { reason: 'x', within: Infinity };
-        await lastValueFrom(admin.others?.ask(key, heir, revocation, 2000) ?? of(undefined));
-        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'there' });
+        await lastValueFrom(admin.others?.ask(key, successor, revocation, 2000) ?? of(undefined));
+        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'there' });
         const isThere = await lastValueFrom(admin.audit(mine, 2000));
-        expect([isThere(key, first.claim), isThere(key, heir)]).toEqual([false, true]);
-        await lastValueFrom(admin.leave(b, heir, 2000));
-        expect(await lastValueFrom(admin.leave(a, first.claim, 2000, heir))).toEqual({ heir: 'gone' });
+        expect([isThere(key, first.claim), isThere(key, successor)]).toEqual([false, true]);
+        await lastValueFrom(admin.dequeue(b, successor, 2000));
+        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'gone' });
         await lastValueFrom(admin.revoke(mine, 2000));
       });
 
@@ -642,7 +642,7 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
         fresh();
         const none = lease('1000000000000004');
         expect(await lastValueFrom(admin.renew(none, 2000))).toMatchObject({ status: 'gone' });
-        expect(await lastValueFrom(admin.enter(claimOf(none, '0'), 2000, true))).toEqual({ status: 'lease-gone' });
+        expect(await lastValueFrom(admin.enqueue(claimOf(none, '0'), 2000, true))).toEqual({ status: 'lease-gone' });
       });
     }
   });

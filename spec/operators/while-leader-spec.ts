@@ -68,7 +68,7 @@ describe('whileLeader', () => {
       const refused = new BackendError('refused', { retryable: false });
       const { scheduler } = m;
       const enter = () => throwError(() => refused);
-      const locks = createLocks({ ...memoryBackend({ scheduler }), enter }, { ...TIMES, scheduler });
+      const locks = createLocks({ ...memoryBackend({ scheduler }), enqueue: enter }, { ...TIMES, scheduler });
       const result$ = whileLeader(locks.mutex('k'), () => m.cold('a'), { scheduler });
       m.expect(result$, '^ 200ms !').toBeObservable('#', undefined, refused);
     }),

@@ -3,8 +3,8 @@
  */
 import { Subscription } from 'rxjs';
 import type { SchedulerAction, SchedulerLike } from 'rxjs';
-import type { Clock } from '../../src/core/clock.js';
-import { sleepProofClock } from '../../src/core/clock.js';
+import type { Clock } from '../../src/time/clock.js';
+import { sleepProofClock } from '../../src/time/clock.js';
 import type { World } from './world.js';
 
 export interface Machine {

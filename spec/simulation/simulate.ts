@@ -6,7 +6,7 @@ import type { Observable, SchedulerLike, Subscription } from 'rxjs';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { LockError, LocksClosedError, createLocks, usingLock } from '../../src/index.js';
 import type { HeldLock, Lease, Lock, LockBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
-import { PlaceLost } from '../../src/session/session.js';
+import { ClaimLost } from '../../src/engine/session.js';
 import { createMachine } from './machine.js';
 import type { Machine } from './machine.js';
 import { HEAL_AT, KEYS, LONGEST_HOLD, MOST_TASKS, TTL } from './schedule.js';
@@ -90,7 +90,7 @@ export function simulate(schedule: Schedule): Account {
     locks.events$.subscribe((event) => {
       if (event.type === 'requeued') {
         account.requeued += 1;
-        const reason = event.cause instanceof PlaceLost ? event.cause.reason : undefined;
+        const reason = event.cause instanceof ClaimLost ? event.cause.reason : undefined;
         if (reason === 'deleted' || reason === 'overwritten') violated(`a waiter of ${event.key} lost a place it had`);
       }
       if (event.type === 'revocation') account.asked += 1;
@@ -142,7 +142,7 @@ export function simulate(schedule: Schedule): Account {
     if (!isTurnOf(held)) violated(`${held.owner} holds ${held.key} out of its turn`);
   };
 
-  /** Locks whose body was done before they were given back: they may be handed on within the client. */
+  /** Locks whose body was done before they were given back: they may be handed off within the client. */
   const done = new Set<string>();
 
   /** Whoever is before it may hold beside it, but for claims of the same client that are done and on their way out. */
@@ -346,7 +346,9 @@ function deleteHolder(memory: LockBackend, { key, claims: [holder] }: Queue, del
   const [id = '', claimId = ''] = holder.id.split('-');
   const lease = { id, ttl: TTL, owner: holder.owner, key: undefined };
   deleted.add(key);
-  memory.leave({ key, lease, id: claimId, kind: 'mutex', since: new Date(0), meta: undefined }, holder, 0).subscribe();
+  memory
+    .dequeue({ key, lease, id: claimId, kind: 'mutex', since: new Date(0), meta: undefined }, holder, 0)
+    .subscribe();
 }
 
 function strike(fault: Fault, clients: readonly Client[]): void {

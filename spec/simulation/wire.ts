@@ -119,8 +119,8 @@ export function createWire(
       grant: (lease, within) => carry(server.grant(lease, within)),
       renew: (lease, within) => carry(server.renew(lease, within)),
       revoke: (lease, within) => carry(server.revoke(lease, within)),
-      enter: (claim, within, look) => carry(server.enter(claim, within, look)),
-      leave: (claim, entered, within, heir) => carry(server.leave(claim, entered, within, heir)),
+      enqueue: (claim, within, look) => carry(server.enqueue(claim, within, look)),
+      dequeue: (claim, entered, within, successor) => carry(server.dequeue(claim, entered, within, successor)),
       queue: (key, within, from) => follow(server.queue(key, within, from)),
       audit: (lease, within) => carry(server.audit(lease, within)),
       probe: (within) => carry(server.probe(within)),
@@ -133,8 +133,8 @@ export function createWire(
       ...(together && {
         together: {
           most: together.most,
-          enter: (claims, within) => carry(together.enter(claims, within)),
-          leave: (claims, entered, within) => carry(together.leave(claims, entered, within)),
+          enqueue: (claims, within) => carry(together.enqueue(claims, within)),
+          dequeue: (claims, entered, within) => carry(together.dequeue(claims, entered, within)),
         },
       }),
     },

@@ -3,24 +3,24 @@
  */
 import type { TestScheduler } from 'rxjs/testing';
 import { memoryBackend } from '../../src/backends/memory/index.js';
-import { timeOf } from '../../src/core/clock.js';
-import { checkedSettings } from '../../src/core/options.js';
-import { createBackground } from '../../src/session/background.js';
-import type { Engine } from '../../src/session/engine.js';
-import { createGate } from '../../src/session/gate.js';
-import { createTimeouts } from '../../src/session/timeouts.js';
+import { timeOf } from '../../src/time/clock.js';
+import { checkedSettings } from '../../src/api/options.js';
+import { createBackground } from '../../src/engine/io/background.js';
+import type { EngineParts } from '../../src/engine/runtime.js';
+import { createLimiter } from '../../src/engine/io/limiter.js';
+import { createDeadlines } from '../../src/engine/io/deadlines.js';
 import { TIMES } from './marbles.js';
 
 /** On a memory server of its own, and as given beyond that. */
-export function engineOf(scheduler: TestScheduler, parts: Partial<Engine> = {}): Engine {
+export function engineOf(scheduler: TestScheduler, parts: Partial<EngineParts> = {}): EngineParts {
   const time = timeOf({ scheduler });
   return {
     backend: memoryBackend({ scheduler }),
     settings: { ...checkedSettings(TIMES), random: () => 0 },
     time,
-    timeouts: createTimeouts(time),
+    deadlines: createDeadlines(time),
     background: createBackground(() => undefined),
-    gate: createGate(9),
+    limiter: createLimiter(9),
     report: () => undefined,
     ...parts,
   };

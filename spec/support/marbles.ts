@@ -5,8 +5,8 @@
 import { EMPTY, Subject, defer, filter, map, mergeMap, take } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
-import { sleepProofClock } from '../../src/core/clock.js';
-import type { Clock } from '../../src/core/clock.js';
+import { sleepProofClock } from '../../src/time/clock.js';
+import type { Clock } from '../../src/time/clock.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks } from '../../src/index.js';
 import type { LockBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
@@ -89,16 +89,16 @@ export function openServer(
     grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
     renew: (lease, within) => told('renew', memory.renew(lease, within)),
     revoke: (lease, within) => told('revoke', memory.revoke(lease, within), () => leases.delete(lease.id)),
-    enter: (claim, within, look) => told('enter', memory.enter(claim, within, look)),
-    leave: (claim, entered, within, heir) => told('leave', memory.leave(claim, entered, within, heir)),
+    enqueue: (claim, within, look) => told('enter', memory.enqueue(claim, within, look)),
+    dequeue: (claim, entered, within, successor) => told('leave', memory.dequeue(claim, entered, within, successor)),
     queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
     audit: (lease, within) => told('audit', memory.audit(lease, within)),
     probe: (within) => told('probe', memory.probe(within)),
     ...(together && {
       together: {
         most: together.most,
-        enter: (claims, within) => told('enterAll', together.enter(claims, within)),
-        leave: (claims, entered, within) => told('leaveAll', together.leave(claims, entered, within)),
+        enqueue: (claims, within) => told('enterAll', together.enqueue(claims, within)),
+        dequeue: (claims, entered, within) => told('leaveAll', together.dequeue(claims, entered, within)),
       },
     }),
   };
@@ -121,7 +121,7 @@ export function openServer(
           const [id = '', claimId = ''] = first.id.split('-');
           const lease = { id, ttl: 0, owner: '', key: undefined };
           const claim = { key, lease, id: claimId, kind: first.kind, since: new Date(0), meta: undefined };
-          return memory.leave(claim, first, 0);
+          return memory.dequeue(claim, first, 0);
         }),
       );
       deleted$.subscribe();

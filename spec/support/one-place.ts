@@ -3,19 +3,19 @@
  */
 import { mergeMap, of, take } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { Entered, LockBackend } from '../../src/index.js';
+import type { EnqueueResult, LockBackend } from '../../src/index.js';
 
 export function onePlace(memory: LockBackend): LockBackend {
-  const { name, objection, notes, grant, renew, revoke, leave, queue, probe, audit, close } = memory;
+  const { name, objection, notes, grant, renew, revoke, dequeue: leave, queue, probe, audit, close } = memory;
   return {
-    ...{ name, objection, notes, grant, renew, revoke, leave, queue, probe, audit, close },
+    ...{ name, objection, notes, grant, renew, revoke, dequeue: leave, queue, probe, audit, close },
     leasePer: 'claim',
-    enter: (claim, within) =>
+    enqueue: (claim, within) =>
       queue(claim.key, within).pipe(
         take(1),
-        mergeMap((view): Observable<Entered> => {
+        mergeMap((view): Observable<EnqueueResult> => {
           const isOurs = view.claims.every(({ id }) => id === `${claim.lease.id}-${claim.id}`);
-          return isOurs ? memory.enter(claim, within, true) : of({ status: 'refused', queue: view });
+          return isOurs ? memory.enqueue(claim, within, true) : of({ status: 'refused', queue: view });
         }),
       ),
   };

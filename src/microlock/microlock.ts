@@ -5,12 +5,12 @@ import { EventEmitter } from 'node:events';
 import { Subscription, firstValueFrom, merge, take } from 'rxjs';
 import { nodeEtcdBackend } from '../backends/node-etcd/index.js';
 import type { NodeEtcd } from '../backends/node-etcd/index.js';
-import { at, failAt, timeOf } from '../core/clock.js';
-import { AlreadyLockedError as Taken, BackendError, LockNotOwnedError as NotOwned } from '../core/errors.js';
-import type { HeldLock, Lock, Locks } from '../core/lock.js';
-import type { Ownership } from '../core/ownership.js';
-import type { LockBackend } from '../core/port.js';
-import { createLocks } from '../locks.js';
+import { at, failAt, timeOf } from '../time/clock.js';
+import { AlreadyLockedError as Taken, BackendError, LockNotOwnedError as NotOwned } from '../api/errors.js';
+import type { HeldLock, Lock, Locks } from '../api/lock.js';
+import type { Ownership } from '../api/ownership.js';
+import type { LockBackend } from '../backend/port.js';
+import { createLocks } from '../engine/locks.js';
 import {
   AlreadyLockedError,
   EtcdClientRequiredError,

@@ -1,7 +1,7 @@
 import { NEVER, Observable, Subscription, defer, takeUntil } from 'rxjs';
 import type { ObservableInput } from 'rxjs';
-import type { HeldLock, Lock, ReleaseOptions } from '../core/lock.js';
-import type { ContendOptions } from '../core/options.js';
+import type { HeldLock, Lock, ReleaseOptions } from '../api/lock.js';
+import type { ContendOptions } from '../api/options.js';
 
 /**
  * As RxJS's `using`, for a lock: contends, subscribes to the inner stream once held, mirrors it, releases when it ends.
@@ -64,7 +64,7 @@ export function usingLock<T>(
             if (held.isHeld()) subscriber.next(value);
           },
           error: (error: unknown) => {
-            if (held.isHeld()) return releaseThen(() => subscriber.error(error), { handOn: false });
+            if (held.isHeld()) return releaseThen(() => subscriber.error(error), { handOff: false });
             // Past the deadline nothing is waited for; what the inner stream has to tidy up comes first all the same.
             stop();
             subscriber.error(error);

@@ -1,11 +1,11 @@
 import { catchError, defer, retry, throwError, using } from 'rxjs';
 import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
-import { timeOf } from '../core/clock.js';
-import { BackendError, LockLostError } from '../core/errors.js';
-import type { HeldLock, Lock } from '../core/lock.js';
-import type { ContendOptions } from '../core/options.js';
-import { backoff } from '../core/timing.js';
+import { timeOf } from '../time/clock.js';
+import { BackendError, LockLostError } from '../api/errors.js';
+import type { HeldLock, Lock } from '../api/lock.js';
+import type { ContendOptions } from '../api/options.js';
 import { usingLock } from './using-lock.js';
+import { backoff } from '../time/backoff.js';
 
 /** The options of {@link whileLeader}. */
 export interface LeaderOptions extends ContendOptions {

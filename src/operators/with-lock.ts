@@ -1,6 +1,6 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
-import type { Lock } from '../core/lock.js';
-import type { ContendOptions } from '../core/options.js';
+import type { Lock } from '../api/lock.js';
+import type { ContendOptions } from '../api/options.js';
 import { usingLock } from './using-lock.js';
 
 /**

@@ -3,9 +3,9 @@
  */
 import { catchError, map, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import { LockError, LockLostError } from '../core/errors.js';
-import type { LockState } from '../core/lock.js';
-import type { Ownership } from '../core/ownership.js';
+import { LockError, LockLostError } from '../api/errors.js';
+import type { LockState } from '../api/lock.js';
+import type { Ownership } from '../api/ownership.js';
 
 /**
  * The states of a contender: `w` waiting, `h` held. Its errors are those of {@link errorCodes}.

@@ -3,9 +3,9 @@
  */
 import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
-import { failAt, timeOf } from '../core/clock.js';
-import { BackendError } from '../core/errors.js';
-import type { LockBackend } from '../core/port.js';
+import { failAt, timeOf } from '../time/clock.js';
+import { BackendError } from '../api/errors.js';
+import type { LockBackend } from '../backend/port.js';
 
 /** What a test can do to the network of one client. */
 export interface Network {
@@ -95,31 +95,31 @@ export function behindNetwork(
   return {
     backend: {
       ...backend,
-      grant: (lease, within) => carry(backend.grant(lease, within)),
-      renew: (lease, within) => carry(backend.renew(lease, within), () => extraForRenewals),
-      revoke: (lease, within) => carry(backend.revoke(lease, within)),
-      enter: (claim, within, look) => carry(backend.enter(claim, within, look)),
-      leave: (claim, entered, within, heir) => carry(backend.leave(claim, entered, within, heir)),
-      queue: (key, within, from) => stream(backend.queue(key, within, from)),
+      grant: (lease, timeout) => carry(backend.grant(lease, timeout)),
+      renew: (lease, timeout) => carry(backend.renew(lease, timeout), () => extraForRenewals),
+      revoke: (lease, timeout) => carry(backend.revoke(lease, timeout)),
+      enqueue: (claim, timeout, look) => carry(backend.enqueue(claim, timeout, look)),
+      dequeue: (claim, entered, timeout, successor) => carry(backend.dequeue(claim, entered, timeout, successor)),
+      queue: (key, timeout, from) => stream(backend.queue(key, timeout, from)),
       ...(proclaim && {
-        proclaim: (claim, mine, value, within) => carry(proclaim(claim, mine, value, within)),
+        proclaim: (claim, mine, value, timeout) => carry(proclaim(claim, mine, value, timeout)),
       }),
       ...(others && {
         others: {
-          ask: (key, claim, revocation, within) => carry(others.ask(key, claim, revocation, within)),
-          remove: (key, claim, within) => carry(others.remove(key, claim, within)),
+          ask: (key, claim, revocation, timeout) => carry(others.ask(key, claim, revocation, timeout)),
+          remove: (key, claim, timeout) => carry(others.remove(key, claim, timeout)),
         },
       }),
       ...(together && {
         together: {
           most: together.most,
-          enter: (claims, within) => carry(together.enter(claims, within)),
-          leave: (claims, entered, within) => carry(together.leave(claims, entered, within)),
+          enqueue: (claims, timeout) => carry(together.enqueue(claims, timeout)),
+          dequeue: (claims, entered, timeout) => carry(together.dequeue(claims, entered, timeout)),
         },
       }),
-      ...(queues && { queues: (prefix, within) => stream(queues(prefix, within)) }),
-      audit: (lease, within) => carry(backend.audit(lease, within)),
-      probe: (within) => carry(backend.probe(within)),
+      ...(queues && { queues: (prefix, timeout) => stream(queues(prefix, timeout)) }),
+      audit: (lease, timeout) => carry(backend.audit(lease, timeout)),
+      probe: (timeout) => carry(backend.probe(timeout)),
     },
     network: {
       partition: () => {

@@ -3,7 +3,7 @@
  */
 import { Subscription, concatMap, defer, map, of, timer } from 'rxjs';
 import type { MonoTypeOperatorFunction, SchedulerAction, SchedulerLike } from 'rxjs';
-import type { LockBackend, Others, Together } from '../core/port.js';
+import type { LockBackend, ForeignClaims, Together } from '../backend/port.js';
 
 /** A scheduler whose timers can be made late, while its clock runs on. */
 export interface StallableScheduler extends SchedulerLike {
@@ -53,35 +53,36 @@ export const heardBy = (process: StallableScheduler, backend: LockBackend): Lock
   ...(backend.together && { together: heardTogether(process, backend.together) }),
   ...(backend.proclaim && { proclaim: heardProclaim(process, backend.proclaim) }),
   ...(backend.others && { others: heardOthers(process, backend.others) }),
-  grant: (lease, within) => backend.grant(lease, within).pipe(process.hears()),
-  renew: (lease, within) => backend.renew(lease, within).pipe(process.hears()),
-  revoke: (lease, within) => backend.revoke(lease, within).pipe(process.hears()),
-  enter: (claim, within, look) => backend.enter(claim, within, look).pipe(process.hears()),
-  leave: (claim, entered, within, heir) => backend.leave(claim, entered, within, heir).pipe(process.hears()),
-  queue: (key, within, from) => backend.queue(key, within, from).pipe(process.hears()),
-  audit: (lease, within) => backend.audit(lease, within).pipe(process.hears()),
-  probe: (within) => backend.probe(within).pipe(process.hears()),
+  grant: (lease, timeout) => backend.grant(lease, timeout).pipe(process.hears()),
+  renew: (lease, timeout) => backend.renew(lease, timeout).pipe(process.hears()),
+  revoke: (lease, timeout) => backend.revoke(lease, timeout).pipe(process.hears()),
+  enqueue: (claim, timeout, look) => backend.enqueue(claim, timeout, look).pipe(process.hears()),
+  dequeue: (claim, entered, timeout, successor) =>
+    backend.dequeue(claim, entered, timeout, successor).pipe(process.hears()),
+  queue: (key, timeout, from) => backend.queue(key, timeout, from).pipe(process.hears()),
+  audit: (lease, timeout) => backend.audit(lease, timeout).pipe(process.hears()),
+  probe: (timeout) => backend.probe(timeout).pipe(process.hears()),
 });
 
 const heardQueues = (
   process: StallableScheduler,
   queues: NonNullable<LockBackend['queues']>,
-): Pick<LockBackend, 'queues'> => ({ queues: (prefix, within) => queues(prefix, within).pipe(process.hears()) });
+): Pick<LockBackend, 'queues'> => ({ queues: (prefix, timeout) => queues(prefix, timeout).pipe(process.hears()) });
 
-const heardTogether = (process: StallableScheduler, { most, enter, leave }: Together): Together => ({
+const heardTogether = (process: StallableScheduler, { most, enqueue: enter, dequeue: leave }: Together): Together => ({
   most,
-  enter: (claims, within) => enter(claims, within).pipe(process.hears()),
-  leave: (claims, entered, within) => leave(claims, entered, within).pipe(process.hears()),
+  enqueue: (claims, timeout) => enter(claims, timeout).pipe(process.hears()),
+  dequeue: (claims, entered, timeout) => leave(claims, entered, timeout).pipe(process.hears()),
 });
 
 type Proclaim = NonNullable<LockBackend['proclaim']>;
 
 const heardProclaim =
   (process: StallableScheduler, proclaim: Proclaim): Proclaim =>
-  (claim, mine, value, within) =>
-    proclaim(claim, mine, value, within).pipe(process.hears());
+  (claim, mine, value, timeout) =>
+    proclaim(claim, mine, value, timeout).pipe(process.hears());
 
-const heardOthers = (process: StallableScheduler, { ask, remove }: Others): Others => ({
-  ask: (key, claim, revocation, within) => ask(key, claim, revocation, within).pipe(process.hears()),
-  remove: (key, claim, within) => remove(key, claim, within).pipe(process.hears()),
+const heardOthers = (process: StallableScheduler, { ask, remove }: ForeignClaims): ForeignClaims => ({
+  ask: (key, claim, revocation, timeout) => ask(key, claim, revocation, timeout).pipe(process.hears()),
+  remove: (key, claim, timeout) => remove(key, claim, timeout).pipe(process.hears()),
 });

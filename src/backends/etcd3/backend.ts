@@ -22,21 +22,29 @@ import {
 } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { ComparatorBuilder, Etcd3, IOptions } from 'etcd3';
-import { deadlineIn } from '../../core/clock.js';
-import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../core/errors.js';
-import type { HeldLock } from '../../core/lock.js';
-import type { Claim, Entered, EnteredAll, Lease, Left, LockBackend, Renewed } from '../../core/port.js';
-import { settled } from '../../core/settled.js';
+import { deadlineIn } from '../../time/clock.js';
+import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
+import type { HeldLock } from '../../api/lock.js';
+import type {
+  ClaimRequest,
+  EnqueueResult,
+  EnqueueAllResult,
+  Lease,
+  DequeueResult,
+  LockBackend,
+  RenewResult,
+} from '../../backend/port.js';
+import { settled } from '../../backend/settled.js';
 import { call, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
 import { isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
-import { History } from './history.js';
+import { Incarnation } from './incarnation.js';
 import { endOf, objectionTo, prefixOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import {
-  MOST_TOGETHER,
+  MAX_TOGETHER,
   askRequest,
   clearRequest,
   enterAllRequest,
@@ -55,7 +63,7 @@ import {
 } from './requests.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
-import { QUEUE, REGION, regionOf } from './views.js';
+import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
 
 /** etcd grants whole seconds. */
@@ -110,11 +118,11 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     const { client, failed } = source.endpoint();
     return { open: () => client.watchClient.watch(), failed };
   });
-  const history = new History((cause) => watches.broken(cause));
+  const history = new Incarnation((cause) => watches.broken(cause));
 
-  const send: Send = (txn, within) => {
+  const send: Send = (txn, timeout) => {
     const asked = history.asked();
-    return call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(within))).pipe(
+    return call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(timeout))).pipe(
       map(({ header, succeeded, responses }) => {
         history.answered(asked, header);
         return { revision: BigInt(header.revision), succeeded, responses };
@@ -124,13 +132,13 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   const commit = createGroupCommit(send);
 
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
-  const keepAlive = (lease: Lease, within: number): Observable<Renewed> => {
+  const keepAlive = (lease: Lease, timeout: number): Observable<RenewResult> => {
     const asked = history.asked();
     return tried(source, ({ renewing }) =>
       streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
     ).pipe(
-      concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, within) : of(answer))),
-      map(({ TTL }): Renewed => {
+      concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, timeout) : of(answer))),
+      map(({ TTL }): RenewResult => {
         const cause = history.objection(lease);
         const ttl = Number(TTL) * 1000;
         return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
@@ -139,21 +147,21 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   };
 
   /** Whoever can tell is asked whether the history is still the one we know. */
-  const undoubted = <T>(answer: T, within: number): Observable<T> =>
-    send({ success: [{ request_range: { key: NOTHING } }] }, within).pipe(map(() => answer));
+  const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
+    send({ success: [{ request_range: { key: HEADER_PROBE_KEY } }] }, timeout).pipe(map(() => answer));
 
   /** All that begins so, page by page, as it was when the first page was read. */
-  const read = (beginning: string, within: number): Observable<Page> => {
+  const read = (beginning: string, timeout: number): Observable<Page> => {
     const what = `read what begins with "${beginning}"`;
     const txn = (): TxnRequest => ({ success: [{ request_range: readRequest(beginning) }] });
     const read = ({ revision, responses: [response] }: TxnAnswer): Page => {
       const { kvs = [], more = false } = response?.response_range ?? {};
       return { revision, kvs, more };
     };
-    const first = commit({ what, txn, names: [beginning], kind: 'read', lease: '', read }, within);
+    const first = commit({ what, txn, names: [beginning], kind: 'read', lease: '', read }, timeout);
     const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
       call(source, what, (client) =>
-        client.kv.range({ ...readRequest(beginning, after.key), revision: revision.toString() }, deadlineIn(within)),
+        client.kv.range({ ...readRequest(beginning, after.key), revision: revision.toString() }, deadlineIn(timeout)),
       ).pipe(map(({ kvs, more }) => ({ revision, kvs, more })));
     return first.pipe(
       expand(({ revision, kvs, more }) => {
@@ -168,8 +176,11 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
    * A withdrawal writes a tombstone, for which a server may have no space: then its claims are taken out at least, since
    * others may wait behind them. No attempt to queue that comes late comes in either until there is space again.
    */
-  const cleared$ = (claims: readonly Claim[], within: number, cause: unknown): Observable<unknown> | undefined =>
-    isOutOfSpace(cause) ? send(clearRequest(claims), within) : undefined;
+  const cleared$ = (
+    claims: readonly ClaimRequest[],
+    timeout: number,
+    cause: unknown,
+  ): Observable<unknown> | undefined => (isOutOfSpace(cause) ? send(clearRequest(claims), timeout) : undefined);
 
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
@@ -200,15 +211,15 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     objection: objectionTo,
     close: () => source.close(),
 
-    grant: (lease, within) =>
+    grant: (lease, timeout) =>
       call(source, 'grant a lease', (client) =>
-        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(within)),
+        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(timeout)),
       ).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
         tap(() => history.granted(lease)),
         // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
         orWhen(isLeaseKnown, () =>
-          keepAlive(lease, within).pipe(
+          keepAlive(lease, timeout).pipe(
             map((answer) => {
               if (answer.status === 'renewed') return { ttl: answer.ttl };
               throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
@@ -219,17 +230,17 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
     renew: keepAlive,
 
-    revoke: (lease, within) =>
+    revoke: (lease, timeout) =>
       call(source, 'revoke the lease', (client) =>
-        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(within)),
+        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(timeout)),
       ).pipe(
         map(() => undefined),
         orWhen(isLeaseGone, () => of(undefined)),
       ),
 
-    enter: (claim, within, look) => {
+    enqueue: (claim, timeout, look) => {
       if (history.objection(claim.lease)) return of({ status: 'lease-gone' });
-      return commit<Entered>(
+      return commit<EnqueueResult>(
         {
           what: `queue for "${claim.key}"`,
           txn: () => enterRequest(claim, look),
@@ -239,43 +250,45 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           read: (answer) => entered(claim, answer),
           leaseGone: { status: 'lease-gone' },
         },
-        within,
+        timeout,
       );
     },
 
-    leave: (claim, mine, within, heir) =>
-      commit<Left>(
+    dequeue: (claim, mine, timeout, successor) =>
+      commit<DequeueResult>(
         {
           what: `release "${claim.key}"`,
-          txn: () => leaveRequest(claim, mine, heir),
+          txn: () => leaveRequest(claim, mine, successor),
           names: [claim.key],
           kind: 'leave',
           lease: claim.lease.id,
-          read: (answer) => left(answer, heir),
-          leaseGone: { heir: 'unknown' },
-          before: (cause) => cleared$([claim], within, cause),
+          read: (answer) => left(answer, successor),
+          leaseGone: { successor: 'unknown' },
+          before: (cause) => cleared$([claim], timeout, cause),
         },
-        within,
+        timeout,
       ),
 
-    proclaim: ({ key }, mine, value, within) =>
-      send(proclaimRequest(key, mine, value), within).pipe(map((answer) => rewritten(key, { ...mine, value }, answer))),
+    proclaim: ({ key }, mine, value, timeout) =>
+      send(proclaimRequest(key, mine, value), timeout).pipe(
+        map((answer) => rewritten(key, { ...mine, value }, answer)),
+      ),
 
     others: {
-      ask: (key, claim, revocation, within) =>
-        send(askRequest(key, claim, revocation), within).pipe(
+      ask: (key, claim, revocation, timeout) =>
+        send(askRequest(key, claim, revocation), timeout).pipe(
           map((answer) => rewritten(key, { ...claim, revocation }, answer)),
         ),
-      remove: (key, claim, within) => send(removeRequest(key, claim), within).pipe(map(() => undefined)),
+      remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
     },
 
     together: {
-      most: MOST_TOGETHER,
+      most: MAX_TOGETHER,
 
-      enter(claims, within) {
+      enqueue(claims, timeout) {
         const [lease, what] = [leaseOf(claims), `queue for ${listed(claims)}`];
         if (history.objection(lease)) return of({ status: 'lease-gone' });
-        return commit<EnteredAll>(
+        return commit<EnqueueAllResult>(
           {
             what,
             txn: () => enterAllRequest(claims),
@@ -286,12 +299,12 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
             read: (answer) => enteredAll(claims, answer),
             leaseGone: { status: 'lease-gone' },
           },
-          within,
+          timeout,
         );
       },
 
-      leave: (claims, mine, within) =>
-        commit<Left>(
+      dequeue: (claims, mine, timeout) =>
+        commit<DequeueResult>(
           {
             what: `release ${listed(claims)}`,
             txn: () => leaveAllRequest(claims, mine),
@@ -299,34 +312,34 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
             size: 2 * claims.length,
             kind: 'leave',
             lease: leaseOf(claims).id,
-            read: () => ({ heir: 'unknown' }),
-            leaseGone: { heir: 'unknown' },
-            before: (cause) => cleared$(claims, within, cause),
+            read: () => ({ successor: 'unknown' }),
+            leaseGone: { successor: 'unknown' },
+            before: (cause) => cleared$(claims, timeout, cause),
           },
-          within,
+          timeout,
         ),
     },
 
-    queue(key, within, from) {
+    queue(key, timeout, from) {
       if (from && history.has(from.revision)) return watches.follow(QUEUE, from);
-      return read(`${key}/`, within).pipe(
+      return read(`${key}/`, timeout).pipe(
         map(({ revision, kvs }) => queueOf(key, revision, kvs)),
         switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
       );
     },
 
-    queues: (prefix, within) =>
-      read(prefix, within).pipe(
-        map(({ revision, kvs }) => regionOf(prefix, revision, kvs)),
-        switchMap((region) => watches.follow(REGION, region)),
+    queues: (prefix, timeout) =>
+      read(prefix, timeout).pipe(
+        map(({ revision, kvs }) => prefixViewOf(prefix, revision, kvs)),
+        switchMap((region) => watches.follow(PREFIX, region)),
         map(({ changed }) => changed),
       ),
 
     probe: () => watches.probe(),
 
-    audit: (lease, within) =>
+    audit: (lease, timeout) =>
       call(source, 'audit the lease', (client) =>
-        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, deadlineIn(within)),
+        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, deadlineIn(timeout)),
       ).pipe(
         map(({ keys }) => {
           const there = new Set(keys.map((key) => key.toString()));
@@ -344,16 +357,16 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   };
 }
 
-const listed = (claims: readonly Claim[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
+const listed = (claims: readonly ClaimRequest[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
 
 /** All of them are of one. */
-function leaseOf([first]: readonly Claim[]): Lease {
+function leaseOf([first]: readonly ClaimRequest[]): Lease {
   if (first) return first.lease;
   throw new TypeError('claims that are to go together are one at least.');
 }
 
 /** A key that is read to ask for the header only. */
-const NOTHING = Buffer.of(0);
+const HEADER_PROBE_KEY = Buffer.of(0);
 
 /** Some keys of a prefix, and whether there are more. */
 interface Page {

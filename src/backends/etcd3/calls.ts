@@ -4,7 +4,7 @@
 import { catchError, defer, finalize, from, tap, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Etcd3 } from 'etcd3';
-import { BackendError } from '../../core/errors.js';
+import { BackendError } from '../../api/errors.js';
 import type { ClientSource, Endpoint } from './client.js';
 import { toBackendError } from './errors.js';
 

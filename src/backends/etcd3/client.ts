@@ -3,7 +3,7 @@
  */
 import { Etcd3 } from 'etcd3';
 import type { IOptions } from 'etcd3';
-import { deadlineIn } from '../../core/clock.js';
+import { deadlineIn } from '../../time/clock.js';
 
 /** A way to the server. */
 export interface Endpoint {

@@ -1,7 +1,7 @@
 /**
  * What npm etcd3's errors mean for a lock, and what to do about them.
  */
-import { BackendError } from '../../core/errors.js';
+import { BackendError } from '../../api/errors.js';
 
 interface Meaning {
   readonly matches: RegExp;

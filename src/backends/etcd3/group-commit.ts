@@ -4,8 +4,8 @@
  */
 import { EMPTY, Observable, Subscription, asapScheduler, concat, ignoreElements, map, throwError } from 'rxjs';
 import type { Subscriber } from 'rxjs';
-import { afterIo } from '../../core/clock.js';
-import { BackendError } from '../../core/errors.js';
+import { afterIo } from '../../time/clock.js';
+import { BackendError } from '../../api/errors.js';
 import { isLeaseGone, isTooManyOperations, toBackendError } from './errors.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 
@@ -30,27 +30,27 @@ export interface Transaction<T> {
 }
 
 /** Carries out one transaction. */
-export type Send = (txn: TxnRequest, within: number) => Observable<TxnAnswer>;
+export type Send = (txn: TxnRequest, timeout: number) => Observable<TxnAnswer>;
 
 /** No timer: what is ready goes out at once while fewer than these are under way, and is collected while they are. */
-const MOST_IN_FLIGHT = 4;
+const MAX_IN_FLIGHT = 4;
 
 /** Claims on one name cannot travel together, so nothing is gained by collecting them. */
-const MOST_ALONE = 64;
+const MAX_ALONE = 64;
 
 /** etcd counts operations by depth: outer ones + the largest member's must not exceed `--max-txn-ops`, 128. */
-const MOST_MEMBERS = 120;
+const MAX_ENTRIES = 120;
 const FEW_OPERATIONS = 7;
 
-export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, within: number) => Observable<T> {
+export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, timeout: number) => Observable<T> {
   /** In the order of their coming. */
-  let waiting: Waiting[] = [];
+  let waiting: BatchEntry[] = [];
   let inFlight = 0;
   let isFlushing = false;
   /** Whether the last group had more than one member. */
   let isCrowded = false;
   /** Learnt from the error of a server with a smaller `--max-txn-ops`. */
-  let most = MOST_MEMBERS;
+  let most = MAX_ENTRIES;
 
   /**
    * What is asked for in one turn travels together. And what the answers to a group set off, which takes them some
@@ -68,7 +68,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
   };
 
   const flush = (): void => {
-    while (inFlight < MOST_IN_FLIGHT || (inFlight < MOST_ALONE && isOneQueue(waiting))) {
+    while (inFlight < MAX_IN_FLIGHT || (inFlight < MAX_ALONE && isOneQueue(waiting))) {
       const { group, rest } = nextGroup(waiting, most);
       waiting = rest;
       if (group.length === 0) return;
@@ -99,7 +99,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
     }
   };
 
-  const failed = (group: readonly Waiting[], error: unknown): void => {
+  const failed = (group: readonly BatchEntry[], error: unknown): void => {
     for (const member of group) member.parted = undefined;
     const refused = error instanceof BackendError && !error.retryable;
     if (group.length === 1 || !refused || isLeaseGone(error.cause)) {
@@ -112,9 +112,9 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
     flushSoon();
   };
 
-  return <T>(transaction: Transaction<T>, within: number) =>
+  return <T>(transaction: Transaction<T>, timeout: number) =>
     new Observable<T>((subscriber) => {
-      const member = new Member(transaction, within, subscriber);
+      const member = new Entry(transaction, timeout, subscriber);
       waiting.push(member);
       flushSoon();
       return member;
@@ -122,9 +122,9 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 }
 
 /** A transaction that waits to be sent or answered. */
-interface Waiting {
+interface BatchEntry {
   readonly transaction: Pick<Transaction<unknown>, 'txn' | 'names' | 'size' | 'kind' | 'lease'>;
-  readonly within: number;
+  readonly timeout: number;
   readonly isGivenUp: boolean;
   /** It travelled with others and the server refused them all: nobody knows whose fault that was. */
   isSuspect: boolean;
@@ -134,13 +134,13 @@ interface Waiting {
   failed(error: unknown): void;
 }
 
-class Member<T> implements Waiting {
+class Entry<T> implements BatchEntry {
   isSuspect = false;
   parted: (() => void) | undefined;
 
   constructor(
     readonly transaction: Transaction<T>,
-    readonly within: number,
+    readonly timeout: number,
     readonly subscriber: Subscriber<T>,
   ) {}
 
@@ -177,15 +177,15 @@ class Member<T> implements Waiting {
 }
 
 /** Whether all that waits is for one queue, and has to go there one by one. */
-const isOneQueue = (waiting: readonly Waiting[]): boolean => {
+const isOneQueue = (waiting: readonly BatchEntry[]): boolean => {
   const name = waiting[0]?.transaction.names[0];
   return waiting.every(({ transaction: { names, kind } }) => names[0] === name && kind === 'enter');
 };
 
 /** The oldest and those behind it that may travel with it. Those that were given up meanwhile are dropped. */
-function nextGroup(waiting: readonly Waiting[], most: number): { group: readonly Waiting[]; rest: Waiting[] } {
-  const group: Waiting[] = [];
-  const rest: Waiting[] = [];
+function nextGroup(waiting: readonly BatchEntry[], most: number): { group: readonly BatchEntry[]; rest: BatchEntry[] } {
+  const group: BatchEntry[] = [];
+  const rest: BatchEntry[] = [];
   const kinds = new Map<string, Transaction<unknown>['kind']>();
   /** What the largest of them has beyond the usual. */
   let extra = 0;
@@ -209,19 +209,19 @@ function nextGroup(waiting: readonly Waiting[], most: number): { group: readonly
   return { group, rest };
 }
 
-function mayTravelWith(first: Waiting | undefined, next: Waiting): boolean {
+function mayTravelWith(first: BatchEntry | undefined, next: BatchEntry): boolean {
   if (!first) return true;
   if (first.isSuspect || next.isSuspect) return false;
   const [a, b] = [first.transaction, next.transaction];
   return a.lease === b.lease && (a.kind === 'read') === (b.kind === 'read');
 }
 
-function together(send: Send, group: readonly Waiting[]): Observable<readonly TxnAnswer[]> {
+function together(send: Send, group: readonly BatchEntry[]): Observable<readonly TxnAnswer[]> {
   const [only] = group;
-  if (only && group.length === 1) return send(only.transaction.txn(), only.within).pipe(map((one) => [one]));
-  const within = Math.max(...group.map((member) => member.within));
+  if (only && group.length === 1) return send(only.transaction.txn(), only.timeout).pipe(map((one) => [one]));
+  const timeout = Math.max(...group.map((member) => member.timeout));
   const success = group.map(({ transaction }) => ({ request_txn: transaction.txn() }));
-  return send({ success }, within).pipe(
+  return send({ success }, timeout).pipe(
     map(({ revision, responses: all }) =>
       all.map(({ response_txn: { succeeded, responses } }) => ({ succeeded, responses, revision })),
     ),

@@ -2,13 +2,13 @@
  * How claims are written in etcd: the layout of Go's `concurrency.Mutex`, so that Go services, `etcdctl lock` and
  * rxlock exclude each other. A claim on `name` is the key `name/<lease id, hexadecimal>-<claim id>`.
  */
-import type { Rank } from '../../core/blockers.js';
-import type { JsonValue } from '../../core/json.js';
-import { isPermits } from '../../core/options.js';
-import { indexOf, placeFor } from '../../core/place.js';
-import type { Claim, Queue, QueuedClaim, Wanted } from '../../core/port.js';
-import { readRevocation, writtenRevocation } from '../../core/revocation.js';
-import type { Revocation } from '../../core/revocation.js';
+import type { Mode } from '../../rules/blockers.js';
+import type { JsonValue } from '../../api/json.js';
+import { isPermits } from '../../api/options.js';
+import { indexOf, placeFor } from '../../rules/place.js';
+import type { ClaimRequest, Queue, QueuedClaim, LockSpec } from '../../backend/port.js';
+import { readRevocation, writtenRevocation } from '../../api/revocation.js';
+import type { Revocation } from '../../api/revocation.js';
 
 /** A key-value pair as npm etcd3 reads it. */
 export interface StoredClaim {
@@ -35,15 +35,15 @@ export const rangeOf = (beginning: string): { readonly key: Buffer; readonly ran
 };
 
 /** Claims of one lease tell themselves apart behind a dash: a slash would make them claims of another name. */
-const childOf = ({ lease, id }: Claim): string => `${lease.id}-${id}`;
+const childOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
 
-export const claimKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}/${childOf(claim)}`);
+export const claimKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}/${childOf(claim)}`);
 
 /**
  * Says that a claim was withdrawn: while it exists, the claim cannot come in. Beside the queue and not in it, or it
  * would block peers; no lock has a NUL in its name, so it can be nobody's claim.
  */
-export const tombstoneKey = (claim: Claim): Buffer => Buffer.from(`${claim.key}\0${childOf(claim)}`);
+export const tombstoneKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}\0${childOf(claim)}`);
 
 /** The key of a claim that we know from the queue of a name. */
 export const keyIn = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
@@ -52,7 +52,7 @@ export const keyIn = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(
  * What is written as the value: for people and observers, but for kind and permits, which all clients go by. Of a
  * candidate just what it proposes, as Go's `concurrency.Election` does.
  */
-export const encodeClaim = ({ lease, kind, permits, since, meta, value }: Claim): Buffer =>
+export const encodeClaim = ({ lease, kind, permits, since, meta, value }: ClaimRequest): Buffer =>
   Buffer.from(value ?? JSON.stringify({ owner: lease.owner, kind, permits, since: since.toISOString(), meta }));
 
 /** What is written over a claim to ask for it: a lock's still says all that it said, so that it is one still. */
@@ -100,7 +100,7 @@ export function claimsOf(name: string, stored: readonly StoredClaim[], known?: Q
 }
 
 /** A claim of ours as it stands in the queue after it came in. */
-export const queuedAs = (claim: Claim, revision: bigint): QueuedClaim => ({
+export const queuedAs = (claim: ClaimRequest, revision: bigint): QueuedClaim => ({
   id: childOf(claim),
   token: revision,
   stamp: revision.toString(),
@@ -166,20 +166,20 @@ type Read = { readonly [name: string]: JsonValue | undefined };
 const isOfLock = ({ owner, kind }: Read): boolean => typeof owner === 'string' && typeof kind === 'string';
 
 /** Two candidates with the value of a reader would lead at a time, and observers could not tell it from a lock. */
-export function objectionTo({ value }: Wanted): string | undefined {
+export function objectionTo({ value }: LockSpec): string | undefined {
   if (value === undefined || !isOfLock(readValue(Buffer.from(value)))) return undefined;
   return 'it reads as the claim of a lock, JSON with `owner` and `kind`. Call one of them something else.';
 }
 
 /** What is not written as we write it is a mutex: nobody else holds beside it. */
-function rankOf({ owner, kind, permits }: Read): Rank {
+function rankOf({ owner, kind, permits }: Read): Mode {
   if (typeof owner !== 'string') return MUTEX;
   if (kind === 'read' || kind === 'write') return { kind, permits: undefined };
   if (kind === 'semaphore' && typeof permits === 'number' && isPermits(permits)) return { kind, permits };
   return MUTEX;
 }
 
-const MUTEX: Rank = { kind: 'mutex', permits: undefined };
+const MUTEX: Mode = { kind: 'mutex', permits: undefined };
 
 function readValue(value: Buffer): Read {
   try {

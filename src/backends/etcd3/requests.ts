@@ -2,9 +2,18 @@
  * What is said to etcd about a claim, and what its answers mean. Pure.
  */
 import type { Etcd3 } from 'etcd3';
-import { BackendError } from '../../core/errors.js';
-import type { Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim, Rewritten } from '../../core/port.js';
-import type { Revocation } from '../../core/revocation.js';
+import { BackendError } from '../../api/errors.js';
+import type {
+  ClaimRequest,
+  EnqueueResult,
+  EnqueueAllResult,
+  Lease,
+  DequeueResult,
+  Queue,
+  QueuedClaim,
+  RewriteResult,
+} from '../../backend/port.js';
+import type { Revocation } from '../../api/revocation.js';
 import {
   claimKey,
   claimsOf,
@@ -42,14 +51,14 @@ export function idOf(lease: Lease): string {
 const isAbsent = (key: Buffer) => ({ key, target: 'Create', result: 'Equal', create_revision: 0 }) as const;
 
 /** As many as one transaction takes: two comparisons each, of 128 operations. */
-export const MOST_TOGETHER = 60;
+export const MAX_TOGETHER = 60;
 
 /** How many of a queue an answer to entering carries. Whoever comes behind more than that reads and watches. */
 const LOOK = 16;
 
 /** Nothing of it is in, and it was not withdrawn. */
-const isNew = (claim: Claim, key: Buffer) => [isAbsent(key), isAbsent(tombstoneKey(claim))];
-const put = (claim: Claim, key: Buffer) => ({
+const isNew = (claim: ClaimRequest, key: Buffer) => [isAbsent(key), isAbsent(tombstoneKey(claim))];
+const put = (claim: ClaimRequest, key: Buffer) => ({
   request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) },
 });
 
@@ -67,7 +76,7 @@ const lookAt = (name: string): Operation => {
 const lookFor = (key: Buffer) => ({ request_range: { key } });
 
 /** Queues unless it is there already or withdrawn. */
-export function enterRequest(claim: Claim, look: boolean): TxnRequest {
+export function enterRequest(claim: ClaimRequest, look: boolean): TxnRequest {
   const key = claimKey(claim);
   return {
     compare: isNew(claim, key),
@@ -78,7 +87,7 @@ export function enterRequest(claim: Claim, look: boolean): TxnRequest {
 }
 
 /** The same for claims at several keys. */
-export function enterAllRequest(claims: readonly Claim[]): TxnRequest {
+export function enterAllRequest(claims: readonly ClaimRequest[]): TxnRequest {
   const each = claims.map((claim) => ({ claim, key: claimKey(claim) }));
   return {
     compare: each.flatMap(({ claim, key }) => isNew(claim, key)),
@@ -107,7 +116,7 @@ export function rewritten(
   name: string,
   written: QueuedClaim,
   { revision, succeeded, responses: [found] }: TxnAnswer,
-): Rewritten {
+): RewriteResult {
   if (succeeded) return { claim: { ...written, stamp: revision.toString() }, revision };
   const [there] = found?.response_range.kvs ?? [];
   return { claim: there && decodeClaim(name, there), revision };
@@ -124,12 +133,18 @@ export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
   return { compare: [isStill(key, claim)], success: [remove(key)] };
 }
 
-export function entered(claim: Claim, { revision, succeeded, responses: [own, shown] }: TxnAnswer): Entered {
+export function entered(
+  claim: ClaimRequest,
+  { revision, succeeded, responses: [own, shown] }: TxnAnswer,
+): EnqueueResult {
   const { claim: mine, queue } = placeOf(claim, revision, succeeded ? undefined : own, shown);
   return { status: 'entered', revision, claim: mine, queue };
 }
 
-export function enteredAll(claims: readonly Claim[], { revision, succeeded, responses }: TxnAnswer): EnteredAll {
+export function enteredAll(
+  claims: readonly ClaimRequest[],
+  { revision, succeeded, responses }: TxnAnswer,
+): EnqueueAllResult {
   const shown = succeeded ? responses.slice(claims.length) : [];
   const found = succeeded ? [] : responses;
   return {
@@ -140,7 +155,7 @@ export function enteredAll(claims: readonly Claim[], { revision, succeeded, resp
 }
 
 /** `found`: the answer to looking for it, where it had been asked before. */
-function placeOf(claim: Claim, revision: bigint, found: Response | undefined, shown: Response | undefined) {
+function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefined, shown: Response | undefined) {
   const [there] = found?.response_range.kvs ?? [];
   const mine = found ? there && decodeClaim(claim.key, there) : queuedAs(claim, revision);
   if (!mine) throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
@@ -156,24 +171,28 @@ function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Res
 }
 
 const remove = (key: Buffer) => ({ request_delete_range: { key } });
-const bury = (claim: Claim) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
+const bury = (claim: ClaimRequest) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
 const isStill = (key: Buffer, { token }: QueuedClaim) =>
   ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
 
 /**
  * Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later.
  */
-export function leaveRequest(claim: Claim, mine: QueuedClaim | undefined, heir: QueuedClaim | undefined): TxnRequest {
+export function leaveRequest(
+  claim: ClaimRequest,
+  mine: QueuedClaim | undefined,
+  successor: QueuedClaim | undefined,
+): TxnRequest {
   const key = claimKey(claim);
   if (!mine) return { success: [bury(claim), remove(key)] };
   const compare = [isStill(key, mine)];
-  if (!heir) return { compare, success: [remove(key)] };
-  const look = { request_range: { key: keyIn(claim.key, heir), keys_only: true } };
+  if (!successor) return { compare, success: [remove(key)] };
+  const look = { request_range: { key: keyIn(claim.key, successor), keys_only: true } };
   return { compare, success: [remove(key), look], failure: [look] };
 }
 
 /** The same for claims at several keys: each by itself, since one of them may be gone. */
-export function leaveAllRequest(claims: readonly Claim[], mine: readonly QueuedClaim[] | undefined): TxnRequest {
+export function leaveAllRequest(claims: readonly ClaimRequest[], mine: readonly QueuedClaim[] | undefined): TxnRequest {
   if (!mine) return { success: claims.flatMap((claim) => [bury(claim), remove(claimKey(claim))]) };
   const each = mine.flatMap((one, i) => {
     const claim = claims[i];
@@ -185,15 +204,15 @@ export function leaveAllRequest(claims: readonly Claim[], mine: readonly QueuedC
 }
 
 /** Deletes the claims, and says nothing that takes space. */
-export const clearRequest = (claims: readonly Claim[]): TxnRequest => ({
+export const clearRequest = (claims: readonly ClaimRequest[]): TxnRequest => ({
   success: claims.map((claim) => remove(claimKey(claim))),
 });
 
-export function left({ responses }: TxnAnswer, heir: QueuedClaim | undefined): Left {
-  if (!heir) return { heir: 'unknown' };
+export function left({ responses }: TxnAnswer, successor: QueuedClaim | undefined): DequeueResult {
+  if (!successor) return { successor: 'unknown' };
   const [there] = responses.at(-1)?.response_range.kvs ?? [];
   // Whatever is written over it meanwhile: it may have been asked for. A watch tells if it is ours no more.
-  return { heir: there?.create_revision === heir.token.toString() ? 'there' : 'gone' };
+  return { successor: there?.create_revision === successor.token.toString() ? 'there' : 'gone' };
 }
 
 /** How many keys one answer may carry: gRPC takes 4 MB. */

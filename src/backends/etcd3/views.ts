@@ -1,7 +1,7 @@
 /**
  * What is kept of the store while it is followed: one queue, or those of all keys that begin with a prefix.
  */
-import type { Queue } from '../../core/port.js';
+import type { Queue } from '../../backend/port.js';
 import { appliedTo, byName, claimsOf, rangeOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import type { Following } from './watches.js';
@@ -13,14 +13,14 @@ export const QUEUE: Following<Queue> = {
 };
 
 /** The queues of a region; the map is the same one at each change. */
-export interface Region {
+export interface PrefixView {
   readonly prefix: string;
   readonly revision: bigint;
   readonly queues: Map<string, Queue>;
   readonly changed: readonly Queue[];
 }
 
-export function regionOf(prefix: string, revision: bigint, stored: readonly StoredClaim[]): Region {
+export function prefixViewOf(prefix: string, revision: bigint, stored: readonly StoredClaim[]): PrefixView {
   const queues = new Map<string, Queue>();
   for (const [key, entries] of byName(stored, (entry) => entry.key)) {
     if (key.startsWith(prefix)) queues.set(key, { key, revision, claims: claimsOf(key, entries) });
@@ -28,7 +28,7 @@ export function regionOf(prefix: string, revision: bigint, stored: readonly Stor
   return { prefix, revision, queues, changed: [...queues.values()] };
 }
 
-export const REGION: Following<Region> = {
+export const PREFIX: Following<PrefixView> = {
   range: ({ prefix }) => rangeOf(prefix),
   revision: ({ revision }) => revision,
   applied({ prefix, queues, ...region }, changes) {

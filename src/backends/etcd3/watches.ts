@@ -5,7 +5,7 @@
 import { Observable } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import type { IDuplexStream } from 'etcd3';
-import type { BackendError } from '../../core/errors.js';
+import type { BackendError } from '../../api/errors.js';
 import { toBackendError } from './errors.js';
 import type { Change } from './keys.js';
 

@@ -3,9 +3,9 @@
  */
 import { defer, of } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
-import { timeOf } from '../../core/clock.js';
-import { InvalidOptionError } from '../../core/errors.js';
-import type { LockBackend } from '../../core/port.js';
+import { timeOf } from '../../time/clock.js';
+import { InvalidOptionError } from '../../api/errors.js';
+import type { LockBackend } from '../../backend/port.js';
 import { createMemoryServer } from './server.js';
 
 /** The options of {@link memoryBackend}. */
@@ -41,8 +41,8 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     grant: (lease) => answer(() => server.grant(lease)),
     renew: (lease) => answer(() => server.renew(lease)),
     revoke: (lease) => answer(() => server.revoke(lease)),
-    enter: (claim, _, look) => answer(() => server.enter(claim, look)),
-    leave: (claim, entered, _, heir) => answer(() => server.leave(claim, entered, heir)),
+    enqueue: (claim, _, look) => answer(() => server.enter(claim, look)),
+    dequeue: (claim, entered, _, successor) => answer(() => server.leave(claim, entered, successor)),
     proclaim: (claim, mine, value) => answer(() => server.proclaim(claim, mine, value)),
     others: {
       ask: (key, claim, revocation) => answer(() => server.ask(key, claim, revocation)),
@@ -50,11 +50,11 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     },
     together: {
       most: Infinity,
-      enter: (claims) => answer(() => server.enterAll(claims)),
-      leave: (claims, entered) =>
+      enqueue: (claims) => answer(() => server.enterAll(claims)),
+      dequeue: (claims, entered) =>
         answer(() => {
           server.leaveAll(claims, entered);
-          return { heir: 'unknown' };
+          return { successor: 'unknown' };
         }),
     },
     queue: (key) => server.queue(key),

@@ -4,22 +4,22 @@
  */
 import { Observable } from 'rxjs';
 import type { Subscription } from 'rxjs';
-import { at } from '../../core/clock.js';
-import type { Time } from '../../core/clock.js';
-import { BackendError } from '../../core/errors.js';
+import { at } from '../../time/clock.js';
+import type { Time } from '../../time/clock.js';
+import { BackendError } from '../../api/errors.js';
 import type {
   Audit,
-  Claim,
-  Entered,
-  EnteredAll,
+  ClaimRequest,
+  EnqueueResult,
+  EnqueueAllResult,
   Lease,
-  Left,
+  DequeueResult,
   Queue,
   QueuedClaim,
-  Renewed,
-  Rewritten,
-} from '../../core/port.js';
-import type { Revocation } from '../../core/revocation.js';
+  RenewResult,
+  RewriteResult,
+} from '../../backend/port.js';
+import type { Revocation } from '../../api/revocation.js';
 
 interface ServerLease {
   readonly ttl: number;
@@ -37,15 +37,15 @@ type Change = readonly [key: string, claims: readonly QueuedClaim[]];
 /** The requests of the server, answered at once. */
 export interface MemoryServer {
   grant(lease: Lease): { readonly ttl: number };
-  renew(lease: Lease): Renewed;
+  renew(lease: Lease): RenewResult;
   revoke(lease: Lease): void;
-  enter(claim: Claim, look: boolean): Entered;
-  leave(claim: Claim, entered: QueuedClaim | undefined, heir: QueuedClaim | undefined): Left;
-  proclaim(claim: Claim, mine: QueuedClaim, value: string): Rewritten;
-  ask(key: string, claim: QueuedClaim, revocation: Revocation): Rewritten;
+  enter(claim: ClaimRequest, look: boolean): EnqueueResult;
+  leave(claim: ClaimRequest, entered: QueuedClaim | undefined, successor: QueuedClaim | undefined): DequeueResult;
+  proclaim(claim: ClaimRequest, mine: QueuedClaim, value: string): RewriteResult;
+  ask(key: string, claim: QueuedClaim, revocation: Revocation): RewriteResult;
   remove(key: string, claim: QueuedClaim): void;
-  enterAll(claims: readonly Claim[]): EnteredAll;
-  leaveAll(claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void;
+  enterAll(claims: readonly ClaimRequest[]): EnqueueAllResult;
+  leaveAll(claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void;
   queue(key: string): Observable<Queue>;
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
@@ -59,7 +59,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
   let revision = 1n;
 
   const queueOf = (key: string): Queue => ({ key, revision, claims: queues.get(key) ?? [] });
-  const nameOf = ({ lease, id }: Claim): string => `${lease.id}-${id}`;
+  const nameOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
 
   // Told one after another, never one inside the other: a long chain of hand-offs must not grow the stack.
   const changed: string[] = [];
@@ -113,7 +113,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return leases.get(id);
   };
 
-  const enterAll = (claims: readonly Claim[]): EnteredAll => {
+  const enterAll = (claims: readonly ClaimRequest[]): EnqueueAllResult => {
     const token = revision + 1n;
     const entering = claims.map((claim) => {
       const lease = alive(claim.lease);
@@ -139,7 +139,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     };
   };
 
-  const leaveAll = (claims: readonly Claim[], entered: readonly QueuedClaim[] | undefined): void => {
+  const leaveAll = (claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void => {
     const leaving = claims.map((claim, i): Change => {
       const name = nameOf(claim);
       const lease = alive(claim.lease);
@@ -153,7 +153,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
   };
 
   /** Only as it is known: what somebody else has written meanwhile is not lost. */
-  const rewrite = (key: string, known: QueuedClaim, change: Partial<QueuedClaim>): Rewritten => {
+  const rewrite = (key: string, known: QueuedClaim, change: Partial<QueuedClaim>): RewriteResult => {
     const claims = queues.get(key) ?? [];
     const there = claims.find(({ token }) => token === known.token);
     if (there?.stamp !== known.stamp) return { claim: there, revision };
@@ -209,11 +209,13 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
 
     enterAll,
 
-    leave(claim, entered, heir) {
+    leave(claim, entered, successor) {
       const claims = queues.get(claim.key) ?? [];
       leaveAll([claim], entered && [entered]);
-      if (!heir) return { heir: 'unknown' };
-      return { heir: claims.some(({ id, token }) => id === heir.id && token === heir.token) ? 'there' : 'gone' };
+      if (!successor) return { successor: 'unknown' };
+      return {
+        successor: claims.some(({ id, token }) => id === successor.id && token === successor.token) ? 'there' : 'gone',
+      };
     },
 
     leaveAll,

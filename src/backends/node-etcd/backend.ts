@@ -3,7 +3,7 @@
  */
 import { concat, defer, filter, map, of, switchMap } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { Entered, LockBackend, Queue, Renewed } from '../../core/port.js';
+import type { EnqueueResult, LockBackend, Queue, RenewResult } from '../../backend/port.js';
 import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
@@ -78,7 +78,7 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
         const same = { prevExist: true, prevValue: valueOf(lease), ttl: seconds(lease.ttl) };
         return client.set(urlOf(path), null, once({ refresh: true, ...same }), done);
       }).pipe(
-        map(({ refusal }): Renewed => {
+        map(({ refusal }): RenewResult => {
           if (refusal?.code === KEY_NOT_FOUND) return { status: 'gone', reason: 'deleted' };
           if (refusal?.code === COMPARE_FAILED) return { status: 'gone', reason: 'overwritten' };
           return { status: 'renewed', ttl: seconds(lease.ttl) * 1000 };
@@ -86,7 +86,7 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       );
     },
 
-    enter: ({ key, lease }) => {
+    enqueue: ({ key, lease }) => {
       const path = pathOf(key);
       const value = valueOf(lease);
       return call(source, `lock "${key}"`, (client, once, done) =>
@@ -94,7 +94,7 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       ).pipe(
         // Taken: by somebody else, or by an attempt of ours whose answer was lost.
         switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path) : of(answer))),
-        map((answer): Entered => {
+        map((answer): EnqueueResult => {
           const queue = queueOf(key, answer);
           if (answer.node?.value !== value) return { status: 'refused', queue };
           return { status: 'entered', revision: queue.revision, claim: decodeClaim(answer.node), queue };
@@ -102,10 +102,10 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       );
     },
 
-    leave: ({ key, lease }) =>
+    dequeue: ({ key, lease }) =>
       call(source, `release "${key}"`, (client, once, done) =>
         client.compareAndDelete(urlOf(pathOf(key)), valueOf(lease), once(), done),
-      ).pipe(map(() => ({ heir: 'unknown' }))),
+      ).pipe(map(() => ({ successor: 'unknown' }))),
 
     // Reads say whether the endpoint answers, which the long polls there cannot be asked.
     probe: () => {

@@ -3,7 +3,7 @@
  */
 import { inspect } from 'node:util';
 import { Observable, defer, finalize, tap } from 'rxjs';
-import { BackendError } from '../../core/errors.js';
+import { BackendError } from '../../api/errors.js';
 import type { Callback, CancellationToken, ClientSource, NodeEtcd, RequestOptions } from './client.js';
 import { refusalOf, toBackendError } from './errors.js';
 import type { Refusal } from './errors.js';

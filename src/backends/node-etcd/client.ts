@@ -2,7 +2,7 @@
  * The client that requests go through: the user's own. node-etcd has no types anywhere, so this is what rxlock uses of
  * it; the package itself is never loaded from here.
  */
-import { InvalidOptionError } from '../../core/errors.js';
+import { InvalidOptionError } from '../../api/errors.js';
 
 /** Query parameters of the v2 API, and node-etcd's own `maxRetries`. */
 export type RequestOptions = Readonly<Record<string, string | number | boolean>>;

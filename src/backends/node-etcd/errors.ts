@@ -1,7 +1,7 @@
 /**
  * What node-etcd's errors and the codes of the v2 API mean for a lock.
  */
-import { BackendError } from '../../core/errors.js';
+import { BackendError } from '../../api/errors.js';
 
 /** The server's no, with its reason and the index at which it was said. */
 export interface Refusal {

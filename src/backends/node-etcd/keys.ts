@@ -1,7 +1,7 @@
 /**
  * How a lock is written in etcd v2: the layout of microlock, one key whose value says whose it is.
  */
-import type { Lease, Queue, QueuedClaim, Wanted } from '../../core/port.js';
+import type { Lease, Queue, QueuedClaim, LockSpec } from '../../backend/port.js';
 import type { Answer, StoredKey } from './calls.js';
 
 /** Where the store keeps the key, as its events name it. */
@@ -11,7 +11,7 @@ export const pathOf = (key: string): string => `/${key.replace(/^\//, '')}`;
 export const urlOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
 /** One key has one place. And the store's paths are cleaned like file paths: what they would change is another key. */
-export function objectionTo({ key, kind, value }: Wanted): string | undefined {
+export function objectionTo({ key, kind, value }: LockSpec): string | undefined {
   if (kind !== 'mutex') {
     return `etcd v2 has one place for a key, and no queue that a lock of kind ${kind} could be made of: use mutex(), or etcd v3.`;
   }

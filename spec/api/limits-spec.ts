@@ -1,0 +1,115 @@
+/**
+ * Options and keys up to their limits, what is left out, and what a program without types may give.
+ */
+import { hostname } from 'node:os';
+import { describe, expect, it } from '@jest/globals';
+import { InvalidOptionError } from '../../src/index.js';
+import type { ContendOptions, LocksOptions } from '../../src/index.js';
+import { checkedKey, checkedPrefix } from '../../src/rules/names.js';
+import { checkedAcquireOptions, checkedSettings } from '../../src/api/options.js';
+
+const untyped = (value: unknown): never => value as never;
+const DAY = 86_400_000;
+
+describe('settings', () => {
+  it('have defaults', () => {
+    expect(checkedSettings({})).toEqual({
+      ttl: 10_000,
+      owner: `${hostname()}:${String(process.pid)}`,
+      renewEvery: undefined,
+      safetyMargin: undefined,
+      random: Math.random,
+    });
+  });
+
+  it('are taken as they are given', () => {
+    const options = { ttl: 5, owner: 'me', renewEvery: 2, safetyMargin: 1, random: () => 0 };
+    expect(checkedSettings(options)).toEqual(options);
+  });
+
+  it.each<[string, LocksOptions]>([
+    ['a ttl of a day', { ttl: DAY }],
+    ['no margin', { safetyMargin: 0 }],
+    ['a margin just below the ttl', { ttl: 10, safetyMargin: 9 }],
+    ['a renewal just below the ttl', { ttl: 10, renewEvery: 9 }],
+    ['an owner of 256 characters', { owner: 'o'.repeat(256) }],
+  ])('may be %s', (_, options) => {
+    expect(() => checkedSettings(options)).not.toThrow();
+  });
+
+  it.each<[string, LocksOptions, string]>([
+    ['a ttl above a day', { ttl: DAY + 1 }, 'more than a day. Renewal is automatic: give seconds, not a lifetime.'],
+    ['a ttl in a text', { ttl: untyped('5') }, 'ttl is "5": give a number of milliseconds greater than 0.'],
+    ['a margin of the ttl', { ttl: 10, safetyMargin: 10 }, 'give milliseconds, from 0 to less than ttl (10).'],
+    ['a negative margin', { safetyMargin: -1 }, 'from 0 to less than ttl (10000).'],
+    ['a renewal at the ttl', { ttl: 10, renewEvery: 10 }, 'give less than ttl (10), or nothing is ever renewed.'],
+    ['a renewal that is never', { renewEvery: Infinity }, 'renewEvery is Infinity: give a number of milliseconds'],
+    ['an owner that is no text', { owner: untyped(7) }, 'owner is 7: give a label of 1 to 256 characters that tells'],
+    ['an empty owner', { owner: '' }, 'owner is "": give a label of 1 to 256 characters'],
+    ['an owner of 257 characters', { owner: 'o'.repeat(257) }, 'give a label of 1 to 256 characters'],
+  ])('may not be %s', (_, options, sentence) => {
+    expect(() => checkedSettings(options)).toThrow(InvalidOptionError);
+    expect(() => checkedSettings(options)).toThrow(sentence);
+  });
+});
+
+describe('a contention', () => {
+  it('waits for ever, and says nothing about itself, unless it is told to', () => {
+    expect(checkedAcquireOptions({})).toEqual({ wait: Infinity, signal: undefined, meta: undefined });
+    const { signal } = new AbortController();
+    expect(checkedAcquireOptions({ wait: 0, signal, meta: [1] })).toEqual({ wait: 0, signal, meta: [1] });
+  });
+
+  it('may carry 64 KiB of JSON', () => {
+    // With its two quotes.
+    expect(() => checkedAcquireOptions({ meta: 'x'.repeat(65_534) })).not.toThrow();
+    expect(() => checkedAcquireOptions({ meta: 'x'.repeat(65_535) })).toThrow(
+      'meta is "…": more than 65536 bytes of JSON. Keep what is large elsewhere.',
+    );
+    expect(() => checkedAcquireOptions({ meta: 'ä'.repeat(40_000) })).toThrow('more than 65536 bytes of JSON');
+  });
+
+  const circle: unknown[] = [];
+  circle.push(circle);
+  it.each<[string, ContendOptions, string]>([
+    ['a wait in a text', { wait: untyped('5') }, 'wait is "5": give milliseconds, 0 to try once, or Infinity'],
+    ['no wait at all', { wait: untyped(null) }, 'wait is null: give milliseconds'],
+    ['a function', { meta: untyped(() => 1) }, 'meta is "function": it cannot be written as JSON. Give plain data.'],
+    ['a circle', { meta: untyped(circle) }, 'meta is "object": it cannot be written as JSON: TypeError: Converting'],
+    ['a bigint', { meta: untyped(1n) }, 'meta is "bigint": it cannot be written as JSON: TypeError: '],
+  ])('may not carry %s', (_, options, sentence) => {
+    expect(() => checkedAcquireOptions(options)).toThrow(InvalidOptionError);
+    expect(() => checkedAcquireOptions(options)).toThrow(sentence);
+  });
+});
+
+describe('a key', () => {
+  it.each([['k'], ['a/b'], ['/'], [' '], ['ä'.repeat(512)], ['🔒'], ['k'.repeat(1024)]])('may be %j', (key) => {
+    expect(checkedKey(key)).toBe(key);
+    expect(checkedPrefix(key)).toBe(key);
+  });
+
+  it.each([
+    ['no text', untyped(7), 'key is 7: give a string that names what is to be locked, such as "invoices/17".'],
+    ['missing', untyped(undefined), 'key is undefined: give a string'],
+    ['empty', '', 'key is "": an empty key names nothing. Give the name of what is to be locked.'],
+    ['with a NUL', 'a\0', 'key is "a\\u0000": it contains a NUL character. Leave it out, or encode the key.'],
+    ['half a pair', '\udfff', 'it is not well-formed Unicode (half of a surrogate pair). Encode it.'],
+    ['too long', 'k'.repeat(1025), 'it is 1025 bytes long, 1024 are allowed. Hash the long part.'],
+  ])('may not be %s', (_, key, sentence) => {
+    expect(() => checkedKey(key)).toThrow(InvalidOptionError);
+    expect(() => checkedKey(key)).toThrow(sentence);
+  });
+
+  it('may begin with nothing', () => {
+    expect(checkedPrefix('')).toBe('');
+  });
+
+  it.each([
+    ['no text', untyped(7), 'prefix is 7: give the text that the keys begin with, such as "invoices/".'],
+    ['with a NUL', 'a\0', 'prefix is "a\\u0000": it contains a NUL character.'],
+  ])('may not begin with %s', (_, prefix, sentence) => {
+    expect(() => checkedPrefix(prefix)).toThrow(InvalidOptionError);
+    expect(() => checkedPrefix(prefix)).toThrow(sentence);
+  });
+});

@@ -1,0 +1,194 @@
+/**
+ * The rounds of the patrol, and what is seen of all keys below a prefix.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { Subject, defer, filter, map } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { memoryBackend } from '../../../src/backends/memory/index.js';
+import { createLocks } from '../../../src/index.js';
+import type { LocksOptions, Ownerships, Queue } from '../../../src/index.js';
+import { TIMES, atFrame, letters, openServer, seen, serverOf } from '../../support/marbles.js';
+import { onePlace } from '../../support/one-place.js';
+
+const only = (server: ReturnType<typeof openServer>, kinds: string) =>
+  server.requests$.pipe(filter((request) => kinds.includes(request)));
+
+describe('the patrol', () => {
+  it(
+    'goes around as often as renewals are asked for, by default three times a ttl',
+    marbles((m) => {
+      const server = openServer(m);
+      const client = server.client({ ttl: 12, safetyMargin: 2 });
+      m.expect(only(server, 'p'), '^-------------!').toBeObservable('----p---p---p-');
+      m.expect(seen(client.mutex('k').ownership$()), '^-------------!').toBeObservable('f');
+    }),
+  );
+
+  it(
+    'asks once for all that is held on a lease, then not before a ttl has gone',
+    marbles((m) => {
+      const server = openServer(m);
+      const client = server.client(TIMES);
+      const audits = '   --------a-----------a---';
+      m.expect(only(server, 'a'), '^-----------------------!').toBeObservable(audits);
+      m.expect(letters(client.mutex('k').lock$()), '^-----------------------!').toBeObservable('h');
+      m.expect(letters(client.mutex('l').lock$()), '^-----------------------!').toBeObservable('h');
+    }),
+  );
+
+  it(
+    'asks at a random time between one ttl and two',
+    marbles((m) => {
+      const server = openServer(m);
+      const client = server.client({ ...TIMES, random: () => 0.5 });
+      m.expect(only(server, 'a'), '^ 39ms !').toBeObservable('8ms a 19ms a');
+      m.expect(letters(client.mutex('k').lock$()), '^ 39ms !').toBeObservable('h');
+    }),
+  );
+
+  it(
+    'does not ask where each claim has a lease of its own: its renewal tells',
+    marbles((m) => {
+      const server = openServer(m, 0, onePlace);
+      m.expect(only(server, 'a'), '^ 39ms !').toBeObservable('-');
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '^ 39ms !').toBeObservable('h');
+    }),
+  );
+
+  it(
+    'ends with what it looks after, and with its locks',
+    marbles((m) => {
+      const server = openServer(m);
+      const [left, closed] = [server.client(TIMES), server.client(TIMES)];
+      m.expect(only(server, 'p'), '^ 60ms !').toBeObservable('----(pp)p');
+      m.expect(seen(left.mutex('k').ownership$()), '^-----!').toBeObservable('f');
+      m.expect(seen(closed.mutex('k').ownership$())).toBeObservable('f-----|');
+      atFrame(m, 6, () => void closed.close());
+    }),
+  );
+
+  it(
+    'tells who looks that the server has gone silent, and what it was asked',
+    marbles((m) => {
+      const server = serverOf(m);
+      const client = server.client(TIMES);
+      atFrame(m, 3, () => client.network.partition());
+      const messages: string[] = [];
+      const looking = client
+        .mutex('k')
+        .ownership$()
+        .subscribe((state) => {
+          if (state.status === 'unknown') messages.push(state.cause.message);
+        });
+      atFrame(m, 7, () => looking.unsubscribe());
+      atFrame(m, 7, () => void client.close());
+      m.flush();
+      expect(messages).toEqual([
+        'memory did not answer "are you there" within 2 ms. Is the server up, and are hosts and firewall right?',
+      ]);
+    }),
+  );
+});
+
+describe('of all keys below a prefix', () => {
+  const watched = (options: LocksOptions = TIMES) => {
+    const views = new Subject<readonly Queue[]>();
+    const told: string[] = [];
+    let begun = 0;
+    const make = (m: Parameters<Parameters<typeof marbles>[0]>[0]) => {
+      const backend = {
+        ...memoryBackend({ scheduler: m.scheduler }),
+        queues: () => defer(() => ((begun += 1), views)),
+      };
+      const locks = createLocks(backend, { random: () => 0, ...options, scheduler: m.scheduler });
+      const looking = locks.watchAll$('x/').subscribe(({ all, changed, cause }: Ownerships) => {
+        const states = changed.map((state) => `${state.key} ${state.status}`);
+        told.push(`${[...all.keys()].join()}: ${states.join()}${cause ? ` ${cause.message}` : ''}`);
+      });
+      atFrame(m, 50, () => looking.unsubscribe());
+      atFrame(m, 50, () => void locks.close());
+    };
+    return { views, make, news: () => told.splice(0), begun: () => begun };
+  };
+  const claims = (key: string, ...tokens: number[]): Queue => ({
+    key,
+    revision: 9n,
+    claims: tokens.map((token) => ({
+      id: String(token),
+      token: BigInt(token),
+      stamp: '',
+      kind: 'mutex',
+      owner: '',
+      since: undefined,
+      meta: undefined,
+    })),
+  });
+
+  it(
+    'the first view is told though nothing is held, later ones where there is news',
+    marbles((m) => {
+      const { views, make, news, begun } = watched();
+      make(m);
+      views.next([]);
+      expect(news()).toEqual([': ']);
+      views.next([claims('x/b')]);
+      views.next([]);
+      expect(news()).toEqual([]);
+      views.next([claims('x/a', 1)]);
+      views.next([claims('x/a', 1)]);
+      views.next([claims('x/b', 2), claims('x/c')]);
+      expect(news()).toEqual(['x/a: x/a held', 'x/a,x/b: x/b held']);
+      // Read again: the next view is whole, what is not in it is free.
+      atFrame(m, 13, () => {
+        expect(begun()).toBe(2);
+        views.next([claims('x/b', 2)]);
+        expect(news()).toEqual(['x/b: x/a free']);
+        views.next([claims('x/c', 3)]);
+        expect(news()).toEqual(['x/b,x/c: x/c held']);
+      });
+      atFrame(m, 26, () => {
+        expect(begun()).toBe(3);
+        views.next([claims('x/b', 2), claims('x/c', 3)]);
+        expect(news()).toEqual([]);
+      });
+      m.flush();
+    }),
+  );
+
+  it(
+    'nothing is known while nobody answers, which is told once, and then what is, though it is the same',
+    marbles((m) => {
+      const { views, make, news } = watched();
+      make(m);
+      const silence = 'memory did not say within 2 ms who holds "x/*".';
+      atFrame(m, 9.5, () => {
+        expect(news()).toEqual([`:  ${silence}`]);
+        views.next([]);
+        expect(news()).toEqual([': ']);
+      });
+      m.flush();
+    }),
+  );
+
+  it(
+    'it is seen how many wait, where they can be seen',
+    marbles((m) => {
+      const server = serverOf(m);
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '^-----!').toBeObservable('h');
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '--^---!').toBeObservable('--w---h');
+      const waiting$ = server
+        .client(TIMES)
+        .watchAll$('')
+        .pipe(map(({ changed: [state] }) => (state?.status === 'held' ? String(state.waiting) : '-')));
+      m.expect(waiting$, '-^---!').toBeObservable('-01');
+      const open = openServer(m, 0, onePlace);
+      m.expect(letters(open.client(TIMES).mutex('k').lock$()), '^-----!').toBeObservable('h');
+      const untold$ = open
+        .client(TIMES)
+        .mutex('k')
+        .ownership$()
+        .pipe(map((state) => ('waiting' in state ? 'w' : '-')));
+      m.expect(untold$, '-^---!').toBeObservable('-x', { x: '-' });
+    }),
+  );
+});

@@ -1,0 +1,573 @@
+/**
+ * A line by itself: who joins, leaves, hands off and is handed off to, by the views of the queue that it is shown.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { ReplaySubject, filter, of, throwError } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { memoryBackend } from '../../../src/backends/memory/index.js';
+import type { Queue } from '../../../src/index.js';
+import { createKeyQueues } from '../../../src/engine/queue/key-queues.js';
+import type { KeyQueue, WaiterListener, Turn, View } from '../../../src/engine/queue/key-queue.js';
+import type { Resyncable } from '../../../src/engine/queue/resync.js';
+import { claim } from '../../support/claims.js';
+import { engineOf } from '../../support/engines.js';
+import { atFrame, letters, openServer } from '../../support/marbles.js';
+
+type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
+
+const LEASE = { id: '1', ttl: 12, owner: 'me', key: undefined };
+const queue = (revision: number, ...tokens: number[]): Queue => ({
+  key: 'k',
+  revision: BigInt(revision),
+  claims: tokens.map((token) => claim(token)),
+});
+
+/** The lines of an engine whose watches are shown what is put into `views`. */
+const world = (m: Marbles) => {
+  const views = new ReplaySubject<Queue>(1);
+  const watches: (Queue | undefined)[] = [];
+  let isBroken = false;
+  const followed: Resyncable[] = [];
+  const engine = engineOf(m.scheduler, {
+    backend: {
+      ...memoryBackend({ scheduler: m.scheduler }),
+      queue: (...[, , from]) => {
+        watches.push(from);
+        return isBroken ? throwError(() => new Error('broken')) : views;
+      },
+    },
+  });
+  const lines = createKeyQueues(engine, { add: (one) => followed.push(one), stop: () => undefined });
+  const line = lines.at('k');
+  // Nobody answers a watch that is shown nothing, so it would be begun again for ever.
+  atFrame(m, 60, () => lines.stop());
+  const told: string[] = [];
+  const settled = new Map<number, Turn & { status: 'first' }>();
+  const listener = (token: number, then: (turn: Turn) => void = () => undefined): WaiterListener => ({
+    told: (turn) => {
+      const more =
+        turn.status === 'blocked' ? ` by ${String(turn.ahead)}` : turn.status === 'gone' ? ` ${turn.reason}` : '';
+      told.push(`${String(token)} ${turn.status}${more}`);
+      if (turn.status === 'first') settled.set(token, turn);
+      then(turn);
+    },
+    asked: ({ reason }) => told.push(`${String(token)} asked ${reason}`),
+    failed: (cause) => told.push(`${String(token)} failed ${cause.message}`),
+  });
+  const join = (token: number, view?: Queue, then?: (turn: Turn) => void): void => {
+    line.join(claim(token), BigInt(token), LEASE, view, listener(token, then));
+  };
+  const looked = (): string[] => {
+    const seen: string[] = [];
+    line.view$().subscribe((view: View) => {
+      seen.push(view.status === 'known' ? String(view.queue.revision) : view.cause.message);
+    });
+    return seen;
+  };
+  /** What was told since it was asked last. */
+  const news = (): string[] => told.splice(0);
+  const breakAll = (): void => {
+    isBroken = true;
+    line.markStale(new Error('doubt'));
+  };
+  return { lines, line, join, listener, views, watches, followed, news, looked, settled, breakAll, time: engine.time };
+};
+/** Completion of what has to settle before a guarded write. */
+const settles = (turn: (Turn & { status: 'first' }) | undefined): { isSettled: boolean } => {
+  const seen = { isSettled: false };
+  (turn?.settled$ ?? of()).subscribe({ complete: () => (seen.isSettled = true) });
+  return seen;
+};
+const line$ = (lines: { at(key: string): KeyQueue }): KeyQueue => lines.at('k');
+
+describe('a line', () => {
+  it(
+    'is kept as long as an entry or a watch needs it, then forgotten',
+    marbles((m) => {
+      const { lines, line } = world(m);
+      line.keep();
+      line.keep();
+      line.release();
+      expect(line$(lines)).toBe(line);
+      const looking = line.view$().subscribe();
+      line.release();
+      expect(line$(lines)).toBe(line);
+      looking.unsubscribe();
+      expect(line$(lines)).toBe(line);
+      atFrame(m, 3, () => {
+        expect(line.resync(4)).toBe(true);
+        expect(line$(lines)).toBe(line);
+      });
+      atFrame(m, 4, () => {
+        expect(line.resync(4)).toBe(false);
+        expect(line$(lines)).not.toBe(line);
+        expect(line.resync(4)).toBe(false);
+      });
+      m.flush();
+    }),
+  );
+
+  it(
+    'that was only kept is forgotten without a patrol, one that is looked at is not',
+    marbles((m) => {
+      const { lines, line } = world(m);
+      line.keep();
+      line.release();
+      expect(line$(lines)).not.toBe(line);
+      const other = line$(lines);
+      other.keep();
+      other.view$().subscribe();
+      other.release();
+      expect(line$(lines)).toBe(other);
+    }),
+  );
+
+  it(
+    'tells the latest view at once to who comes later, while it is up to date',
+    marbles((m) => {
+      const { line, looked, views, watches, breakAll } = world(m);
+      expect(line.isLive).toBe(false);
+      const first = looked();
+      expect(first).toEqual([]);
+      views.next(queue(5, 3));
+      expect(line.isLive).toBe(true);
+      const second = looked();
+      views.next(queue(6));
+      expect([first, second]).toEqual([
+        ['5', '6'],
+        ['5', '6'],
+      ]);
+      expect(watches).toHaveLength(1);
+      breakAll();
+      expect(line.isLive).toBe(false);
+      expect(first).toEqual(['5', '6', 'doubt']);
+      expect(looked()).toEqual(['doubt']);
+    }),
+  );
+
+  it(
+    'takes no notice of a view older than the one it has',
+    marbles((m) => {
+      const { looked, views, join, news } = world(m);
+      const seen = looked();
+      views.next(queue(9, 3));
+      join(3);
+      expect(news()).toEqual(['3 first']);
+      views.next(queue(8));
+      expect(news()).toEqual([]);
+      expect(seen).toEqual(['9', '9']);
+      views.next(queue(9, 3));
+      views.next(queue(10));
+      expect(news()).toEqual(['3 gone deleted']);
+    }),
+  );
+
+  it(
+    'tells each where it stands when it is known, and at each change',
+    marbles((m) => {
+      const { join, news, views, line } = world(m);
+      join(7, queue(7, 3, 5, 7));
+      expect(news()).toEqual(['7 blocked by 2']);
+      join(5);
+      expect(news()).toEqual(['5 blocked by 1']);
+      join(9);
+      expect(news()).toEqual([]);
+      views.next(queue(9, 3, 5, 7, 9));
+      expect(news()).toEqual(['9 blocked by 3']);
+      views.next(queue(10, 5, 7, 9));
+      expect(news()).toEqual(['5 first', '7 blocked by 1', '9 blocked by 2']);
+      views.next(queue(11, 5, 7, 9));
+      expect(news()).toEqual([]);
+      views.next({ ...queue(12, 5, 9), claims: [claim(5), claim(9, { stamp: 'x' })] });
+      expect(news()).toEqual(['7 gone deleted', '9 gone overwritten']);
+      expect(line.holders().map(({ token }) => token)).toEqual([5n]);
+      line.leaves(claim(5));
+      line.leaves(claim(5));
+      line.leaves(claim(99));
+      expect(line.holders()).toEqual([]);
+      views.next(queue(13));
+      expect(news()).toEqual([]);
+    }),
+  );
+
+  it(
+    'watches for who waits at once, for who holds after a third of a renewal or 50 ms, and not for who has left',
+    marbles((m) => {
+      const { join, line, watches, followed } = world(m);
+      join(3, queue(3, 3));
+      atFrame(m, 3, () => {
+        expect(watches).toEqual([]);
+        line.leaves(claim(3));
+      });
+      atFrame(m, 8, () => {
+        expect(watches).toEqual([]);
+        join(9, queue(9, 9));
+      });
+      atFrame(m, 11, () => expect(watches).toEqual([]));
+      atFrame(m, 13, () => {
+        // It goes on from the view it has.
+        expect(watches).toEqual([queue(9, 9)]);
+        expect(followed).toHaveLength(1);
+        join(11);
+        expect(watches).toHaveLength(1);
+      });
+      m.flush();
+    }),
+  );
+
+  it(
+    'reads again on patrol for who waits or looks, not for who only holds',
+    marbles((m) => {
+      const { join, line, watches, views, looked } = world(m);
+      join(3, queue(3, 3));
+      atFrame(m, 5, () => views.next(queue(3, 3)));
+      atFrame(m, 20, () => {
+        expect(watches).toHaveLength(1);
+        expect(line.resync(4)).toBe(true);
+        expect(watches).toHaveLength(1);
+        join(5, queue(5, 3, 5));
+        line.resync(4);
+        expect(watches).toHaveLength(2);
+        views.next(queue(5, 3, 5));
+        line.resync(4);
+        expect(watches).toHaveLength(2);
+      });
+      atFrame(m, 32, () => {
+        line.leaves(claim(5));
+        looked();
+        line.resync(4);
+        expect(watches).toHaveLength(3);
+        views.next(queue(6, 3));
+        line.readAgain();
+        expect(watches).toHaveLength(4);
+        line.stop();
+      });
+      m.flush();
+    }),
+  );
+
+  it(
+    'tells who is new that nobody can find out, after five failures; who was told before waits on',
+    marbles((m) => {
+      const { join, news, breakAll, line } = world(m);
+      join(7, queue(7, 3, 7));
+      join(9);
+      expect(news()).toEqual(['7 blocked by 1']);
+      breakAll();
+      atFrame(m, 3.5, () => expect(news()).toEqual([]));
+      atFrame(m, 4.5, () => {
+        expect(news()).toEqual(['9 failed broken']);
+        line.stop();
+      });
+      m.flush();
+    }),
+  );
+});
+
+describe('a hand-off in a line', () => {
+  it(
+    'makes the next of ours the first, when it is told to settle',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      join(5, queue(5, 3, 5));
+      join(7, queue(7, 3, 5, 7));
+      news();
+      const handed = line.handOff(claim(3));
+      expect(handed?.successor.token).toBe(5n);
+      expect(news()).toEqual([]);
+      line.leaves(claim(3));
+      line.notifyNext();
+      expect(news()).toEqual(['5 first', '7 blocked by 1']);
+    }),
+  );
+
+  it(
+    'is none where the next is not ours, has left, or holds already, or where nobody knows',
+    marbles((m) => {
+      const { join, line, breakAll } = world(m);
+      join(3, queue(3, 3));
+      expect(line.handOff(claim(3))).toBeUndefined();
+      join(7, queue(7, 3, 5, 7));
+      expect(line.handOff(claim(3))).toBeUndefined();
+      join(5);
+      expect(line.handOff(claim(7))).toBeUndefined();
+      line.leaves(claim(5));
+      expect(line.handOff(claim(3))).toBeUndefined();
+      breakAll();
+      join(9, queue(9, 3, 9));
+      expect(line.handOff(claim(3))).toBeUndefined();
+      line.stop();
+    }),
+  );
+
+  it(
+    'settles when the releases of all before it are acknowledged',
+    marbles((m) => {
+      const { join, line, settled } = world(m);
+      join(3, queue(3, 3));
+      join(5, queue(5, 3, 5));
+      join(7, queue(7, 3, 5, 7));
+      expect(settled.get(3)?.settled$).toBeUndefined();
+      const first = line.handOff(claim(3));
+      line.leaves(claim(3));
+      line.notifyNext();
+      const second = line.handOff(claim(5));
+      line.leaves(claim(5));
+      line.notifyNext();
+      const five = settles(settled.get(5));
+      const seven = settles(settled.get(7));
+      expect([five.isSettled, seven.isSettled]).toEqual([false, false]);
+      second?.over();
+      expect([five.isSettled, seven.isSettled]).toEqual([false, false]);
+      first?.over();
+      expect([five.isSettled, seven.isSettled]).toEqual([true, true]);
+    }),
+  );
+
+  it(
+    'leaves out of later views what was handed off, until it is gone from the server',
+    marbles((m) => {
+      const { join, line, news, views, settled } = world(m);
+      join(3, queue(3, 3));
+      join(5, queue(5, 3, 5));
+      line.handOff(claim(3));
+      line.leaves(claim(3));
+      line.notifyNext();
+      expect(news()).toContain('5 first');
+      views.next(queue(6, 3, 5));
+      expect(news()).toEqual([]);
+      join(7, queue(7, 3, 5, 7));
+      expect(news()).toEqual(['7 blocked by 1']);
+      views.next(queue(8, 5, 7));
+      expect(news()).toEqual([]);
+      views.next(queue(9, 7));
+      expect(news()).toEqual(['5 gone deleted', '7 first']);
+      // Nothing was left to settle when it became the first.
+      expect(settled.get(7)?.settled$).toBeUndefined();
+    }),
+  );
+
+  it(
+    'to one that is not there any more tells it so, once',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      join(5, queue(5, 3, 5));
+      line.handOff(claim(3));
+      line.leaves(claim(3));
+      line.notifyNext();
+      news();
+      line.gone(claim(5));
+      line.gone(claim(5));
+      line.gone(claim(99));
+      expect(news()).toEqual(['5 gone deleted']);
+      expect(line.holders()).toEqual([]);
+    }),
+  );
+
+  it(
+    'through many who leave as soon as they hold takes no stack, and each is told once',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      const tokens = [3, 5, 7, 9, 11];
+      let depth = 0;
+      let deepest = 0;
+      const pass = (token: number) => (turn: Turn) => {
+        if (turn.status !== 'first') return;
+        depth += 1;
+        deepest = Math.max(deepest, depth);
+        line.handOff(claim(token));
+        line.leaves(claim(token));
+        line.notifyNext();
+        depth -= 1;
+      };
+      join(3, queue(3, 3));
+      for (const token of tokens.slice(1)) {
+        join(token, queue(token, ...tokens.filter((other) => other <= token)), pass(token));
+      }
+      news();
+      line.handOff(claim(3));
+      line.leaves(claim(3));
+      line.notifyNext();
+      expect(news().filter((told) => told.endsWith('first'))).toEqual(['5 first', '7 first', '9 first', '11 first']);
+      expect(deepest).toBe(1);
+    }),
+  );
+});
+
+describe('a claim of ours that is written over', () => {
+  it(
+    'by ourselves is known as it is now; as it was is nothing that somebody else wrote',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      expect(line.rewriting(claim(3), 'B')).toEqual(claim(3));
+      const written = { ...claim(3), value: 'B', stamp: '6' };
+      expect(line.rewritten(claim(3), written, 6n)).toBe(true);
+      expect(line.rewriting(claim(3), 'C')).toBe(written);
+      line.seen({ ...queue(6), claims: [written] });
+      expect(news()).toEqual(['3 first']);
+    }),
+  );
+
+  it.each([
+    ['taken out', undefined, 'deleted'],
+    ['written over', { ...claim(3), value: 'mine now', stamp: '6' }, 'overwritten'],
+  ])('is lost when it turns out that somebody else has %s what we wanted to write over', (_, found, reason) => {
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.rewriting(claim(3), 'B');
+      expect(line.rewritten(claim(3), found, 6n)).toBe(false);
+      expect(news()).toEqual(['3 first', `3 gone ${reason}`]);
+    })();
+  });
+
+  it(
+    'is nothing of ours any more once it has left',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.leaves(claim(3));
+      expect(line.rewriting(claim(3), 'B')).toBeUndefined();
+      expect(line.rewritten(claim(3), claim(3), 3n)).toBe(false);
+      expect(news()).toEqual(['3 first']);
+    }),
+  );
+});
+
+describe('a claim of ours that is asked for', () => {
+  const asking = (reason: string, within: number, stamp: number): Queue => ({
+    ...queue(stamp),
+    claims: [{ ...claim(3), stamp: String(stamp), revocation: { reason, within, by: 'ops', at: new Date(0) } }],
+  });
+
+  it(
+    'is told so once for each request, however often that is seen',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', Infinity, 6));
+      line.seen(asking('a', Infinity, 7));
+      line.seen(asking('b', Infinity, 8));
+      line.seen(asking('b', Infinity, 8));
+      expect(news()).toEqual(['3 first', '3 asked a', '3 asked b']);
+    }),
+  );
+
+  it(
+    'before we heard that it is in, is not lost to a view that is older than what we heard',
+    marbles((m) => {
+      const { line, listener, news } = world(m);
+      const found = asking('a', Infinity, 6).claims[0] ?? claim(3);
+      line.join(found, 7n, LEASE, undefined, listener(3));
+      line.seen(queue(5, 3));
+      line.seen(asking('a', Infinity, 6));
+      expect(news()).toEqual(['3 first', '3 asked a']);
+    }),
+  );
+
+  it(
+    'and taken out after the time it was given was revoked',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', 5, 6));
+      line.seen(queue(7));
+      expect(news()).toEqual(['3 first', '3 asked a', '3 gone revoked']);
+    }),
+  );
+
+  it(
+    'and taken out though it was given as long as it likes was deleted',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', Infinity, 6));
+      line.seen(queue(7));
+      expect(news()).toEqual(['3 first', '3 asked a', '3 gone deleted']);
+    }),
+  );
+
+  it(
+    'with no time at all is not asked but taken',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', 0, 6));
+      expect(news()).toEqual(['3 first', '3 gone revoked']);
+    }),
+  );
+});
+
+describe('a line that nobody follows', () => {
+  it(
+    'has nothing to patrol, to read again or to doubt',
+    marbles((m) => {
+      const { join, line, watches } = world(m);
+      expect(line.resync(99)).toBe(false);
+      join(3, queue(3, 3));
+      line.readAgain();
+      line.markStale(new Error('doubt'));
+      expect(line.resync(99)).toBe(false);
+      expect(watches).toEqual([]);
+    }),
+  );
+
+  it(
+    'does not know what it knew when it was followed',
+    marbles((m) => {
+      const { line, looked, views } = world(m);
+      looked();
+      views.next(queue(5, 3));
+      expect(line.isLive).toBe(true);
+      line.stop();
+      expect(line.isLive).toBe(false);
+    }),
+  );
+
+  it(
+    'is followed a third of a ttl after somebody holds, where that is less than 50 ms',
+    marbles((m) => {
+      const server = openServer(m);
+      const client = server.client({ ttl: 60, safetyMargin: 10 });
+      const requests$ = server.requests$.pipe(filter((request) => 'eq'.includes(request)));
+      m.expect(requests$, '             ^ 29ms !').toBeObservable('e 19ms q');
+      m.expect(letters(client.mutex('k').lock$()), '^ 29ms !').toBeObservable('h');
+    }),
+  );
+});
+
+describe('who is told', () => {
+  it(
+    'may have another one leave, who is told nothing then',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(5, queue(5, 3, 5), () => line.leaves(claim(7)));
+      news();
+      join(7, queue(7, 3, 5, 7));
+      news();
+      line.seen(queue(8, 3, 4, 5, 7));
+      expect(news()).toEqual(['5 blocked by 2']);
+    }),
+  );
+});
+
+describe('the lines', () => {
+  it(
+    'are one for each key, and show nothing once they are stopped',
+    marbles((m) => {
+      const { lines, line, looked } = world(m);
+      expect(lines.at('k')).toBe(line);
+      expect(lines.at('l')).not.toBe(line);
+      looked();
+      let ends = 0;
+      lines.view$('k').subscribe({ complete: () => (ends += 1) });
+      lines.stop();
+      expect(ends).toBe(1);
+      lines.view$('k').subscribe({ complete: () => (ends += 1) });
+      expect(ends).toBe(2);
+    }),
+  );
+});

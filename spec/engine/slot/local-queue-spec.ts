@@ -1,0 +1,53 @@
+/**
+ * Who came first among those of one `Locks` who want the one place of a key.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { createLocalQueue } from '../../../src/engine/slot/local-queue.js';
+
+const ranked = (...keys: string[]) => {
+  const ranks = createLocalQueue();
+  const told: number[] = [];
+  const joined = keys.map((key, i) => {
+    const rank = ranks.join(key);
+    rank.first$.subscribe(() => told.push(i));
+    return rank;
+  });
+  return { joined, told, first: () => joined.map((rank) => rank.isFirst()) };
+};
+
+describe('of those who want the one place', () => {
+  it('only the one who came first is first, of each key', () => {
+    const { first, told } = ranked('k', 'k', 'k', 'l');
+    expect(first()).toEqual([true, false, false, true]);
+    expect(told).toEqual([]);
+  });
+
+  it('the next one is told when the first leaves, once', () => {
+    const { joined, first, told } = ranked('k', 'k', 'k');
+    joined[0]?.leave();
+    expect(told).toEqual([1]);
+    expect(first()).toEqual([false, true, false]);
+    joined[0]?.leave();
+    expect(told).toEqual([1]);
+  });
+
+  it('nobody is told when one leaves who was not first, nor made first who is not next', () => {
+    const { joined, first, told } = ranked('k', 'k', 'k');
+    joined[1]?.leave();
+    expect(told).toEqual([]);
+    expect(first()).toEqual([true, false, false]);
+    joined[0]?.leave();
+    expect(told).toEqual([2]);
+  });
+
+  it('who comes after all have left is first, and may leave when nobody is there', () => {
+    const ranks = createLocalQueue();
+    const before = ranks.join('k');
+    before.leave();
+    before.leave();
+    const after = ranks.join('k');
+    before.leave();
+    expect(after.isFirst()).toBe(true);
+    expect(before.isFirst()).toBe(false);
+  });
+});

@@ -1,0 +1,158 @@
+/**
+ * What is read off a queue: who holds, where a token belongs, which of ours are missing, what is news to an observer.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { EMPTY, NEVER } from 'rxjs';
+import { blockers, holding } from '../../src/rules/blockers.js';
+import type { Ownership } from '../../src/api/ownership.js';
+import { indexOf, lostClaims, placeFor } from '../../src/rules/place.js';
+import type { OwnClaim } from '../../src/rules/place.js';
+import type { HeldLock, QueuedClaim } from '../../src/index.js';
+import { settled, settlesWith } from '../../src/backend/settled.js';
+import { claim } from '../support/claims.js';
+import { holderOf, holdersOf, isSameOwnership, ownershipOf } from '../../src/rules/ownership.js';
+
+const claims = (...tokens: number[]): QueuedClaim[] => tokens.map((token) => claim(token));
+const tokensOf = (some: readonly { readonly token: bigint }[]): number[] => some.map(({ token }) => Number(token));
+
+describe('of a queue of mutexes', () => {
+  it('the first holds, and each is blocked by all before it', () => {
+    const queue = claims(3, 5, 9);
+    expect(queue.map((_, place) => blockers(queue, place))).toEqual([0, 1, 2]);
+    expect(tokensOf(holding(queue))).toEqual([3]);
+  });
+
+  it('nobody holds when it is empty, the only one when it is alone', () => {
+    expect(holding([])).toEqual([]);
+    expect(tokensOf(holding(claims(3)))).toEqual([3]);
+  });
+
+  it('a place that is not there counts as a mutex, too', () => {
+    expect(blockers([], 0)).toBe(0);
+    expect(blockers([], 2)).toBe(2);
+  });
+});
+
+describe('a token', () => {
+  it.each([
+    [1, 0],
+    [2, 0],
+    [3, 1],
+    [4, 1],
+    [7, 2],
+    [8, 2],
+    [9, 3],
+  ])('%d belongs behind those that are smaller', (token, place) => {
+    expect(placeFor(claims(2, 4, 8), BigInt(token))).toBe(place);
+  });
+
+  it('is found where it is, and nowhere else', () => {
+    const queue = claims(2, 4, 8, 16);
+    expect([2n, 4n, 8n, 16n].map((token) => indexOf(queue, token))).toEqual([0, 1, 2, 3]);
+    expect([1n, 3n, 15n, 17n].map((token) => indexOf(queue, token))).toEqual([-1, -1, -1, -1]);
+    expect(indexOf([], 2n)).toBe(-1);
+  });
+});
+
+describe('of ours', () => {
+  const ours = (...tokens: number[]) =>
+    claims(...tokens).map((mine) => ({ mine, token: mine.token, knownAt: mine.token }));
+
+  it.each<[string, QueuedClaim[], number[], number, number[]]>([
+    ['none is missing when all are there', claims(1, 2, 3, 4, 5), [2, 4, 5], 9, []],
+    ['those that were deleted are missing', claims(1, 3, 5), [1, 2, 3, 4, 5, 6], 9, [2, 4, 6]],
+    ['all are missing in an empty queue', [], [2, 4], 9, [2, 4]],
+    ['one that was written over is missing', [claim(2, { stamp: '7' }), claim(4)], [2, 4], 9, [2]],
+    ['one that was swapped for another is missing', [claim(2, { id: 'other' }), claim(4)], [2, 4], 9, [2]],
+    ['one as old as the view is looked for', [], [4], 4, [4]],
+    ['one younger than the view is not', [], [4, 5], 4, [4]],
+  ])('%s', (_, queue, tokens, revision, missing) => {
+    expect(tokensOf(lostClaims(queue, ours(...tokens), BigInt(revision)))).toEqual(missing);
+  });
+
+  it.each<[string, QueuedClaim[], Partial<OwnClaim>, number, number[]]>([
+    [
+      'one that we write over is not missing',
+      [claim(2, { stamp: '7', value: 'B' })],
+      { proposed: new Set('B') },
+      7,
+      [],
+    ],
+    ['another value than ours is', [claim(2, { stamp: '7', value: 'C' })], { proposed: new Set('B') }, 7, [2]],
+    ['so is one without a value', [claim(2, { stamp: '7' })], { proposed: new Set('B') }, 7, [2]],
+    [
+      'so is our value over the claim of another',
+      [claim(2, { id: 'x', value: 'B' })],
+      { proposed: new Set('B') },
+      7,
+      [2],
+    ],
+    ['a view older than what we wrote says nothing', [claim(2, { stamp: 'old' })], { knownAt: 8n }, 7, []],
+    ['one as old as that does', [claim(2, { stamp: 'old' })], { knownAt: 7n }, 7, [2]],
+  ])('%s', (_, queue, known, revision, missing) => {
+    const ours = { mine: claim(2), token: 2n, knownAt: 2n, ...known };
+    expect(tokensOf(lostClaims(queue, [ours], BigInt(revision)))).toEqual(missing);
+  });
+});
+
+describe('a holder', () => {
+  it('is shown with what is known of it, and nothing else', () => {
+    const since = new Date(0);
+    const [bare, full] = [holderOf(claim(1)), holderOf(claim(2, { since, meta: null }))];
+    expect({ ...bare, toJSON: undefined }).toStrictEqual({
+      owner: 'owner 1',
+      kind: 'mutex',
+      fencingToken: 1n,
+      toJSON: undefined,
+    });
+    expect(bare.toJSON()).toStrictEqual({ owner: 'owner 1', kind: 'mutex', fencingToken: '1' });
+    expect(full).toMatchObject({ owner: 'owner 2', fencingToken: 2n, since, meta: null });
+    expect(full.toJSON()).toStrictEqual({
+      owner: 'owner 2',
+      kind: 'mutex',
+      fencingToken: '2',
+      since: '1970-01-01T00:00:00.000Z',
+      meta: null,
+    });
+  });
+
+  it('is the first of the queue', () => {
+    expect(holdersOf({ key: 'k', revision: 9n, claims: claims(3, 5) }).map(({ owner }) => owner)).toEqual(['owner 3']);
+  });
+});
+
+describe('an ownership', () => {
+  const held = (waitersQueue: boolean, ...tokens: number[]): Ownership =>
+    ownershipOf({ key: 'k', revision: 9n, claims: claims(...tokens) }, waitersQueue);
+  const unknown: Ownership = { status: 'unknown', key: 'k', cause: new Error('silence') };
+  const both = { ...held(true, 3), holders: claims(3, 5).map(holderOf) };
+  const otherSecond = { ...both, holders: claims(3, 6).map(holderOf) };
+
+  it.each<[string, Ownership, Ownership, boolean]>([
+    ['free is free', held(true), held(true), true],
+    ['held is not free', held(true, 3), held(true), false],
+    ['free is not held', held(true), held(true, 3), false],
+    ['held by the same is held by the same', held(true, 3), held(true, 3), true],
+    ['held by another is news', held(true, 3), held(true, 4), false],
+    ['one more who waits is news', held(true, 3), held(true, 3, 5), false],
+    ['one more who waits cannot be seen where they leave no trace', held(false, 3), held(false, 3, 5), true],
+    ['one more who holds is news', held(true, 3), both, false],
+    ['one less who holds is news', both, held(true, 3), false],
+    ['another second holder is news', both, otherSecond, false],
+    ['unknown is told each time: its cause may be another', unknown, unknown, false],
+    ['unknown is not free', unknown, held(true), false],
+    ['held is not unknown', held(true, 3), unknown, false],
+  ])('%s', (_, before, after, isSame) => {
+    expect(isSameOwnership(before, after)).toBe(isSame);
+  });
+});
+
+describe('a held lock', () => {
+  it('has nothing to settle, unless it was handed off', () => {
+    const one = {} as HeldLock;
+    const another = {} as HeldLock;
+    settlesWith(another, NEVER);
+    expect(settled(one)).toBe(EMPTY);
+    expect(settled(another)).toBe(NEVER);
+  });
+});

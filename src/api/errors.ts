@@ -1,0 +1,170 @@
+/**
+ * Every error a user of rxlock can meet. Held by another, lost, and out of reach are never the same class.
+ */
+import type { Holder } from './ownership.js';
+import { inWords } from './revocation.js';
+import type { ForeignWrite, Revocation } from './revocation.js';
+
+/** The stable code of each error: what to compare where two copies of the package may be loaded. */
+export type LockErrorCode =
+  'ALREADY_LOCKED' | 'LOCK_TIMEOUT' | 'LOCK_LOST' | 'LOCK_NOT_OWNED' | 'LOCKS_CLOSED' | 'INVALID_OPTION' | 'BACKEND';
+
+/** The base of all errors of rxlock. `instanceof` works across copies of the package (import and require). */
+export abstract class LockError extends Error {
+  /** The code of the class; none for the base. */
+  static readonly code: LockErrorCode | undefined = undefined;
+  abstract readonly code: LockErrorCode;
+
+  /** Two builds mean two copies of each class; the code is what they share. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== 'object' || value === null || !(BRAND in value && 'code' in value)) return false;
+    return this.code === undefined || this.code === value.code;
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+const BRAND = Symbol.for('rxlock.LockError');
+
+const names = (holders: readonly Holder[]): string =>
+  holders.length === 0 ? 'another client' : holders.map(({ owner }) => owner).join(', ');
+
+/** A lock tried once (`wait: 0`) is held by somebody else. */
+export class AlreadyLockedError extends LockError {
+  static override readonly code = 'ALREADY_LOCKED';
+  readonly code = 'ALREADY_LOCKED';
+  readonly key: string;
+  readonly holders: readonly Holder[];
+
+  constructor({ key, holders }: { key: string; holders: readonly Holder[] }) {
+    super(`"${key}" is held by ${names(holders)}. Give a longer \`wait\` to queue for it.`);
+    this.key = key;
+    this.holders = holders;
+  }
+}
+
+/** The `wait` of a contender ran out before its turn came. */
+export class LockTimeoutError extends LockError {
+  static override readonly code = 'LOCK_TIMEOUT';
+  readonly code = 'LOCK_TIMEOUT';
+  readonly key: string;
+  /** How long it waited, milliseconds. */
+  readonly wait: number;
+  readonly holders: readonly Holder[];
+
+  constructor({ key, wait, holders }: { key: string; wait: number; holders: readonly Holder[] }) {
+    super(`"${key}" did not become free within ${wait} ms: it is held by ${names(holders)}.`);
+    this.key = key;
+    this.wait = wait;
+    this.holders = holders;
+  }
+}
+
+/**
+ * How a lock was lost. `expired`: no renewal was answered in time. `deleted`, `overwritten`: somebody removed or
+ * rewrote the claim. `revoked`: somebody took it and said why. `session`: the server says that the lease is gone.
+ */
+export type LossReason = 'expired' | 'deleted' | 'overwritten' | 'revoked' | 'session';
+
+const LOSS: Readonly<Record<LossReason, string>> = {
+  expired: 'no renewal was answered before its deadline',
+  deleted: 'its claim was deleted on the server',
+  overwritten: 'its claim was overwritten on the server',
+  revoked: 'it was taken away',
+  session: 'the server says that its lease is gone',
+};
+
+interface Loss {
+  readonly key: string;
+  readonly reason: LossReason;
+  readonly fencingToken: bigint;
+  readonly cause?: unknown;
+  /** What somebody has written over the claim. */
+  readonly by?: ForeignWrite | undefined;
+}
+
+/** What is written over a claim by hand is mostly a word to whoever had it. */
+const said = ({ revocation, value = '' }: ForeignWrite = {}): string => {
+  if (revocation) return ` by ${inWords(revocation)}`;
+  return value === '' ? '' : `, with ${JSON.stringify(value.slice(0, 200))}`;
+};
+
+/** A lock that was held is held no more. What it protected must stop, and has been unsubscribed from already. */
+export class LockLostError extends LockError {
+  static override readonly code = 'LOCK_LOST';
+  readonly code = 'LOCK_LOST';
+  readonly key: string;
+  readonly reason: LossReason;
+  readonly fencingToken: bigint;
+  /** Who took it away, and why, where the reason is `revoked`. */
+  readonly revocation: Revocation | undefined;
+
+  constructor({ key, reason, fencingToken, cause, by }: Loss) {
+    super(
+      `Lost "${key}": ${LOSS[reason]}${said(by)}. Another client may hold it now: stop writing, ` +
+        `or have writes with fencing token ${fencingToken} refused.`,
+      { cause },
+    );
+    this.key = key;
+    this.reason = reason;
+    this.fencingToken = fencingToken;
+    this.revocation = by?.revocation;
+  }
+}
+
+/** Released or used as held, though it is not held any more. */
+export class LockNotOwnedError extends LockError {
+  static override readonly code = 'LOCK_NOT_OWNED';
+  readonly code = 'LOCK_NOT_OWNED';
+  readonly key: string;
+
+  constructor({ key, message, cause }: { key: string; message?: string; cause?: unknown }) {
+    super(message ?? `"${key}" is not held any more, so it cannot be released: see the cause, and take it again.`, {
+      cause,
+    });
+    this.key = key;
+  }
+}
+
+/** The `Locks` was closed while the lock was held or awaited, or before. */
+export class LocksClosedError extends LockError {
+  static override readonly code = 'LOCKS_CLOSED';
+  readonly code = 'LOCKS_CLOSED';
+  readonly key: string;
+
+  constructor({ key }: { key: string }) {
+    super(`"${key}" cannot be held: close() was called. Make new locks with createLocks() to go on.`);
+    this.key = key;
+  }
+}
+
+/** An argument that cannot be meant. Thrown at the call, before anything is sent. */
+export class InvalidOptionError extends LockError {
+  static override readonly code = 'INVALID_OPTION';
+  readonly code = 'INVALID_OPTION';
+  readonly option: string;
+  readonly value: unknown;
+
+  constructor(option: string, value: unknown, advice: string) {
+    super(`${option} is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}: ${advice}`);
+    this.option = option;
+    this.value = value;
+  }
+}
+
+/** The server could not be reached or refused. `cause` is the client's own error. */
+export class BackendError extends LockError {
+  static override readonly code = 'BACKEND';
+  readonly code = 'BACKEND';
+  /** Whether asking again may help: false for a refusal (credentials, permissions, a bad request): nothing was done then. */
+  readonly retryable: boolean;
+
+  constructor(message: string, { retryable, cause }: { retryable: boolean; cause?: unknown }) {
+    super(message, { cause });
+    this.retryable = retryable;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * All keys that begin with a prefix, seen from outside.
+ */
+import { Observable, ReplaySubject, share } from 'rxjs';
+import type { Subscriber } from 'rxjs';
+import type { Ownership, Ownerships } from '../../api/ownership.js';
+import type { LockBackend, Queue } from '../../backend/port.js';
+import type { EngineParts } from '../runtime.js';
+import { ListWatch } from '../queue/list-watch.js';
+import type { WatchHandler } from '../queue/list-watch.js';
+import type { Resync, Resyncable } from '../queue/resync.js';
+import { isSameOwnership, ownershipOf } from '../../rules/ownership.js';
+
+export interface PrefixWatches {
+  /** Cold, one watch for all who subscribe. */
+  watchAll$(queues: Queues, prefix: string): Observable<Ownerships>;
+  /** Ends all watches; who looks is told the end. */
+  stop(): void;
+}
+
+type Queues = NonNullable<LockBackend['queues']>;
+
+export function createPrefixWatches(engine: EngineParts, patrol: Resync): PrefixWatches {
+  const regions = new Set<PrefixWatch>();
+  let isStopped = false;
+
+  return {
+    watchAll$: (queues, prefix) =>
+      new Observable<Ownerships>((subscriber) => {
+        if (isStopped) return subscriber.complete();
+        const region = new PrefixWatch(engine, queues, prefix, subscriber);
+        regions.add(region);
+        patrol.add(region);
+        region.begin();
+        return () => {
+          regions.delete(region);
+          region.stop();
+        };
+      }).pipe(share({ connector: () => new ReplaySubject(1) })),
+    stop() {
+      isStopped = true;
+      for (const region of [...regions]) region.complete();
+    },
+  };
+}
+
+class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
+  readonly key: string;
+  readonly #prefix: string;
+  readonly #queues: Queues;
+  readonly #waitersQueue: boolean;
+  readonly #subscriber: Subscriber<Ownerships>;
+  readonly #follower: ListWatch<readonly Queue[]>;
+  readonly #all = new Map<string, Ownership>();
+  /** Why nothing is known at the moment, if it is so. */
+  #cause: Error | undefined;
+  #isKnown = false;
+  /** Whether the next thing seen is all there is. */
+  #isWhole = true;
+
+  constructor(engine: EngineParts, queues: Queues, prefix: string, subscriber: Subscriber<Ownerships>) {
+    this.key = `${prefix}*`;
+    this.#prefix = prefix;
+    this.#queues = queues;
+    this.#waitersQueue = engine.backend.leasePer === 'session';
+    this.#subscriber = subscriber;
+    this.#follower = new ListWatch(engine, this);
+  }
+
+  begin(): void {
+    this.#follower.start();
+  }
+
+  stop(): void {
+    this.#follower.stop();
+  }
+
+  complete(): void {
+    this.#subscriber.complete();
+  }
+
+  watch(within: number): Observable<readonly Queue[]> {
+    this.#isWhole = true;
+    return this.#queues(this.#prefix, within);
+  }
+
+  seen(queues: readonly Queue[]): void {
+    const isNews = !this.#isKnown || this.#cause !== undefined;
+    const changed = [...(this.#isWhole ? this.#missingIn(queues) : []), ...queues]
+      .map((queue) => ownershipOf(queue, this.#waitersQueue))
+      .filter((ownership) => this.#isChange(ownership));
+    this.#isWhole = false;
+    this.#isKnown = true;
+    this.#cause = undefined;
+    for (const ownership of changed) {
+      if (ownership.status === 'free') this.#all.delete(ownership.key);
+      else this.#all.set(ownership.key, ownership);
+    }
+    if (isNews || changed.length > 0) this.#subscriber.next({ all: this.#all, changed });
+  }
+
+  unknown(cause: Error): void {
+    const isNews = this.#cause === undefined;
+    this.#cause = cause;
+    if (!isNews) return;
+    const changed = [...this.#all.keys()].map((key): Ownership => ({ status: 'unknown', key, cause }));
+    for (const ownership of changed) this.#all.set(ownership.key, ownership);
+    this.#subscriber.next({ all: this.#all, changed, cause });
+  }
+
+  resync(): boolean {
+    if (this.#subscriber.closed) return false;
+    this.#follower.readAgainIfDue();
+    return true;
+  }
+
+  /** It is about others' locks. */
+  holders(): readonly [] {
+    return [];
+  }
+
+  markStale(cause: unknown): void {
+    this.#follower.broken(cause);
+  }
+
+  /** Of those known, the ones that are not there any more, as empty queues. */
+  #missingIn(queues: readonly Queue[]): readonly Queue[] {
+    const there = new Set(queues.map(({ key }) => key));
+    return [...this.#all.keys()].filter((key) => !there.has(key)).map((key) => ({ key, revision: 0n, claims: [] }));
+  }
+
+  #isChange(ownership: Ownership): boolean {
+    const before = this.#all.get(ownership.key);
+    return before ? !isSameOwnership(before, ownership) : ownership.status !== 'free';
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Timeouts of one length share a timer: thousands are set in a second, and hardly one is ever met.
+ */
+import type { Subscription } from 'rxjs';
+import type { Time } from '../../time/clock.js';
+
+export interface DeadlineListener {
+  timedOut(): void;
+}
+
+export interface Deadlines {
+  /** Wakes the sleeper in `ms` milliseconds, once. Set again, the earlier one does not count. */
+  set(ms: number, sleeper: DeadlineListener): void;
+  clear(ms: number, sleeper: DeadlineListener): void;
+  /** Nobody is woken any more. */
+  stop(): void;
+}
+
+export function createDeadlines(time: Time): Deadlines {
+  const lanes = new Map<number, DeadlineQueue>();
+
+  return {
+    set(ms, sleeper) {
+      let lane = lanes.get(ms);
+      if (!lane) lanes.set(ms, (lane = new DeadlineQueue(time, ms)));
+      lane.set(sleeper);
+    },
+    clear: (ms, sleeper) => lanes.get(ms)?.clear(sleeper),
+    stop() {
+      for (const lane of lanes.values()) lane.stop();
+      lanes.clear();
+    },
+  };
+}
+
+/** Of one length: who was set first is due first. */
+class DeadlineQueue {
+  readonly #due = new Map<DeadlineListener, number>();
+  readonly #time: Time;
+  readonly #ms: number;
+  #timer: Subscription | undefined;
+
+  constructor(time: Time, ms: number) {
+    this.#time = time;
+    this.#ms = ms;
+  }
+
+  set(sleeper: DeadlineListener): void {
+    this.#due.delete(sleeper);
+    this.#due.set(sleeper, this.#time.now() + this.#ms);
+    this.#timer ??= this.#time.after(this.#ms).subscribe(() => this.#ring());
+  }
+
+  clear(sleeper: DeadlineListener): void {
+    this.#due.delete(sleeper);
+  }
+
+  stop(): void {
+    this.#timer?.unsubscribe();
+    this.#due.clear();
+  }
+
+  #ring(): void {
+    const now = this.#time.now();
+    for (const [sleeper, due] of this.#due) {
+      if (due > now) break;
+      this.#due.delete(sleeper);
+      sleeper.timedOut();
+    }
+    const [next] = this.#due.values();
+    this.#timer = next === undefined ? undefined : this.#time.after(next - now).subscribe(() => this.#ring());
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * One attempt, and the next. The retry policy of the engine, in one place.
+ */
+import { Observable, Subscription } from 'rxjs';
+import type { Observer, Subscriber } from 'rxjs';
+import { BackendError } from '../../api/errors.js';
+import type { EngineParts } from '../runtime.js';
+import type { Limiter, LimitedJob } from './limiter.js';
+import type { DeadlineListener } from './deadlines.js';
+import { backoff } from '../../time/backoff.js';
+
+/** How many times something is asked for before the user is told, where no deadline of a lease says so first. */
+export const ATTEMPTS = 5;
+
+/** What the server is asked, and how persistently. */
+export interface Request<T> {
+  /** For errors: "renew". */
+  readonly what: string;
+  /** How long an attempt may take, milliseconds: then it counts as failed. */
+  readonly timeout: number;
+  /** What each attempt has to pass first, where there may be too many. */
+  readonly limiter?: Limiter | undefined;
+  /** One attempt: its first answer counts. */
+  send(): Observable<T>;
+  /** Whether asking again may help. {@link retryFewTimes} before the user is told. */
+  again(error: BackendError, failures: number): boolean;
+  /** An attempt failed, whether or not there will be another. */
+  failed?(error: BackendError): void;
+}
+
+/** Whether asking again may help. */
+export const isRetryable = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
+
+export const retryFewTimes = (error: BackendError, failures: number): boolean => error.retryable && failures < ATTEMPTS;
+
+/** For what is not urgent: it will be asked for again anyway. */
+export const noRetry = (): boolean => false;
+
+/** One answer, from the attempt that got it; asked again after a failure, with back-off and jitter; or a BackendError. */
+export const request = <T>(engine: EngineParts, ask: Request<T>): Observable<T> =>
+  new Observable((subscriber) => {
+    const asking = new RunningRequest(engine, ask, subscriber);
+    asking.begin();
+    return asking;
+  });
+
+/** One object and not a pipeline: each lock taken and each given back comes through here. */
+class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
+  readonly #engine: EngineParts;
+  readonly #ask: Request<T>;
+  readonly #subscriber: Subscriber<T>;
+  #failures = 0;
+  /** The attempt under way, or the pause before the next. */
+  #step = Subscription.EMPTY;
+
+  constructor(engine: EngineParts, ask: Request<T>, subscriber: Subscriber<T>) {
+    this.#engine = engine;
+    this.#ask = ask;
+    this.#subscriber = subscriber;
+  }
+
+  begin(): void {
+    const { limiter } = this.#ask;
+    if (limiter) limiter.enter(this);
+    else this.admitted();
+  }
+
+  unsubscribe(): void {
+    this.#attemptIsOver();
+    this.#step.unsubscribe();
+  }
+
+  admitted(): void {
+    this.#engine.deadlines.set(this.#ask.timeout, this);
+    const failures = this.#failures;
+    const attempt = this.#ask.send().subscribe(this);
+    // Unless it failed at once, and the pause before the next one has begun.
+    if (this.#failures === failures) this.#step = attempt;
+    if (this.#subscriber.closed) attempt.unsubscribe();
+  }
+
+  next(answer: T): void {
+    this.#subscriber.next(answer);
+    this.#subscriber.complete();
+  }
+
+  error(error: unknown): void {
+    const { backend } = this.#engine;
+    const { what } = this.#ask;
+    if (error instanceof BackendError) return this.#failed(error);
+    const message = `${backend.name} failed at "${what}": ${String(error)}`;
+    this.#failed(new BackendError(message, { retryable: true, cause: error }));
+  }
+
+  complete(): void {
+    // With an answer all is done; without one there will be none, and the timeout says so.
+  }
+
+  timedOut(): void {
+    const { backend } = this.#engine;
+    const { what, timeout } = this.#ask;
+    this.#step.unsubscribe();
+    const message =
+      `${backend.name} did not answer "${what}" within ${Math.round(timeout)} ms. ` +
+      'Is the server up, and are hosts and firewall right?';
+    this.#failed(new BackendError(message, { retryable: true }));
+  }
+
+  #failed(error: BackendError): void {
+    this.#attemptIsOver();
+    this.#failures += 1;
+    this.#ask.failed?.(error);
+    if (this.#subscriber.closed) return;
+    if (!this.#ask.again(error, this.#failures)) return this.#subscriber.error(error);
+    const { time, settings } = this.#engine;
+    const pause = backoff(this.#failures, settings.ttl, settings.random);
+    this.#step = time.after(pause).subscribe(() => this.begin());
+  }
+
+  #attemptIsOver(): void {
+    this.#engine.deadlines.clear(this.#ask.timeout, this);
+    this.#ask.limiter?.leave(this);
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A session: a lease kept alive. Grant, renew, deadline, loss: the rules of time.
+ */
+import {
+  Observable,
+  Subject,
+  catchError,
+  concatMap,
+  defer,
+  map,
+  merge,
+  of,
+  repeat,
+  share,
+  startWith,
+  switchMap,
+  tap,
+  throwError,
+} from 'rxjs';
+import { at, failAt } from '../time/clock.js';
+import type { LossReason } from '../api/errors.js';
+import type { Lease, RenewResult } from '../backend/port.js';
+import { attemptOf, deadline, timingOf } from '../rules/timing.js';
+import type { Timing } from '../rules/timing.js';
+import { request } from './io/request.js';
+import { AcquireRelease } from './io/acquire-release.js';
+import type { EngineParts } from './runtime.js';
+import type { ForeignWrite } from '../api/revocation.js';
+
+/** A lease that the server has granted and that is being renewed. */
+export interface Session {
+  readonly lease: Lease;
+  readonly timing: Timing;
+  /** The instant from which the server may give our locks away, minus the margin. */
+  validUntil(): number;
+  /** Whether claims on it can still be held: not past its deadline, and not known to be gone. */
+  isAlive(): boolean;
+  /** How many renewals have been answered. */
+  renewals(): number;
+  /** One per answered renewal; errors when the session ends. Hot. */
+  readonly renewed$: Observable<void>;
+  /** To be called when an answer to something else showed that the lease is gone. */
+  gone(): void;
+}
+
+/** The end of a session that was alive, or of a claim: no user's error, it becomes a LockLostError for each lock held. */
+export class ClaimLost extends Error {
+  override readonly name = 'PlaceLost';
+  constructor(
+    readonly reason: LossReason,
+    cause?: unknown,
+    readonly by?: ForeignWrite,
+  ) {
+    super(`the place in the queue is lost: ${reason}`, { cause });
+  }
+}
+
+/** Timers stand still while the machine sleeps; so soon after it woke a loss is noticed. */
+const LOOK_EVERY = 1000;
+
+interface Granted {
+  readonly sentAt: number;
+  readonly ttl: number;
+}
+
+/**
+ * Grants a lease and keeps it alive. Emits the session once, and errors with {@link ClaimLost} when the lease can
+ * be relied on no more, before the server can give its claims away. Revokes the lease however it ends.
+ *
+ * ```text
+ * server      g---r---r---r---         g: granted   r: renewed, `renewEvery` after the last send
+ * session$    s-------------------
+ *
+ * server      g---r---x--x--x-         x: no answer; again after a back-off while there is time
+ * validUntil  --------|-------|        send of the last renewal + ttl - margin
+ * session$    s---------------#
+ * ```
+ */
+export function session$(engine: EngineParts, lease: Lease): Observable<Session> {
+  const { backend, time, settings } = engine;
+  const budget = attemptOf(settings.ttl);
+
+  return new Observable((subscriber) => {
+    const bracket = new AcquireRelease<Granted>(engine, {
+      what: 'grant',
+      timeout: budget,
+      send() {
+        const sentAt = time.now();
+        return backend.grant(lease, budget).pipe(map(({ ttl }) => ({ sentAt, ttl })));
+      },
+      use: (granted) => void alive$(engine, lease, granted).subscribe(subscriber),
+      failed: (error) => subscriber.error(error),
+      // It ends with the subscriber.
+      stop: () => undefined,
+      dispose: () => revoke$(engine, lease),
+      disposed: () => undefined,
+    });
+    bracket.begin();
+    return () => bracket.release();
+  });
+}
+
+function alive$(engine: EngineParts, lease: Lease, granted: Granted): Observable<Session> {
+  const { time, settings, report } = engine;
+  const timing = timingOf(granted.ttl, settings);
+  for (const message of [...engine.backend.notes, ...timing.clamped]) report({ type: 'note', message });
+
+  let validUntil = deadline(granted.sentAt, timing);
+  let ended = false;
+  let renewals = 0;
+  let lastFailure: Error | undefined;
+  const expired = (): ClaimLost => new ClaimLost('expired', lastFailure);
+
+  const renewed$ = renewals$(engine, lease, timing, granted.sentAt, {
+    failed: (cause) => {
+      lastFailure = cause;
+      report({ type: 'renewal-failed', lease: lease.id, cause, remaining: Math.max(0, validUntil - time.now()) });
+    },
+  }).pipe(
+    map(({ sentAt, ttl }) => {
+      // What was lost stays lost: an answer that comes after the deadline changes nothing.
+      if (time.now() >= validUntil) throw expired();
+      lastFailure = undefined;
+      renewals += 1;
+      validUntil = deadline(sentAt, timingOf(ttl, settings));
+      report({ type: 'renewed', lease: lease.id, took: time.now() - sentAt, validUntil });
+    }),
+    // After a stall the renewal's timer may run before the deadline's; whatever it found, the deadline came first.
+    catchError((error: unknown) => throwError(() => (time.now() >= validUntil ? expired() : error))),
+    share(),
+  );
+
+  const told = new Subject<void>();
+  const gone$ = failAt(told, () => new ClaimLost('session'));
+  const expired$ = renewed$.pipe(
+    startWith(undefined),
+    switchMap(() => failAt(at(time, validUntil, LOOK_EVERY), expired)),
+  );
+  const session: Session = {
+    lease,
+    timing,
+    validUntil: () => validUntil,
+    isAlive: () => !ended && time.now() < validUntil,
+    renewals: () => renewals,
+    renewed$,
+    gone: () => told.next(),
+  };
+  // The deadline's timer first: where it falls on the same instant as an answer, the deadline wins.
+  return merge(gone$, expired$, of(session)).pipe(tap({ error: () => (ended = true) }));
+}
+
+/** The answered renewals, each `renewEvery` after the send of the last attempt. */
+function renewals$(
+  engine: EngineParts,
+  lease: Lease,
+  timing: Timing,
+  grantedAt: number,
+  { failed }: { failed: (cause: Error) => void },
+): Observable<Granted> {
+  const { backend, time } = engine;
+  let lastSent = grantedAt;
+
+  // Only the deadline ends it: a refusal (say, of an expired token) may have passed at the next attempt.
+  const renewed$ = request(engine, {
+    what: 'renew',
+    timeout: timing.attempt,
+    send() {
+      lastSent = time.now();
+      return backend.renew(lease, timing.attempt);
+    },
+    again: () => true,
+    failed,
+  }).pipe(
+    map((answer: RenewResult): Granted => {
+      if (answer.status === 'gone') throw new ClaimLost(answer.reason, answer.cause);
+      return { sentAt: lastSent, ttl: answer.ttl };
+    }),
+  );
+
+  return defer(() => at(time, lastSent + timing.renewEvery)).pipe(
+    concatMap(() => renewed$),
+    repeat(),
+  );
+}
+
+/** Asked until acknowledged, or until the lease has run out by itself even if its last renewal just arrived. */
+function revoke$(engine: EngineParts, lease: Lease): Observable<void> {
+  const { backend, time, settings } = engine;
+  const giveUpAt = time.now() + 2 * settings.ttl;
+  const timeout = attemptOf(settings.ttl);
+  return request(engine, {
+    what: 'revoke',
+    timeout,
+    send: () => backend.revoke(lease, timeout),
+    again: (error) => error.retryable && time.now() < giveUpAt,
+  });
+}

@@ -1,0 +1,56 @@
+/**
+ * Who blocks whom. Every kind of lock is the same queue of claims, oldest first, with another rule here. The rules are
+ * pure and total: a table tests them.
+ *
+ * For all of them: whoever is behind a blocked claim is blocked, too (nobody overtakes, so nobody starves), and who
+ * holds goes on holding whatever comes later or leaves.
+ */
+import type { QueuedClaim } from '../backend/port.js';
+import type { LockKind } from '../api/ownership.js';
+
+/** What decides who may hold beside whom. */
+export type Mode = Pick<QueuedClaim, 'kind' | 'permits'>;
+
+/** How many of the claims before `place` keep the claim at `place` from holding; 0 means that it holds. */
+type Rule = (claims: readonly Mode[], place: number) => number;
+
+const exclusive: Rule = (_, place) => place;
+
+const RULES: Readonly<Record<LockKind, Rule>> = {
+  mutex: exclusive,
+  write: exclusive,
+  read: (claims, place) => count(claims, place, ({ kind }) => kind !== 'read'),
+  // Who disagrees about the permits is held to the least of those in front, and of its own. Other kinds have one.
+  semaphore(claims, place) {
+    let least = Infinity;
+    for (let at = 0; at <= place; at += 1) least = Math.min(least, claims[at]?.permits ?? 1);
+    return Math.max(0, place - least + 1);
+  },
+};
+
+/** By the rule of the claim's own kind. What peers write and what we cannot read counts as a mutex. */
+export const blockers: Rule = (claims, place) => RULES[claims[place]?.kind ?? 'mutex'](claims, place);
+
+/** The claims that hold. Whoever is behind a blocked claim is blocked too, so they are the first few of the queue. */
+export function holding<C extends Mode>(claims: readonly C[]): readonly C[] {
+  const [first] = claims;
+  if (!first) return claims;
+  let least = first.permits ?? 1;
+  for (let place = 1; place < claims.length; place += 1) {
+    const { kind, permits = 1 } = claims[place] ?? first;
+    least = Math.min(least, permits);
+    // All before it hold, so they are of one kind.
+    const isBeside = kind === first.kind && (kind === 'read' || place < least);
+    if (!isBeside) return claims.slice(0, place);
+  }
+  return claims;
+}
+
+function count(claims: readonly Mode[], before: number, isOne: (claim: Mode) => boolean): number {
+  let found = 0;
+  for (let at = 0; at < before; at += 1) {
+    const claim = claims[at];
+    if (claim && isOne(claim)) found += 1;
+  }
+  return found;
+}

@@ -1,0 +1,22 @@
+/**
+ * Who leads, read off the queue of an election.
+ */
+import type { Leader } from '../api/election.js';
+import type { Queue } from '../backend/port.js';
+import { holding } from './blockers.js';
+
+/** Read off the queue of its name. */
+export function leaderOf({ key, claims }: Queue): Leader {
+  const [first] = claims;
+  if (!first) return { status: 'free', key };
+  const { value = '', token: fencingToken } = first;
+  const waiting = claims.length - holding(claims).length;
+  const led = { status: 'led', key, value, waiting } as const;
+  return { ...led, fencingToken, toJSON: () => ({ ...led, fencingToken: fencingToken.toString() }) };
+}
+
+/** Whether nothing changed that an observer would see. */
+export function isSameLeader(a: Leader, b: Leader): boolean {
+  if (a.status !== 'led' || b.status !== 'led') return a.status === 'free' && b.status === 'free';
+  return a.fencingToken === b.fencingToken && a.value === b.value && a.waiting === b.waiting;
+}

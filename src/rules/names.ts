@@ -1,0 +1,36 @@
+/**
+ * Which keys a lock may have. What is refused here is refused on every backend.
+ */
+import { InvalidOptionError } from '../api/errors.js';
+
+/** Keys travel in every request and sit in etcd's memory; nobody needs a longer one. */
+const LONGEST_KEY = 1024;
+
+/** The key as given, or an InvalidOptionError that says what is wrong with it. */
+export function checkedKey(key: string): string {
+  if (typeof key !== 'string') {
+    throw new InvalidOptionError('key', key, 'give a string that names what is to be locked, such as "invoices/17".');
+  }
+  if (key === '') {
+    throw new InvalidOptionError('key', key, 'an empty key names nothing. Give the name of what is to be locked.');
+  }
+  return checkedText('key', key);
+}
+
+/** The beginning of keys as given, or an InvalidOptionError. */
+export function checkedPrefix(prefix: string): string {
+  if (typeof prefix === 'string') return checkedText('prefix', prefix);
+  throw new InvalidOptionError('prefix', prefix, 'give the text that the keys begin with, such as "invoices/".');
+}
+
+function checkedText(what: string, key: string): string {
+  const refuse = (advice: string): never => {
+    throw new InvalidOptionError(what, key, advice);
+  };
+  if (key.includes('\0')) return refuse('it contains a NUL character. Leave it out, or encode the key.');
+  // Surrogates without their other half all become U+FFFD in UTF-8: different keys would be one lock.
+  if (/\p{Surrogate}/u.test(key)) return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
+  const bytes = Buffer.byteLength(key);
+  if (bytes > LONGEST_KEY) return refuse(`it is ${bytes} bytes long, ${LONGEST_KEY} are allowed. Hash the long part.`);
+  return key;
+}

@@ -1,0 +1,62 @@
+/**
+ * Who holds what, read off a queue.
+ */
+import type { Holder, Ownership } from '../api/ownership.js';
+import { isSameRevocation, writtenRevocation } from '../api/revocation.js';
+import type { Queue, QueuedClaim } from '../backend/port.js';
+import { holding } from './blockers.js';
+
+/** The holder that a claim in the queue stands for. */
+export function holderOf({ owner, kind, token, since, meta, revocation }: QueuedClaim): Holder {
+  const known = { ...(since && { since }), ...(meta !== undefined && { meta }), ...(revocation && { revocation }) };
+  return {
+    owner,
+    kind,
+    fencingToken: token,
+    ...known,
+    toJSON: () => ({
+      owner,
+      kind,
+      fencingToken: token.toString(),
+      ...(since && { since: since.toISOString() }),
+      ...(meta !== undefined && { meta }),
+      ...(revocation && { revocation: writtenRevocation(revocation) }),
+    }),
+  };
+}
+
+/** Who holds, of all who are queued. */
+export const holdersOf = (queue: Queue): readonly Holder[] => holding(queue.claims).map(holderOf);
+
+const isSameHolder = (a: Holder, b: Holder | undefined): boolean =>
+  a.fencingToken === b?.fencingToken && isSameRevocation(a.revocation, b.revocation);
+
+/** Whether nothing changed that an observer would see. */
+export function isSameOwnership(a: Ownership, b: Ownership): boolean {
+  if (a.status === 'held' && b.status === 'held') {
+    return (
+      a.waiting === b.waiting &&
+      a.holders.length === b.holders.length &&
+      a.holders.every((holder, i) => isSameHolder(holder, b.holders[i]))
+    );
+  }
+  return a.status === b.status && a.status === 'free';
+}
+
+/** The state of a lock, read off its queue. `waitersQueue`: whether who waits is in the queue as well. */
+export function ownershipOf(queue: Queue, waitersQueue: boolean): Ownership {
+  const { key, claims } = queue;
+  if (claims.length === 0) return { status: 'free', key };
+  const holders = holdersOf(queue);
+  return { status: 'held', key, holders, ...(waitersQueue && { waiting: claims.length - holders.length }) };
+}
+
+/** The state of several locks as one: not free for whoever wants them all while anybody holds one of them. */
+export function ownershipOfAll(key: string, states: readonly Ownership[]): Ownership {
+  const unknown = states.find((state) => state.status === 'unknown');
+  if (unknown) return { status: 'unknown', key, cause: unknown.cause };
+  const held = states.filter((state) => state.status === 'held');
+  if (held.length === 0) return { status: 'free', key };
+  const waiting = held.reduce((sum, state) => sum + (state.waiting ?? 0), 0);
+  return { status: 'held', key, holders: held.flatMap(({ holders }) => holders), waiting };
+}

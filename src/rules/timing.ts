@@ -1,0 +1,36 @@
+/**
+ * The arithmetic of a lease: deadlines, margins, budgets. Pure; all milliseconds.
+ */
+import type { TimingOptions } from '../api/options.js';
+
+/** How a lease of a granted TTL is kept alive. */
+export interface Timing {
+  readonly ttl: number;
+  /** Kept between our deadline and the server's: for clock rate error, slow timers, the way of the last message. */
+  readonly margin: number;
+  /** From one send to the next. */
+  readonly renewEvery: number;
+  /** How long one attempt may take before the next one goes out. */
+  readonly attempt: number;
+  /** Options that did not fit the granted TTL, with what is used instead. */
+  readonly clamped: readonly string[];
+}
+
+/** How long an attempt may take, in milliseconds: so several fit a ttl. */
+export const attemptOf = (ttl: number): number => ttl / 6;
+
+/** The timing of a lease granted for `ttl`. What does not fit is clamped and said, not refused: the server decides. */
+export function timingOf(ttl: number, options: TimingOptions): Timing {
+  const clamped: string[] = [];
+  const fit = (name: string, wanted: number, most: number): number => {
+    if (wanted <= most) return wanted;
+    clamped.push(`${name} ${wanted} ms does not fit the granted ttl of ${ttl} ms: ${most} ms is used`);
+    return most;
+  };
+  const margin = fit('safetyMargin', options.safetyMargin ?? Math.max(250, ttl / 10), ttl / 2);
+  const renewEvery = fit('renewEvery', options.renewEvery ?? ttl / 3, (ttl - margin) * 0.75);
+  return { ttl, margin, renewEvery, attempt: attemptOf(ttl), clamped };
+}
+
+/** The instant from which the server may give our lease away, by our own clock, minus the margin. */
+export const deadline = (sentAt: number, { ttl, margin }: Timing): number => sentAt + ttl - margin;
