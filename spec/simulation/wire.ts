@@ -4,12 +4,12 @@
  */
 import { Observable } from 'rxjs';
 import { BackendError } from '../../src/index.js';
-import type { LockBackend } from '../../src/index.js';
+import type { QueueBackend } from '../../src/index.js';
 import type { Machine } from './machine.js';
 import type { World } from './world.js';
 
 export interface Wire {
-  readonly backend: LockBackend;
+  readonly backend: QueueBackend;
   partition(ms: number): void;
   /** Requests arrive, replies are lost. */
   loseReplies(ms: number): void;
@@ -32,7 +32,7 @@ export interface Weather {
 export function createWire(
   world: World,
   machine: Machine,
-  server: LockBackend,
+  server: QueueBackend,
   weather: Weather,
   random: () => number,
 ): Wire {
@@ -112,15 +112,15 @@ export function createWire(
       });
     });
 
-  const { together, others } = server;
+  const { others } = server;
   return {
     backend: {
       ...server,
       grant: (lease, within) => carry(server.grant(lease, within)),
       renew: (lease, within) => carry(server.renew(lease, within)),
       revoke: (lease, within) => carry(server.revoke(lease, within)),
-      enqueue: (claim, within, look) => carry(server.enqueue(claim, within, look)),
-      dequeue: (claim, entered, within, successor) => carry(server.dequeue(claim, entered, within, successor)),
+      enqueue: (claims, timeout, mode) => carry(server.enqueue(claims, timeout, mode)),
+      dequeue: (claims, queued, timeout, successor) => carry(server.dequeue(claims, queued, timeout, successor)),
       queue: (key, within, from) => follow(server.queue(key, within, from)),
       audit: (lease, within) => carry(server.audit(lease, within)),
       probe: (within) => carry(server.probe(within)),
@@ -128,13 +128,6 @@ export function createWire(
         others: {
           ask: (key, claim, revocation, within) => carry(others.ask(key, claim, revocation, within)),
           remove: (key, claim, within) => carry(others.remove(key, claim, within)),
-        },
-      }),
-      ...(together && {
-        together: {
-          most: together.most,
-          enqueue: (claims, within) => carry(together.enqueue(claims, within)),
-          dequeue: (claims, entered, within) => carry(together.dequeue(claims, entered, within)),
         },
       }),
     },

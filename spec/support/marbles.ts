@@ -9,7 +9,7 @@ import { sleepProofClock } from '../../src/time/clock.js';
 import type { Clock } from '../../src/time/clock.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks } from '../../src/index.js';
-import type { LockBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
+import type { LockBackend, QueueBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
 import { behindNetwork, errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions, Network } from '../../src/testing/index.js';
 
@@ -68,13 +68,13 @@ export interface OpenServer {
   readonly leases$: Observable<number>;
 }
 
-/** A server that can be looked into. `as` makes another server of it. */
+/** A server that can be looked into. `as` makes another server of it, behind the network. */
 export function openServer(
   { scheduler }: Marbles,
   latency = 0,
-  as: (memory: LockBackend) => LockBackend = (same) => same,
+  as: (memory: QueueBackend) => LockBackend = (same) => same,
 ): OpenServer {
-  const memory = as(memoryBackend({ scheduler }));
+  const memory = memoryBackend({ scheduler });
   const requests = new Subject<string>();
   const leases = new Set<string>();
   const told = <T>(request: keyof typeof REQUESTS, answer$: Observable<T>, what = (): unknown => undefined) =>
@@ -83,29 +83,23 @@ export function openServer(
       requests.next(REQUESTS[request]);
       return answer$;
     });
-  const { together } = memory;
-  const shown: LockBackend = {
+  const shown: QueueBackend = {
     ...memory,
     grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
     renew: (lease, within) => told('renew', memory.renew(lease, within)),
     revoke: (lease, within) => told('revoke', memory.revoke(lease, within), () => leases.delete(lease.id)),
-    enqueue: (claim, within, look) => told('enter', memory.enqueue(claim, within, look)),
-    dequeue: (claim, entered, within, successor) => told('leave', memory.dequeue(claim, entered, within, successor)),
+    enqueue: (claims, timeout, mode) =>
+      told(claims.length > 1 ? 'enterAll' : 'enter', memory.enqueue(claims, timeout, mode)),
+    dequeue: (claims, queued, timeout, successor) =>
+      told(claims.length > 1 ? 'leaveAll' : 'leave', memory.dequeue(claims, queued, timeout, successor)),
     queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
     audit: (lease, within) => told('audit', memory.audit(lease, within)),
     probe: (within) => told('probe', memory.probe(within)),
-    ...(together && {
-      together: {
-        most: together.most,
-        enqueue: (claims, within) => told('enterAll', together.enqueue(claims, within)),
-        dequeue: (claims, entered, within) => told('leaveAll', together.dequeue(claims, entered, within)),
-      },
-    }),
   };
   return {
     client(options) {
       const { backend, network } = behindNetwork(shown, { scheduler, latency });
-      return { ...createLocks(backend, { random: () => 0, ...options, scheduler }), network };
+      return { ...createLocks(as(backend), { random: () => 0, ...options, scheduler }), network };
     },
     requests$: requests,
     claims$: (key) =>
@@ -121,7 +115,7 @@ export function openServer(
           const [id = '', claimId = ''] = first.id.split('-');
           const lease = { id, ttl: 0, owner: '', key: undefined };
           const claim = { key, lease, id: claimId, kind: first.kind, since: new Date(0), meta: undefined };
-          return memory.dequeue(claim, first, 0);
+          return memory.dequeue([claim], [first], 0);
         }),
       );
       deleted$.subscribe();

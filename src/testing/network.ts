@@ -5,7 +5,7 @@ import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil 
 import type { Observable, SchedulerLike } from 'rxjs';
 import { failAt, timeOf } from '../time/clock.js';
 import { BackendError } from '../api/errors.js';
-import type { LockBackend } from '../backend/port.js';
+import type { QueueBackend } from '../backend/port.js';
 
 /** What a test can do to the network of one client. */
 export interface Network {
@@ -42,9 +42,9 @@ export interface NetworkOptions {
  * network.partition(); // locks held by this client are lost, others get them
  */
 export function behindNetwork(
-  backend: LockBackend,
+  backend: QueueBackend,
   { scheduler, latency = 0 }: NetworkOptions = {},
-): { backend: LockBackend; network: Network } {
+): { backend: QueueBackend; network: Network } {
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();
   let cut = false;
@@ -91,15 +91,15 @@ export function behindNetwork(
       );
     });
 
-  const { queues, together, proclaim, others } = backend;
+  const { queues, proclaim, others } = backend;
   return {
     backend: {
       ...backend,
       grant: (lease, timeout) => carry(backend.grant(lease, timeout)),
       renew: (lease, timeout) => carry(backend.renew(lease, timeout), () => extraForRenewals),
       revoke: (lease, timeout) => carry(backend.revoke(lease, timeout)),
-      enqueue: (claim, timeout, look) => carry(backend.enqueue(claim, timeout, look)),
-      dequeue: (claim, entered, timeout, successor) => carry(backend.dequeue(claim, entered, timeout, successor)),
+      enqueue: (claims, timeout, mode) => carry(backend.enqueue(claims, timeout, mode)),
+      dequeue: (claims, queued, timeout, successor) => carry(backend.dequeue(claims, queued, timeout, successor)),
       queue: (key, timeout, from) => stream(backend.queue(key, timeout, from)),
       ...(proclaim && {
         proclaim: (claim, mine, value, timeout) => carry(proclaim(claim, mine, value, timeout)),
@@ -108,13 +108,6 @@ export function behindNetwork(
         others: {
           ask: (key, claim, revocation, timeout) => carry(others.ask(key, claim, revocation, timeout)),
           remove: (key, claim, timeout) => carry(others.remove(key, claim, timeout)),
-        },
-      }),
-      ...(together && {
-        together: {
-          most: together.most,
-          enqueue: (claims, timeout) => carry(together.enqueue(claims, timeout)),
-          dequeue: (claims, entered, timeout) => carry(together.dequeue(claims, entered, timeout)),
         },
       }),
       ...(queues && { queues: (prefix, timeout) => stream(queues(prefix, timeout)) }),

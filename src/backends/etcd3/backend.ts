@@ -28,10 +28,10 @@ import type { HeldLock } from '../../api/lock.js';
 import type {
   ClaimRequest,
   EnqueueResult,
-  EnqueueAllResult,
   Lease,
   DequeueResult,
-  LockBackend,
+  Queue,
+  QueueBackend,
   RenewResult,
 } from '../../backend/port.js';
 import { settled } from '../../backend/settled.js';
@@ -47,21 +47,21 @@ import {
   MAX_TOGETHER,
   askRequest,
   clearRequest,
-  enterAllRequest,
-  enterRequest,
-  entered,
-  enteredAll,
+  dequeueRequest,
+  dequeued,
+  enqueueRequest,
+  isBlocked,
+  queuedAll,
+  triedAll,
+  tryRequest,
   idOf,
-  leaveAllRequest,
-  leaveRequest,
-  left,
   proclaimRequest,
   queueOf,
   readRequest,
   removeRequest,
   rewritten,
 } from './requests.js';
-import type { TxnAnswer, TxnRequest } from './requests.js';
+import type { Busy, TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
@@ -72,8 +72,8 @@ const seconds = (ms: number): number => Math.ceil(ms / 1000);
 /** The arguments of npm etcd3's `client.if(...)`. */
 export type Guard = readonly [key: Buffer, column: 'Create', comparator: '==', token: string];
 
-/** A {@link LockBackend} on etcd v3, which can also guard writes to that etcd. */
-export interface Etcd3Backend extends LockBackend {
+/** A {@link QueueBackend} on etcd v3, which can also guard writes to that etcd. */
+export interface Etcd3Backend extends QueueBackend {
   /**
    * Has the server itself refuse a write once the lock is no longer held: the comparison that our claim is still
    * there. Take it before reading what you will write.
@@ -182,6 +182,40 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     cause: unknown,
   ): Observable<unknown> | undefined => (isOutOfSpace(cause) ? send(clearRequest(claims), timeout) : undefined);
 
+  /** Lets them in if they would hold at once. What is there may not block (readers, nested names): then nothing else may come. */
+  const tried$ = (
+    claims: readonly ClaimRequest[],
+    timeout: number,
+    seen: bigint | undefined,
+  ): Observable<EnqueueResult> =>
+    commit<EnqueueResult | Busy>(
+      {
+        ...enqueuing(claims),
+        txn: () => tryRequest(claims, seen),
+        read: (answer) => triedAll(claims, answer),
+      },
+      timeout,
+    ).pipe(
+      switchMap((answer) => {
+        if (answer.status !== 'busy') return of(answer);
+        return forkJoin(
+          answer.queues.map((queue, i) => (queue ? of(queue) : readQueue(claims[i]?.key ?? '', timeout))),
+        ).pipe(
+          switchMap((queues) => {
+            if (isBlocked(claims, queues)) return of({ status: 'refused', queues } as const);
+            return tried$(
+              claims,
+              timeout,
+              queues.reduce((oldest, { revision }) => (revision < oldest ? revision : oldest), answer.revision),
+            );
+          }),
+        );
+      }),
+    );
+
+  const readQueue = (key: string, timeout: number): Observable<Queue> =>
+    read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
+
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
     const token = held.fencingToken.toString();
@@ -206,7 +240,6 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
   return {
     name: 'etcd3',
-    leasePer: 'session',
     notes: source.notes,
     objection: objectionTo,
     close: () => source.close(),
@@ -238,33 +271,33 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         orWhen(isLeaseGone, () => of(undefined)),
       ),
 
-    enqueue: (claim, timeout, look) => {
-      if (history.objection(claim.lease)) return of({ status: 'lease-gone' });
+    maxClaims: MAX_TOGETHER,
+
+    enqueue(claims, timeout, mode) {
+      if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
+      if (mode === 'try') return tried$(claims, timeout, undefined);
       return commit<EnqueueResult>(
         {
-          what: `queue for "${claim.key}"`,
-          txn: () => enterRequest(claim, look),
-          names: [claim.key],
-          kind: 'enter',
-          lease: claim.lease.id,
-          read: (answer) => entered(claim, answer),
-          leaseGone: { status: 'lease-gone' },
+          ...enqueuing(claims),
+          txn: () => enqueueRequest(claims, mode),
+          read: (answer) => queuedAll(claims, answer),
         },
         timeout,
       );
     },
 
-    dequeue: (claim, mine, timeout, successor) =>
+    dequeue: (claims, queued, timeout, successor) =>
       commit<DequeueResult>(
         {
-          what: `release "${claim.key}"`,
-          txn: () => leaveRequest(claim, mine, successor),
-          names: [claim.key],
+          what: `release ${listed(claims)}`,
+          txn: () => dequeueRequest(claims, queued, successor),
+          names: claims.map(({ key }) => key),
+          size: 2 * claims.length,
           kind: 'leave',
-          lease: claim.lease.id,
-          read: (answer) => left(answer, successor),
+          lease: leaseOf(claims).id,
+          read: (answer) => dequeued(answer, successor),
           leaseGone: { successor: 'unknown' },
-          before: (cause) => cleared$([claim], timeout, cause),
+          before: (cause) => cleared$(claims, timeout, cause),
         },
         timeout,
       ),
@@ -282,50 +315,9 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
     },
 
-    together: {
-      most: MAX_TOGETHER,
-
-      enqueue(claims, timeout) {
-        const [lease, what] = [leaseOf(claims), `queue for ${listed(claims)}`];
-        if (history.objection(lease)) return of({ status: 'lease-gone' });
-        return commit<EnqueueAllResult>(
-          {
-            what,
-            txn: () => enterAllRequest(claims),
-            names: claims.map(({ key }) => key),
-            size: 2 * claims.length,
-            kind: 'enter',
-            lease: lease.id,
-            read: (answer) => enteredAll(claims, answer),
-            leaseGone: { status: 'lease-gone' },
-          },
-          timeout,
-        );
-      },
-
-      dequeue: (claims, mine, timeout) =>
-        commit<DequeueResult>(
-          {
-            what: `release ${listed(claims)}`,
-            txn: () => leaveAllRequest(claims, mine),
-            names: claims.map(({ key }) => key),
-            size: 2 * claims.length,
-            kind: 'leave',
-            lease: leaseOf(claims).id,
-            read: () => ({ successor: 'unknown' }),
-            leaseGone: { successor: 'unknown' },
-            before: (cause) => cleared$(claims, timeout, cause),
-          },
-          timeout,
-        ),
-    },
-
     queue(key, timeout, from) {
       if (from && history.has(from.revision)) return watches.follow(QUEUE, from);
-      return read(`${key}/`, timeout).pipe(
-        map(({ revision, kvs }) => queueOf(key, revision, kvs)),
-        switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
-      );
+      return readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))));
     },
 
     queues: (prefix, timeout) =>
@@ -358,6 +350,17 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 }
 
 const listed = (claims: readonly ClaimRequest[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
+
+/** What all requests to queue have in common. */
+const enqueuing = (claims: readonly ClaimRequest[]) =>
+  ({
+    what: `queue for ${listed(claims)}`,
+    names: claims.map(({ key }) => key),
+    size: 3 * claims.length,
+    kind: 'enter',
+    lease: leaseOf(claims).id,
+    leaseGone: { status: 'lease-gone' },
+  }) as const;
 
 /** All of them are of one. */
 function leaseOf([first]: readonly ClaimRequest[]): Lease {

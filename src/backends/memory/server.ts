@@ -11,14 +11,15 @@ import type {
   Audit,
   ClaimRequest,
   EnqueueResult,
-  EnqueueAllResult,
   Lease,
   DequeueResult,
+  EnqueueMode,
   Queue,
   QueuedClaim,
   RenewResult,
   RewriteResult,
 } from '../../backend/port.js';
+import { blockers } from '../../rules/blockers.js';
 import type { Revocation } from '../../api/revocation.js';
 
 interface ServerLease {
@@ -39,17 +40,23 @@ export interface MemoryServer {
   grant(lease: Lease): { readonly ttl: number };
   renew(lease: Lease): RenewResult;
   revoke(lease: Lease): void;
-  enter(claim: ClaimRequest, look: boolean): EnqueueResult;
-  leave(claim: ClaimRequest, entered: QueuedClaim | undefined, successor: QueuedClaim | undefined): DequeueResult;
+  enqueue(claims: readonly ClaimRequest[], mode: EnqueueMode): EnqueueResult;
+  dequeue(
+    claims: readonly ClaimRequest[],
+    queued: readonly QueuedClaim[] | undefined,
+    successor: QueuedClaim | undefined,
+  ): DequeueResult;
   proclaim(claim: ClaimRequest, mine: QueuedClaim, value: string): RewriteResult;
   ask(key: string, claim: QueuedClaim, revocation: Revocation): RewriteResult;
   remove(key: string, claim: QueuedClaim): void;
-  enterAll(claims: readonly ClaimRequest[]): EnqueueAllResult;
-  leaveAll(claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void;
   queue(key: string): Observable<Queue>;
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
 }
+
+/** Whether a claim that came now would have to wait. */
+const isBlocked = (claims: readonly QueuedClaim[], mine: QueuedClaim): boolean =>
+  blockers([...claims, mine], claims.length) > 0;
 
 export function createMemoryServer(time: Time, grantedTtl: (asked: number) => number): MemoryServer {
   const leases = new Map<string, ServerLease>();
@@ -113,7 +120,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return leases.get(id);
   };
 
-  const enterAll = (claims: readonly ClaimRequest[]): EnqueueAllResult => {
+  const enqueue = (claims: readonly ClaimRequest[], mode: EnqueueMode): EnqueueResult => {
     const token = revision + 1n;
     const entering = claims.map((claim) => {
       const lease = alive(claim.lease);
@@ -130,16 +137,16 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
+    const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => isBlocked(queues.get(key) ?? [], mine)) : [];
+    if (inTheWay.length > 0) return { status: 'refused', queues: inTheWay.map(({ key }) => queueOf(key)) };
     for (const { lease, name, key } of added) lease?.claims.set(name, key);
     put(added.map(({ key, mine }) => [key, [...(queues.get(key) ?? []), mine]]));
-    return {
-      status: 'entered',
-      revision,
-      places: entering.map(({ key, mine }) => ({ claim: mine, queue: queueOf(key) })),
-    };
+    const isShown = mode !== 'plain';
+    const entries = entering.map(({ key, mine }) => ({ claim: mine, queue: isShown ? queueOf(key) : undefined }));
+    return { status: 'queued', revision, entries };
   };
 
-  const leaveAll = (claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void => {
+  const dequeueAll = (claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void => {
     const leaving = claims.map((claim, i): Change => {
       const name = nameOf(claim);
       const lease = alive(claim.lease);
@@ -184,13 +191,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
 
     revoke: ({ id }) => drop(id),
 
-    enter(claim, look) {
-      const answer = enterAll([claim]);
-      if (answer.status !== 'entered') return answer;
-      const [place] = answer.places;
-      if (!place) throw new TypeError('a claim that entered has its place.');
-      return { status: 'entered', revision, claim: place.claim, queue: look ? place.queue : undefined };
-    },
+    enqueue,
 
     proclaim({ key, lease }, mine, value) {
       alive(lease);
@@ -207,18 +208,14 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       put([[key, left]]);
     },
 
-    enterAll,
-
-    leave(claim, entered, successor) {
-      const claims = queues.get(claim.key) ?? [];
-      leaveAll([claim], entered && [entered]);
+    dequeue(claims, queued, successor) {
+      const [claim] = claims;
+      const there = claim && successor ? (queues.get(claim.key) ?? []) : [];
+      dequeueAll(claims, queued);
       if (!successor) return { successor: 'unknown' };
-      return {
-        successor: claims.some(({ id, token }) => id === successor.id && token === successor.token) ? 'there' : 'gone',
-      };
+      const isThere = there.some(({ id, token }) => id === successor.id && token === successor.token);
+      return { successor: isThere ? 'there' : 'gone' };
     },
-
-    leaveAll,
 
     audit(lease) {
       const claims = new Map(alive(lease)?.claims);
