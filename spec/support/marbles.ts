@@ -7,6 +7,8 @@ import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { sleepProofClock } from '../../src/time/clock.js';
 import type { Clock } from '../../src/time/clock.js';
+import { decorate } from '../../src/backend/decorate.js';
+import type { BackendCall } from '../../src/backend/decorate.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks } from '../../src/index.js';
 import type { LockBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
@@ -43,18 +45,18 @@ export const events = (
   );
 
 /** Requests, each as a letter. */
-const REQUESTS = {
+const REQUESTS: Readonly<Partial<Record<BackendCall['verb'], string>>> = {
   grant: 'g',
   renew: 'r',
   revoke: 'x',
-  enter: 'e',
-  leave: 'l',
-  enterAll: 'E',
-  leaveAll: 'L',
+  enqueue: 'e',
+  dequeue: 'l',
+  'together.enqueue': 'E',
+  'together.dequeue': 'L',
   queue: 'q',
   audit: 'a',
   probe: 'p',
-} as const;
+};
 
 export interface OpenServer {
   client(options?: LocksOptions): Locks & { readonly network: Network };
@@ -77,31 +79,15 @@ export function openServer(
   const memory = as(memoryBackend({ scheduler }));
   const requests = new Subject<string>();
   const leases = new Set<string>();
-  const told = <T>(request: keyof typeof REQUESTS, answer$: Observable<T>, what = (): unknown => undefined) =>
+  const shown = decorate(memory, (answer$, call) =>
     defer(() => {
-      what();
-      requests.next(REQUESTS[request]);
+      if (call.verb === 'grant') leases.add(call.args[0].id);
+      if (call.verb === 'revoke') leases.delete(call.args[0].id);
+      const letter = REQUESTS[call.verb];
+      if (letter !== undefined) requests.next(letter);
       return answer$;
-    });
-  const { together } = memory;
-  const shown: LockBackend = {
-    ...memory,
-    grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
-    renew: (lease, within) => told('renew', memory.renew(lease, within)),
-    revoke: (lease, within) => told('revoke', memory.revoke(lease, within), () => leases.delete(lease.id)),
-    enqueue: (claim, within, look) => told('enter', memory.enqueue(claim, within, look)),
-    dequeue: (claim, entered, within, successor) => told('leave', memory.dequeue(claim, entered, within, successor)),
-    queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
-    audit: (lease, within) => told('audit', memory.audit(lease, within)),
-    probe: (within) => told('probe', memory.probe(within)),
-    ...(together && {
-      together: {
-        most: together.most,
-        enqueue: (claims, within) => told('enterAll', together.enqueue(claims, within)),
-        dequeue: (claims, entered, within) => told('leaveAll', together.dequeue(claims, entered, within)),
-      },
     }),
-  };
+  );
   return {
     client(options) {
       const { backend, network } = behindNetwork(shown, { scheduler, latency });
