@@ -20,10 +20,11 @@ const isVerb = (value: unknown): value is AnyVerb => typeof value === 'function'
 const verbsOf = (backend: LockBackend): ReadonlyMap<string, AnyVerb> => {
   const found = new Map<string, AnyVerb>();
   for (const [name, value] of Object.entries(backend)) {
-    const group: [string, unknown][] =
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.entries(value).map(([inner, verb]) => [`${name}.${inner}`, verb])
-        : [[name, value]];
+    const isGroup = (part: unknown): part is Readonly<Record<string, unknown>> =>
+      typeof part === 'object' && part !== null && !Array.isArray(part);
+    const group: [string, unknown][] = isGroup(value)
+      ? Object.entries(value).map(([inner, verb]) => [`${name}.${inner}`, verb])
+      : [[name, value]];
     for (const [path, verb] of group) if (isVerb(verb) && !LOCAL.includes(path)) found.set(path, verb);
   }
   return found;
