@@ -28,11 +28,7 @@ export const GUARDS = {
   'the clock is not the wall clock': [['src/time/clock.ts', 'return monotonic + asleep;', 'return wall;']],
   'the clock counts sleep': [['src/time/clock.ts', 'asleep += Math.max(wallGain, bootGain)', 'asleep += 0']],
   'a release takes out its own claim only': [
-    [
-      'src/backends/memory/server.ts',
-      'there.filter(({ id, token }) => id !== name || (entered && token !== entered[i]?.token))',
-      'there.slice(1)',
-    ],
+    ['src/backends/memory/server.ts', 'return cut(key, token);', 'return cut(key, claimsAt(key)[0]?.token ?? token);'],
   ],
   'a claim is withdrawn on unsubscribe': [
     ['src/engine/claim.ts', 'this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY', 'EMPTY'],
@@ -114,6 +110,6 @@ export const GUARDS = {
     ],
   ],
   'who wants several leaves all of them': [
-    ['src/backends/memory/server.ts', 'put(leaving.filter(', 'put(leaving.slice(0, 1).filter('],
+    ['src/backends/memory/server.ts', 'return cut(key, token);', 'return i === 0 && cut(key, token);'],
   ],
 };
