@@ -230,7 +230,7 @@ describe.each(ETCDS)('on the v2 API of $server', ({ suite }) => {
     expect(await note).toMatchObject({ message: expect.stringContaining('one for each host') });
   });
 
-  it('is one backend for one client, and refuses a lease that is for no key', async () => {
+  it('is one backend for one client, and refuses a lease that is for no key', () => {
     const of = new Etcd(etcd.url);
     const backend = nodeEtcdBackend(of);
     expect(nodeEtcdBackend(of)).toBe(backend);

@@ -3,6 +3,7 @@
  */
 import { EMPTY, NEVER, concat, defer, finalize, interval, retry, takeUntil, tap, throwError, timer } from 'rxjs';
 import type { Observable, SchedulerLike, Subscription } from 'rxjs';
+import { decorate } from '../../src/backend/decorate.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { LockError, LocksClosedError, createLocks, usingLock } from '../../src/index.js';
 import type { HeldLock, Lease, Lock, QueueBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
@@ -62,13 +63,10 @@ export function simulate(schedule: Schedule): Account {
   const truth = createMachine(world, 1);
   const leases: Lease[] = [];
   const memory = memoryBackend({ scheduler: truth.scheduler });
-  const server = {
-    ...memory,
-    grant: (lease: Lease, within: number) => {
-      leases.push(lease);
-      return memory.grant(lease, within);
-    },
-  };
+  const server = decorate(memory, (source$, call) => {
+    if (call.verb === 'grant') leases.push(call.args[0]);
+    return source$;
+  });
   const queueNow = (key: string): Queue => {
     let now: Queue | undefined;
     memory

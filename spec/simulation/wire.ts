@@ -3,13 +3,14 @@
  * back, and it may arrive after what was sent later.
  */
 import { Observable } from 'rxjs';
+import { decorate } from '../../src/backend/decorate.js';
 import { BackendError } from '../../src/index.js';
-import type { QueueBackend } from '../../src/index.js';
+import type { LockBackend } from '../../src/index.js';
 import type { Machine } from './machine.js';
 import type { World } from './world.js';
 
 export interface Wire {
-  readonly backend: QueueBackend;
+  readonly backend: LockBackend;
   partition(ms: number): void;
   /** Requests arrive, replies are lost. */
   loseReplies(ms: number): void;
@@ -32,7 +33,7 @@ export interface Weather {
 export function createWire(
   world: World,
   machine: Machine,
-  server: QueueBackend,
+  server: LockBackend,
   weather: Weather,
   random: () => number,
 ): Wire {
@@ -112,25 +113,8 @@ export function createWire(
       });
     });
 
-  const { others } = server;
   return {
-    backend: {
-      ...server,
-      grant: (lease, within) => carry(server.grant(lease, within)),
-      renew: (lease, within) => carry(server.renew(lease, within)),
-      revoke: (lease, within) => carry(server.revoke(lease, within)),
-      enqueue: (claims, timeout, mode) => carry(server.enqueue(claims, timeout, mode)),
-      dequeue: (claims, queued, timeout, successor) => carry(server.dequeue(claims, queued, timeout, successor)),
-      queue: (key, within, from) => follow(server.queue(key, within, from)),
-      audit: (lease, within) => carry(server.audit(lease, within)),
-      probe: (within) => carry(server.probe(within)),
-      ...(others && {
-        others: {
-          ask: (key, claim, revocation, within) => carry(others.ask(key, claim, revocation, within)),
-          remove: (key, claim, within) => carry(others.remove(key, claim, within)),
-        },
-      }),
-    },
+    backend: decorate(server, (source$, { isStream }) => (isStream ? follow(source$) : carry(source$))),
     serverGone(until) {
       life += 1;
       goneUntil = Math.max(goneUntil, until);

@@ -7,9 +7,11 @@ import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { sleepProofClock } from '../../src/time/clock.js';
 import type { Clock } from '../../src/time/clock.js';
+import { decorate } from '../../src/backend/decorate.js';
+import type { BackendCall } from '../../src/backend/decorate.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks } from '../../src/index.js';
-import type { LockBackend, QueueBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
+import type { LockBackend, LockEvent, Locks, LocksOptions, QueueBackend } from '../../src/index.js';
 import { behindNetwork, errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions, Network } from '../../src/testing/index.js';
 
@@ -43,18 +45,16 @@ export const events = (
   );
 
 /** Requests, each as a letter. */
-const REQUESTS = {
+const REQUESTS: Readonly<Partial<Record<BackendCall['verb'], string>>> = {
   grant: 'g',
   renew: 'r',
   revoke: 'x',
-  enter: 'e',
-  leave: 'l',
-  enterAll: 'E',
-  leaveAll: 'L',
+  enqueue: 'e',
+  dequeue: 'l',
   queue: 'q',
   audit: 'a',
   probe: 'p',
-} as const;
+};
 
 export interface OpenServer {
   client(options?: LocksOptions): Locks & { readonly network: Network };
@@ -77,29 +77,20 @@ export function openServer(
   const memory = memoryBackend({ scheduler });
   const requests = new Subject<string>();
   const leases = new Set<string>();
-  const told = <T>(request: keyof typeof REQUESTS, answer$: Observable<T>, what = (): unknown => undefined) =>
+  const shown = decorate(memory, (answer$, call) =>
     defer(() => {
-      what();
-      requests.next(REQUESTS[request]);
+      if (call.verb === 'grant') leases.add(call.args[0].id);
+      if (call.verb === 'revoke') leases.delete(call.args[0].id);
+      const isOfSeveral = (call.verb === 'enqueue' || call.verb === 'dequeue') && call.args[0].length > 1;
+      const letter = isOfSeveral ? REQUESTS[call.verb]?.toUpperCase() : REQUESTS[call.verb];
+      if (letter !== undefined) requests.next(letter);
       return answer$;
-    });
-  const shown: QueueBackend = {
-    ...memory,
-    grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
-    renew: (lease, within) => told('renew', memory.renew(lease, within)),
-    revoke: (lease, within) => told('revoke', memory.revoke(lease, within), () => leases.delete(lease.id)),
-    enqueue: (claims, timeout, mode) =>
-      told(claims.length > 1 ? 'enterAll' : 'enter', memory.enqueue(claims, timeout, mode)),
-    dequeue: (claims, queued, timeout, successor) =>
-      told(claims.length > 1 ? 'leaveAll' : 'leave', memory.dequeue(claims, queued, timeout, successor)),
-    queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
-    audit: (lease, within) => told('audit', memory.audit(lease, within)),
-    probe: (within) => told('probe', memory.probe(within)),
-  };
+    }),
+  );
   return {
     client(options) {
-      const { backend, network } = behindNetwork(shown, { scheduler, latency });
-      return { ...createLocks(as(backend), { random: () => 0, ...options, scheduler }), network };
+      const { backend, network } = behindNetwork(as(shown), { scheduler, latency });
+      return { ...createLocks(backend, { random: () => 0, ...options, scheduler }), network };
     },
     requests$: requests,
     claims$: (key) =>

@@ -5,7 +5,8 @@ import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil 
 import type { Observable, SchedulerLike } from 'rxjs';
 import { failAt, timeOf } from '../time/clock.js';
 import { BackendError } from '../api/errors.js';
-import type { QueueBackend } from '../backend/port.js';
+import { decorate } from '../backend/decorate.js';
+import type { LockBackend } from '../backend/port.js';
 
 /** What a test can do to the network of one client. */
 export interface Network {
@@ -42,9 +43,9 @@ export interface NetworkOptions {
  * network.partition(); // locks held by this client are lost, others get them
  */
 export function behindNetwork(
-  backend: QueueBackend,
+  backend: LockBackend,
   { scheduler, latency = 0 }: NetworkOptions = {},
-): { backend: QueueBackend; network: Network } {
+): { backend: LockBackend; network: Network } {
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();
   let cut = false;
@@ -91,29 +92,11 @@ export function behindNetwork(
       );
     });
 
-  const { queues, proclaim, others } = backend;
   return {
-    backend: {
-      ...backend,
-      grant: (lease, timeout) => carry(backend.grant(lease, timeout)),
-      renew: (lease, timeout) => carry(backend.renew(lease, timeout), () => extraForRenewals),
-      revoke: (lease, timeout) => carry(backend.revoke(lease, timeout)),
-      enqueue: (claims, timeout, mode) => carry(backend.enqueue(claims, timeout, mode)),
-      dequeue: (claims, queued, timeout, successor) => carry(backend.dequeue(claims, queued, timeout, successor)),
-      queue: (key, timeout, from) => stream(backend.queue(key, timeout, from)),
-      ...(proclaim && {
-        proclaim: (claim, mine, value, timeout) => carry(proclaim(claim, mine, value, timeout)),
-      }),
-      ...(others && {
-        others: {
-          ask: (key, claim, revocation, timeout) => carry(others.ask(key, claim, revocation, timeout)),
-          remove: (key, claim, timeout) => carry(others.remove(key, claim, timeout)),
-        },
-      }),
-      ...(queues && { queues: (prefix, timeout) => stream(queues(prefix, timeout)) }),
-      audit: (lease, timeout) => carry(backend.audit(lease, timeout)),
-      probe: (timeout) => carry(backend.probe(timeout)),
-    },
+    backend: decorate(backend, (source$, { verb, isStream }) => {
+      if (isStream) return stream(source$);
+      return carry(source$, verb === 'renew' ? () => extraForRenewals : undefined);
+    }),
     network: {
       partition: () => {
         cut = true;
