@@ -247,6 +247,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return (state) => {
       if (state.status === 'wanted') this.revocation = state.revocation;
       else place.state = state;
+      // Past the deadline it went with its lease, and the timer that would have said so is late.
+      if (state.status === 'lost' && !this.session?.isAlive()) {
+        return this.#tell({ status: 'lost', loss: new ClaimLost('expired') });
+      }
       if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);
       const whole = this.#places.length === 1 ? state : wholeOf(this.#places);
       if (whole) this.#tell(whole);
