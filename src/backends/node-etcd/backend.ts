@@ -41,10 +41,12 @@ export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): LockBac
 const isList = (clients: NodeEtcd | readonly NodeEtcd[]): clients is readonly NodeEtcd[] => Array.isArray(clients);
 
 function createBackend(clients: readonly NodeEtcd[]): LockBackend {
-  const source = clientSource(clients, () => watches.moved());
+  const source = clientSource(clients, (cause) => watches.broken(cause));
 
-  const read = (path: string): Observable<Answer> =>
-    call(source, `read "${path}"`, (client, once, done) => client.get(urlOf(path), once({ quorum: true }), done)).pipe(
+  const read = (path: string, timeout: number): Observable<Answer> =>
+    call(source, `read "${path}"`, timeout, (client, once, done) =>
+      client.get(urlOf(path), once({ quorum: true }), done),
+    ).pipe(
       map((answer) => {
         if (answer.isFolder) throw directoryError(`read "${path}"`);
         return answer;
@@ -52,7 +54,8 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
     );
 
   const watches = createWatches({
-    read,
+    // As long as a poll may take: whether the endpoint answers, the probe finds out.
+    read: (path) => read(path, Infinity),
     poll: ({ path, isFolder }, after) =>
       longCall(source, `watch "${path}"`, (client, once, done) => {
         const from = { wait: true, waitIndex: (after + 1n).toString(), ...(isFolder && { recursive: true }) };
@@ -71,9 +74,9 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
     grant: ({ ttl }) => of({ ttl: seconds(ttl) * 1000 }),
     revoke: () => of(undefined),
 
-    renew: (lease) => {
+    renew: (lease, timeout) => {
       const path = pathOfLease(lease);
-      return call(source, `renew "${path}"`, (client, once, done) => {
+      return call(source, `renew "${path}"`, timeout, (client, once, done) => {
         // `refresh` wakes no watcher and leaves createdIndex, our fencing token, as it is.
         const same = { prevExist: true, prevValue: valueOf(lease), ttl: seconds(lease.ttl) };
         return client.set(urlOf(path), null, once({ refresh: true, ...same }), done);
@@ -86,14 +89,14 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       );
     },
 
-    enqueue: ({ key, lease }) => {
+    enqueue: ({ key, lease }, timeout) => {
       const path = pathOf(key);
       const value = valueOf(lease);
-      return call(source, `lock "${key}"`, (client, once, done) =>
+      return call(source, `lock "${key}"`, timeout, (client, once, done) =>
         client.set(urlOf(path), value, once({ prevExist: false, ttl: seconds(lease.ttl) }), done),
       ).pipe(
         // Taken: by somebody else, or by an attempt of ours whose answer was lost.
-        switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path) : of(answer))),
+        switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path, timeout) : of(answer))),
         map((answer): EnqueueResult => {
           const queue = queueOf(key, answer);
           if (answer.node?.value !== value) return { status: 'refused', queue };
@@ -102,22 +105,22 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       );
     },
 
-    dequeue: ({ key, lease }) =>
-      call(source, `release "${key}"`, (client, once, done) =>
+    dequeue: ({ key, lease }, _, timeout) =>
+      call(source, `release "${key}"`, timeout, (client, once, done) =>
         client.compareAndDelete(urlOf(pathOf(key)), valueOf(lease), once(), done),
       ).pipe(map(() => ({ successor: 'unknown' }))),
 
     // Reads say whether the endpoint answers, which the long polls there cannot be asked.
-    probe: () => {
+    probe: (timeout) => {
       const path = watches.any();
-      return path === undefined ? of(undefined) : read(path).pipe(map(() => undefined));
+      return path === undefined ? of(undefined) : read(path, timeout).pipe(map(() => undefined));
     },
     // A renewal compares the value, and so it finds out by itself.
     audit: () => of(() => true),
 
-    queue: (key, _, from) => {
+    queue: (key, timeout, from) => {
       const path = pathOf(key);
-      const start$ = from ? of(from) : read(path).pipe(map((answer) => queueOf(key, answer)));
+      const start$ = from ? of(from) : read(path, timeout).pipe(map((answer) => queueOf(key, answer)));
       return start$.pipe(
         switchMap((start) => {
           const events$ = watches.follow(path, start.revision).pipe(map((answer) => queueOf(key, answer)));

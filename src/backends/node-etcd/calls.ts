@@ -4,6 +4,7 @@
 import { inspect } from 'node:util';
 import { Observable, defer, finalize, tap } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
+import { timeOf } from '../../time/clock.js';
 import type { Callback, CancellationToken, ClientSource, NodeEtcd, RequestOptions } from './client.js';
 import { refusalOf, toBackendError } from './errors.js';
 import type { Refusal } from './errors.js';
@@ -38,18 +39,29 @@ export type Send = (
 /** node-etcd repeats what fails for up to 27 s; the engine has its own patience. */
 const once = (options: RequestOptions = {}): RequestOptions => ({ ...options, maxRetries: 0 });
 
-/** At the endpoint of now. One that has not answered when it is given up is followed by the next one. */
-export const call = (source: ClientSource, what: string, send: Send): Observable<Answer> =>
+const time = timeOf();
+
+/**
+ * At the current endpoint. An endpoint that fails, or is silent for most of the time that the call may take, is
+ * followed by the next one; a call that is given up earlier says nothing about the endpoint.
+ *
+ * @param timeout how long the engine waits for the answer, milliseconds
+ */
+export const call = (source: ClientSource, what: string, timeout: number, send: Send): Observable<Answer> =>
   defer(() => {
     const { client, failed } = source.endpoint();
-    let isAnswered = false;
+    const started = time.now();
+    let isOver = false;
     return request(client, what, send).pipe(
       tap({
-        next: () => (isAnswered = true),
-        error: (error: unknown) => (isAnswered = !isFault(error)),
+        next: () => (isOver = true),
+        error: (error: unknown) => {
+          isOver = true;
+          if (isFault(error)) failed(error);
+        },
       }),
       finalize(() => {
-        if (!isAnswered) failed();
+        if (!isOver && time.now() - started > timeout / 2) failed(silence(what));
       }),
     );
   });
@@ -61,25 +73,34 @@ export const longCall = (source: ClientSource, what: string, send: Send): Observ
     return request(client, what, send).pipe(
       tap({
         error: (error: unknown) => {
-          if (isFault(error)) failed();
+          if (isFault(error)) failed(error);
         },
       }),
     );
   });
 
-const isFault = (error: unknown): boolean => error instanceof BackendError && error.retryable;
+const isFault = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
+
+const silence = (what: string): BackendError =>
+  new BackendError(`node-etcd could not ${what} in time: the next endpoint is asked.`, { retryable: true });
 
 function request(client: NodeEtcd, what: string, send: Send): Observable<Answer> {
   return new Observable((subscriber) => {
-    const token = send(client, once, (error, body, headers) => {
+    const answered: Callback = (error, body, headers) => {
       const refusal = refusalOf(error);
       if (error && !refusal) return subscriber.error(toBackendError(what, error));
       const answer = answerOf(body, headers, refusal);
       if (!answer) return subscriber.error(noAnswer(what, body));
       subscriber.next(answer);
       subscriber.complete();
-    });
-    return () => token.abort();
+    };
+    try {
+      const token = send(client, once, answered);
+      return () => token.abort();
+    } catch (error) {
+      subscriber.error(toBackendError(what, error));
+      return undefined;
+    }
   });
 }
 

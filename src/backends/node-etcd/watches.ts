@@ -25,8 +25,8 @@ export interface Watches {
   follow(path: string, after: bigint): Observable<Answer>;
   /** A path that is being followed. */
   any(): string | undefined;
-  /** The endpoint was changed: the polls go there, and go on from where they are. */
-  moved(): void;
+  /** The endpoint was changed: what is followed ends with the cause, to be read and followed anew. */
+  broken(cause: unknown): void;
 }
 
 /** Beyond these, keys share the watch of a folder, and with it the events of all others in there. */
@@ -66,14 +66,17 @@ export function createWatches({ poll, read }: Questions): Watches {
     watch.poll.unsubscribe();
   };
 
+  /** Followers are told at once and decide themselves when to follow again: a poll is never repeated from here. */
+  const fail = (watch: Watch, error: unknown): void => {
+    close(watch);
+    for (const { subscriber } of [...watch.followers]) subscriber.error(error);
+  };
+
   const ask = (watch: Watch): void => {
     watch.poll.unsubscribe();
     watch.poll = poll(watch, watch.position).subscribe({
       next: (answer) => told(watch, answer),
-      error: (error: unknown) => {
-        close(watch);
-        for (const { subscriber } of [...watch.followers]) subscriber.error(error);
-      },
+      error: (error: unknown) => fail(watch, error),
     });
   };
 
@@ -149,8 +152,8 @@ export function createWatches({ poll, read }: Questions): Watches {
       for (const { followers } of watches) for (const { path } of followers) return path;
       return undefined;
     },
-    moved: () => {
-      for (const watch of [...watches]) ask(watch);
+    broken: (cause) => {
+      for (const watch of [...watches]) fail(watch, cause);
     },
   };
 }
