@@ -8,7 +8,8 @@ import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
 import type { NodeEtcd } from './client.js';
-import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, directoryError } from './errors.js';
+import { removeEmpty } from './directories.js';
+import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, NOT_A_KEY, directoryError } from './errors.js';
 import { decodeClaim, objectionTo, pathOf, pathOfLease, queueOf, urlOf, valueOf } from './keys.js';
 import { createWatches } from './watches.js';
 
@@ -46,11 +47,6 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
   const read = (path: string, timeout: number): Observable<Answer> =>
     call(source, `read "${path}"`, timeout, (client, once, done) =>
       client.get(urlOf(path), once({ quorum: true }), done),
-    ).pipe(
-      map((answer) => {
-        if (answer.isFolder) throw directoryError(`read "${path}"`);
-        return answer;
-      }),
     );
 
   const watches = createWatches({
@@ -82,7 +78,8 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
         return client.set(urlOf(path), null, once({ refresh: true, ...same }), done);
       }).pipe(
         map(({ refusal }): RenewResult => {
-          if (refusal?.code === KEY_NOT_FOUND) return { status: 'gone', reason: 'deleted' };
+          if (refusal?.code === KEY_NOT_FOUND || refusal?.code === NOT_A_KEY)
+            return { status: 'gone', reason: 'deleted' };
           if (refusal?.code === COMPARE_FAILED) return { status: 'gone', reason: 'overwritten' };
           return { status: 'renewed', ttl: seconds(lease.ttl) * 1000 };
         }),
@@ -92,12 +89,20 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
     enqueue: ({ key, lease }, timeout) => {
       const path = pathOf(key);
       const value = valueOf(lease);
-      return call(source, `lock "${key}"`, timeout, (client, once, done) =>
+      const create$ = call(source, `lock "${key}"`, timeout, (client, once, done) =>
         client.set(urlOf(path), value, once({ prevExist: false, ttl: seconds(lease.ttl) }), done),
-      ).pipe(
-        // Taken: by somebody else, or by an attempt of ours whose answer was lost.
+      );
+      // Taken: by somebody else, by an attempt of ours whose answer was lost, or by a directory.
+      const attempt$ = create$.pipe(
         switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path, timeout) : of(answer))),
+      );
+      return attempt$.pipe(
+        switchMap((answer) => {
+          if (!answer.isFolder) return of(answer);
+          return removeEmpty(source, path, timeout).pipe(switchMap(() => attempt$));
+        }),
         map((answer): EnqueueResult => {
+          if (answer.isFolder) throw directoryError(`lock "${key}"`);
           const queue = queueOf(key, answer);
           if (answer.node?.value !== value) return { status: 'refused', queue };
           return { status: 'entered', revision: queue.revision, claim: decodeClaim(answer.node), queue };

@@ -23,8 +23,10 @@ export interface Answer {
   readonly path: string;
   /** The key as it is now, if it is. */
   readonly node: StoredKey | undefined;
-  /** Whether it is about a directory, which can never be locked. */
+  /** Whether it is about a directory, which cannot be locked. */
   readonly isFolder: boolean;
+  /** What lies right below a directory, and is not hidden. */
+  readonly below: readonly { readonly path: string; readonly isFolder: boolean }[];
   /** Set when the server said no. */
   readonly refusal: Refusal | undefined;
 }
@@ -98,7 +100,7 @@ function request(client: NodeEtcd, what: string, send: Send): Observable<Answer>
       const token = send(client, once, answered);
       return () => token.abort();
     } catch (error) {
-      subscriber.error(toBackendError(what, error));
+      subscriber.error(error instanceof BackendError ? error : toBackendError(what, error));
       return undefined;
     }
   });
@@ -109,10 +111,10 @@ function answerOf(
   headers: Readonly<Record<string, unknown>> | undefined,
   refusal: Refusal | undefined,
 ): Answer | undefined {
-  if (refusal) return { index: refusal.index, path: '', node: undefined, isFolder: false, refusal };
+  if (refusal) return { index: refusal.index, path: '', node: undefined, isFolder: false, below: [], refusal };
   const header = headers?.['x-etcd-index'];
   if (!isRecord(body) || !isRecord(body['node']) || typeof header !== 'string') return undefined;
-  const { key, value, createdIndex, modifiedIndex, dir } = body['node'];
+  const { key, value, createdIndex, modifiedIndex, dir, nodes } = body['node'];
   // The root has no key of its own.
   const path = typeof key === 'string' ? key : '/';
   const isRead = body['action'] === 'get';
@@ -122,8 +124,14 @@ function answerOf(
   const index = isRead ? BigInt(header) : BigInt(Number(modifiedIndex));
   // No value: the key was deleted or has expired, or is a directory.
   const isKey = typeof value === 'string' && typeof createdIndex === 'number';
-  return { index, path, node: isKey ? { value, createdIndex } : undefined, isFolder: dir === true, refusal: undefined };
+  const node = isKey ? { value, createdIndex } : undefined;
+  return { index, path, node, isFolder: dir === true, below: entriesOf(nodes), refusal: undefined };
 }
+
+const entriesOf = (nodes: unknown): Answer['below'] =>
+  (Array.isArray(nodes) ? nodes : []).filter(isRecord).flatMap(({ key, dir }) => {
+    return typeof key === 'string' ? [{ path: key, isFolder: dir === true }] : [];
+  });
 
 function noAnswer(what: string, body: unknown): BackendError {
   const off = typeof body === 'string' && body.includes('404 page not found');

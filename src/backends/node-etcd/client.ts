@@ -49,9 +49,9 @@ const SEVERAL_HOSTS =
  * with the cause
  */
 export function clientSource(clients: readonly NodeEtcd[], moved: (cause: BackendError) => void): ClientSource {
+  const hosts = clients.map(hostsOf);
   const [first] = clients;
   if (!first) throw new InvalidOptionError('clients', '[]', 'give a client of npm node-etcd, or one for each host.');
-  const hosts = clients.map(hostsOf);
   let current = Math.floor(Math.random() * clients.length);
   return {
     endpoint: () => {

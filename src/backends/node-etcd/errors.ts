@@ -12,20 +12,30 @@ export interface Refusal {
 /** Codes of the v2 API that answer what was asked. */
 export const KEY_NOT_FOUND = 100;
 export const COMPARE_FAILED = 101;
+export const NOT_A_KEY = 102;
 export const KEY_EXISTS = 105;
+export const NOT_EMPTY = 108;
 /** Of a watch: from its index on more than 1,000 things have happened in the store, and the first are forgotten. */
 export const HISTORY_CLEARED = 401;
-const ANSWERS: ReadonlySet<number> = new Set([KEY_NOT_FOUND, COMPARE_FAILED, KEY_EXISTS, HISTORY_CLEARED]);
+const ANSWERS: ReadonlySet<number> = new Set([
+  KEY_NOT_FOUND,
+  COMPARE_FAILED,
+  NOT_A_KEY,
+  KEY_EXISTS,
+  NOT_EMPTY,
+  HISTORY_CLEARED,
+]);
 
 const DIRECTORY =
-  'the key is a directory: other keys lie below it, or did once. On etcd v2 `a` and `a/b` cannot both be locked: name ' +
-  'them apart, and remove a directory that is empty with `curl -X DELETE .../v2/keys/a?dir=true`.';
+  'the key is a directory, and other keys lie below it. On etcd v2 `a` and `a/b` cannot both be locked at a time: give ' +
+  'them other names, and encode what users may choose (encodeURIComponent).';
 
 const ADVICE: ReadonlyMap<number, string> = new Map([
-  [102, DIRECTORY],
-  [104, 'a part of the key is a key itself. On etcd v2 `a` and `a/b` cannot both be locked: name them apart.'],
+  [
+    104,
+    'a part of the key is a key itself. On etcd v2 `a` and `a/b` cannot both be locked at a time: give them other names.',
+  ],
   [107, 'the key is the root, which cannot be locked.'],
-  [108, DIRECTORY],
   [
     110,
     'the user may not do that: give the client its user, and its role read and write on the keys of the locks, best ' +
@@ -54,7 +64,7 @@ export function toBackendError(what: string, error: unknown): BackendError {
   return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause });
 }
 
-/** There is a directory where a key was looked for. It is no error of the server's, but no key will ever be there. */
+/** There is a directory with keys in it where a key is to be. */
 export const directoryError = (what: string): BackendError =>
   new BackendError(`node-etcd could not ${what}: ${DIRECTORY}`, { retryable: false });
 

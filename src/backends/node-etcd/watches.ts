@@ -34,7 +34,19 @@ const FEW = 4;
 
 /** Of the whole process, since the pool is: what is beyond is not watched, and read again by the engine now and then. */
 const MOST = 50;
-let polling = 0;
+
+/** How many there are, known to all copies of this package (import and require) in the process. */
+const polls: { now: number } = ((): { now: number } => {
+  const name = Symbol.for('rxlock.node-etcd.polls');
+  const there: unknown = Reflect.get(globalThis, name);
+  if (isCount(there)) return there;
+  const made = { now: 0 };
+  Reflect.set(globalThis, name, made);
+  return made;
+})();
+function isCount(value: unknown): value is { now: number } {
+  return typeof value === 'object' && value !== null && 'now' in value && typeof value.now === 'number';
+}
 
 const READS_AT_ONCE = 8;
 
@@ -57,12 +69,12 @@ export function createWatches({ poll, read }: Questions): Watches {
   const open = (scope: Scope, position: bigint): Watch => {
     const watch = { ...scope, followers: new Set<Follower>(), position, poll: Subscription.EMPTY };
     watches.add(watch);
-    polling += 1;
+    polls.now += 1;
     return watch;
   };
   const close = (watch: Watch): void => {
     if (!watches.delete(watch)) return;
-    polling -= 1;
+    polls.now -= 1;
     watch.poll.unsubscribe();
   };
 
@@ -127,7 +139,7 @@ export function createWatches({ poll, read }: Questions): Watches {
       ask(wider);
       if (covers(union, path)) return wider;
     }
-    return polling < MOST ? open(own, after) : undefined;
+    return polls.now < MOST ? open(own, after) : undefined;
   };
 
   return {
