@@ -7,6 +7,7 @@
  * CommonJS, since the specs run as that.
  */
 const { execFileSync, spawn } = require('node:child_process');
+const { randomInt } = require('node:crypto');
 const { existsSync, mkdtempSync, rmSync } = require('node:fs');
 const { createServer } = require('node:net');
 const { tmpdir } = require('node:os');
@@ -15,38 +16,47 @@ const { unpacked } = require('./debian.cjs');
 
 const DEFAULT_SUITE = 'trixie';
 
-/** Another etcd than these serves no v2 API, which half of the contract specs run on. */
+/** From 3.6 on there is no v2 API. */
 const SERVES_V2 = /etcd Version: 3\.[45]\./;
+
+const INSTALL =
+  'Install etcd (Debian: etcd-server, macOS: brew install etcd, others: github.com/etcd-io/etcd/releases) so that it ' +
+  'is on PATH, or set ETCD_BIN to it. Any version from 3.4 on will do, but for specs of the v2 API: those need 3.4 or 3.5.';
 
 /**
  * The path of an etcd binary. Throws with a sentence that says what to install.
  *
  * @param {string} [suite] of Debian
+ * @param {boolean} [needsV2] whether it has to serve the v2 API
  * @returns {string}
  */
-function findEtcd(suite) {
+function findEtcd(suite, needsV2 = false) {
   const variable = suite ? `ETCD_BIN_${suite.toUpperCase()}` : 'ETCD_BIN';
   const given = process.env[variable];
-  if (given) return checked(given, variable);
+  if (given) return checked(given, variable, needsV2);
   if (suite) return fetched(suite);
   const onPath = (process.env['PATH'] ?? '')
     .split(delimiter)
     .map((folder) => join(folder, 'etcd'))
     .find(existsSync);
-  return onPath ? checked(onPath, 'PATH') : fetched(DEFAULT_SUITE);
+  return onPath ? checked(onPath, 'PATH', needsV2) : fetched(DEFAULT_SUITE);
 }
 
-function checked(binary, from) {
-  let version;
+function checked(binary, from, needsV2) {
+  const version = versionOf(binary, from);
+  if (!needsV2 || SERVES_V2.test(version)) return binary;
+  throw new Error(
+    `${binary} (from ${from}) is ${version.split('\n')[0]}, which has no v2 API. Specs of the v2 API need etcd 3.4 or ` +
+      '3.5 (github.com/etcd-io/etcd/releases): set ETCD_BIN to one.',
+  );
+}
+
+function versionOf(binary, from) {
   try {
-    version = execFileSync(binary, ['--version'], { encoding: 'utf8' });
+    return execFileSync(binary, ['--version'], { encoding: 'utf8' });
   } catch (cause) {
     throw new Error(`${binary} (from ${from}) cannot be run.`, { cause });
   }
-  if (SERVES_V2.test(version)) return binary;
-  throw new Error(
-    `${binary} (from ${from}) is ${version.split('\n')[0]}; the specs need 3.4 or 3.5, which serve the v2 API too.`,
-  );
 }
 
 function fetched(suite) {
@@ -54,11 +64,7 @@ function fetched(suite) {
   try {
     return join(unpacked({ name: 'etcd', suite, packages: ['etcd-server', 'etcd-client'], binary }), binary);
   } catch (cause) {
-    throw new Error(
-      "There is no etcd here, and Debian's packages cannot be fetched. Install etcd 3.4 or 3.5 (Debian: etcd-server, " +
-        'macOS: brew install etcd, others: github.com/etcd-io/etcd/releases) so that it is on PATH, or set ETCD_BIN to it.',
-      { cause },
-    );
+    throw new Error(`There is no etcd here, and Debian's packages cannot be fetched. ${INSTALL}`, { cause });
   }
 }
 
@@ -125,15 +131,15 @@ function etcdProcess(binary, flags) {
  */
 
 /**
- * Starts an etcd on free loopback ports, with its v2 API on; resolves when it serves. With a `cert-file` among the
- * flags it speaks TLS.
+ * Starts an etcd on free loopback ports, with its v2 API on if it has one; resolves when it serves. With a `cert-file`
+ * among the flags it speaks TLS. With `enable-v2: true` among them it throws where there is no v2 API.
  *
  * @param {string} [suite] of Debian
  * @param {EtcdFlags} [flags] further ones
  * @returns {Promise<EtcdServer>}
  */
 async function startEtcd(suite, flags = {}) {
-  const binary = findEtcd(suite);
+  const binary = findEtcd(suite, flags['enable-v2'] === true);
   const data = mkdtempSync(join(tmpdir(), 'rxlock-etcd-'));
   const url = `${'cert-file' in flags ? 'https' : 'http'}://127.0.0.1:${await freePort()}`;
   const peerUrl = `http://127.0.0.1:${await freePort()}`;
@@ -147,7 +153,7 @@ async function startEtcd(suite, flags = {}) {
     'advertise-client-urls': url,
     'listen-peer-urls': peerUrl,
     ...member,
-    'enable-v2': true,
+    ...(SERVES_V2.test(versionOf(binary, 'the search above')) && { 'enable-v2': true }),
     ...flags,
   });
   await start();
@@ -179,16 +185,32 @@ async function startEtcd(suite, flags = {}) {
   };
 }
 
+/**
+ * Below the ports that systems take for outgoing connections (Linux: from 32768, others: from 49152): a port from among
+ * those may be taken by any connection of this machine before the server listens on it, or while it is restarted.
+ */
+const PORTS = { from: 10_000, to: 32_000 };
+
+/** Given out, and perhaps not listened on yet. */
+const given = new Set();
+
 /** @returns {Promise<number>} */
-const freePort = () =>
+async function freePort() {
+  for (let attempts = 100; attempts > 0; attempts -= 1) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port between ${PORTS.from} and ${PORTS.to}`);
+}
+
+/** @returns {Promise<boolean>} */
+const isFree = (port) =>
   new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' ? address?.port : undefined;
-      probe.close(() => (port ? resolve(port) : reject(new Error('no free port'))));
-    });
+    probe.once('error', (error) => ('code' in error && error.code === 'EADDRINUSE' ? resolve(false) : reject(error)));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
 
 module.exports = { etcdProcess, findEtcd, freePort, startEtcd };

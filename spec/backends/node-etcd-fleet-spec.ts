@@ -37,7 +37,7 @@ describe.each(ETCDS)('a fleet of 3 microlock and 3 rxlock processes on the v2 AP
   const said$ = new Subject<Said>();
 
   beforeAll(async () => {
-    etcd = await startEtcd(suite);
+    etcd = await startEtcd(suite, { 'enable-v2': true });
     folder = mkdtempSync(join(tmpdir(), 'rxlock-fleet-'));
   });
   afterEach(() => {

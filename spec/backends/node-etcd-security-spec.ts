@@ -42,7 +42,7 @@ describe.each(ETCDS)('v2 on $server with TLS and client certificates', ({ suite 
 
   beforeAll(async () => {
     files = await certificates();
-    etcd = await startEtcd(suite, files.flags);
+    etcd = await startEtcd(suite, { ...files.flags, 'enable-v2': true });
   });
   afterAll(async () => {
     await etcd.stop();
@@ -65,7 +65,7 @@ describe.each(ETCDS)('v2 on $server with users and roles', ({ suite }) => {
   const as = (user: string): Etcd => new Etcd(etcd.url, { auth: { user, pass: 'a-secret' } });
 
   beforeAll(async () => {
-    etcd = await startEtcd(suite);
+    etcd = await startEtcd(suite, { 'enable-v2': true });
     const authorization = `Basic ${Buffer.from('root:a-secret').toString('base64')}`;
     const put = async (what: string, body: object): Promise<void> => {
       const answer = await fetch(`${etcd.url}/v2/auth/${what}`, {

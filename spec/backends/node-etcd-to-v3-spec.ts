@@ -27,7 +27,7 @@ describe.each(ETCDS)('a release that holds on v2 and on v3 of $server', ({ suite
   };
 
   beforeAll(async () => {
-    etcd = await startEtcd(suite);
+    etcd = await startEtcd(suite, { 'enable-v2': true });
   });
   afterAll(async () => {
     await Promise.all(open.map((locks) => locks.close()));

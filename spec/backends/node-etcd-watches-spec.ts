@@ -3,14 +3,26 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import Etcd from 'node-etcd';
-import { filter, firstValueFrom, forkJoin, from, lastValueFrom, map, mergeMap, range, take, toArray } from 'rxjs';
+import {
+  filter,
+  firstValueFrom,
+  forkJoin,
+  from,
+  lastValueFrom,
+  map,
+  mergeMap,
+  range,
+  skipWhile,
+  take,
+  toArray,
+} from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { Callback, NodeEtcd } from '../../src/backends/node-etcd/index.js';
 import { createLocks } from '../../src/index.js';
 import type { Locks, Ownership } from '../../src/index.js';
 import { watchedClient } from '../support/node-etcd-clients.js';
-import { inLine, within } from '../support/waiting.js';
+import { inLine, isUnknown, within } from '../support/waiting.js';
 import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(20_000);
@@ -24,7 +36,7 @@ describe.each(ETCDS)('watching v2 keys on $server', ({ suite }) => {
   const open: Locks[] = [];
 
   beforeAll(async () => {
-    etcd = await startEtcd(suite);
+    etcd = await startEtcd(suite, { 'enable-v2': true });
     admin = new Etcd(etcd.url);
   });
   afterEach(async () => {
@@ -110,6 +122,31 @@ describe.each(ETCDS)('watching v2 keys on $server', ({ suite }) => {
     await etcd.restart();
     await remove(key);
     expect((await next).isHeld()).toBe(true);
+  });
+
+  it('when the server goes, each observer is told at once, and no poll is asked for before the key was read', async () => {
+    const counted = watchedClient(etcd.url);
+    const locks = client(counted);
+    const keys = ['gone/a', 'gone/b', 'gone/c'];
+    const states = keys.map((key) => locks.mutex(key).ownership$());
+    const unknown = states.map((state$) => within(5000, state$.pipe(filter(isUnknown))));
+    const back = states.map((state$) =>
+      lastValueFrom(
+        state$.pipe(
+          skipWhile((state) => !isUnknown(state)),
+          filter(isFree),
+          take(1),
+        ),
+      ),
+    );
+    await Promise.all(states.map((state$) => firstValueFrom(state$.pipe(filter(isFree)))));
+    const { asked } = counted.polls;
+    etcd.signal('SIGKILL');
+    // Of a ttl of a minute, the first probe comes after 20 s.
+    await Promise.all(unknown);
+    expect(counted.polls).toMatchObject({ now: 0, asked });
+    await etcd.restart();
+    await Promise.all(back);
   });
 
   it('one key has one long poll, however many wait for it and look at it', async () => {

@@ -9,15 +9,17 @@ import Etcd from 'node-etcd';
 import { filter, firstValueFrom, from, interval, lastValueFrom, mergeMap, take } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
+import type { NodeEtcd } from '../../src/backends/node-etcd/index.js';
 import { createLocks } from '../../src/index.js';
 import * as ours from '../../src/microlock/index.js';
-import { failureOf } from '../support/waiting.js';
+import { watchedClient } from '../support/node-etcd-clients.js';
+import { failureOf, within } from '../support/waiting.js';
 import { ETCDS } from '../support/etcds.js';
 
 jest.setTimeout(30_000);
 
-/** Seconds, as everything of microlock's. */
-const TTL = 3;
+/** Seconds, as everything of microlock's: longer than a spec that does not wait for its end may take. */
+const TTL = 20;
 
 type Microlock = theirs.default;
 
@@ -37,7 +39,7 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
   const open: Microlock[] = [];
 
   beforeAll(async () => {
-    etcd = await startEtcd(suite);
+    etcd = await startEtcd(suite, { 'enable-v2': true });
     admin = new Etcd(etcd.url);
   });
   afterAll(() => etcd.stop());
@@ -48,7 +50,7 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
     for (const each of open.splice(0)) each.destroy();
   });
 
-  const make = (module: object, nodeId: string, ttl?: number, client = new Etcd(etcd.url)): Microlock => {
+  const make = (module: object, nodeId: string, ttl?: number, client: NodeEtcd = new Etcd(etcd.url)): Microlock => {
     const made = new (Reflect.get(module, 'default') as Make)(client, key, nodeId, ttl);
     open.push(made);
     // Unheard, its errors are not the ones it meant: Node wraps what comes from another realm, as Jest's modules do.
@@ -224,6 +226,31 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
       await b.lock();
       expect(await failure(a.unlock())).toBeInstanceOf(ours.LockNotOwnedError);
       await b.unlock();
+    });
+
+    it('keeps nothing of a node id when its objects are destroyed and hold nothing', async () => {
+      const counted = watchedClient(etcd.url);
+      const [a, b] = ['a', 'b'].map((nodeId) => make(ours, nodeId, TTL, counted));
+      if (!a || !b) throw new Error('two were made');
+      await a.lock();
+      expect(await failure(b.lock())).toBeInstanceOf(ours.AlreadyLockedError);
+      expect(counted.polls.now).toBeGreaterThan(0);
+      for (const each of [a, b]) each.destroy();
+      // What is held stays so, and can be given back.
+      expect(await failure(make(ours, 'c', TTL).lock())).toBeInstanceOf(ours.AlreadyLockedError);
+      await a.renew();
+      await a.unlock();
+      await within(1000, counted.idle$);
+      await a.lock();
+      await a.unlock();
+      await within(1000, counted.idle$);
+    });
+
+    it('a node id may be any text', async () => {
+      const a = make(ours, 'half \ud800 a pair', TTL);
+      await a.lock();
+      await a.renew();
+      await a.unlock();
     });
 
     it('a hundred and fifty on one client lock all the same', async () => {

@@ -2,11 +2,15 @@
  * A node-etcd client between a backend and the real one: to see what is asked, and to make it go wrong.
  */
 import Etcd from 'node-etcd';
+import { Subject, filter, startWith } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { Callback, CancellationToken, NodeEtcd } from '../../src/backends/node-etcd/index.js';
 
 export interface WatchedClient extends NodeEtcd {
-  /** Long polls that have no answer yet, and the most there have been at a time. */
-  readonly polls: { now: number; most: number };
+  /** Long polls that have no answer yet, the most there have been at a time, and all that were asked for. */
+  readonly polls: { now: number; most: number; asked: number };
+  /** Emits once no long poll is waiting for its answer. */
+  readonly idle$: Observable<unknown>;
   /** How often a key was asked to be made. */
   attempts(): number;
   /** From now on nothing is answered, as from a server that stands still; or it is again. */
@@ -18,7 +22,8 @@ export interface WatchedClient extends NodeEtcd {
 
 export function watchedClient(url: string): WatchedClient {
   const real = new Etcd(url);
-  const polls = { now: 0, most: 0 };
+  const polls = { now: 0, most: 0, asked: 0 };
+  const pollEnded = new Subject<void>();
   let attempts = 0;
   let isFrozen = false;
   let heldBack: (() => void)[] | undefined;
@@ -32,10 +37,13 @@ export function watchedClient(url: string): WatchedClient {
   const poll = (send: (callback: Callback) => CancellationToken, callback: Callback): CancellationToken => {
     let sent: CancellationToken | undefined;
     let isOver = false;
+    polls.asked += 1;
     polls.most = Math.max(polls.most, (polls.now += 1));
     const over = (): void => {
-      if (!isOver) polls.now -= 1;
+      if (isOver) return;
       isOver = true;
+      polls.now -= 1;
+      pollEnded.next();
     };
     const go = (): void => {
       if (isOver) return;
@@ -57,6 +65,10 @@ export function watchedClient(url: string): WatchedClient {
 
   return {
     polls,
+    idle$: pollEnded.pipe(
+      startWith(undefined),
+      filter(() => polls.now === 0),
+    ),
     attempts: () => attempts,
     freeze: (frozen) => (isFrozen = frozen),
     holdPolls: () => (heldBack = []),

@@ -2,7 +2,7 @@
  * npm microlock's class: one key, one node, seconds. What it holds is a lock of this engine.
  */
 import { EventEmitter } from 'node:events';
-import { Subscription, firstValueFrom, merge, take } from 'rxjs';
+import { Subscription, firstValueFrom, from, merge, take } from 'rxjs';
 import { nodeEtcdBackend } from '../backends/node-etcd/index.js';
 import type { NodeEtcd } from '../backends/node-etcd/index.js';
 import { at, failAt, timeOf } from '../time/clock.js';
@@ -43,16 +43,54 @@ const LONGEST_TTL = 24 * 60 * 60;
 /** How long the server may take to say whose the key is. */
 const ANSWERS_WITHIN = 2000;
 
-const locksOf = new WeakMap<NodeEtcd, Map<string, Locks>>();
+/** A `Locks` that Microlock objects have in common, and how many of them need it: to look, or to hold. */
+interface SharedLocks {
+  readonly locks: Locks;
+  users: number;
+}
 
-/** One `Locks` for all with the same client, node and ttl: they share what they need to follow the keys. */
-function sharedLocks(etcd: NodeEtcd, owner: string, ttl: number): Locks {
-  const ofClient = locksOf.get(etcd) ?? new Map<string, Locks>();
-  locksOf.set(etcd, ofClient);
+const locksOf = new WeakMap<NodeEtcd, Map<string, SharedLocks>>();
+
+/** The lock, as long as it is needed. */
+interface Use {
+  readonly lock: Lock;
+  /** It is needed no more. */
+  end(): void;
+}
+
+/**
+ * One `Locks` for all with the same client, node and ttl: they share what they need to follow the keys. It is closed
+ * when nobody needs it any more, since there may be many node ids.
+ */
+function use(etcd: NodeEtcd, key: string, owner: string, ttl: number): Use {
+  const ofClient = locksOf.get(etcd) ?? new Map<string, SharedLocks>();
   const id = `${ttl} ${owner}`;
-  const locks = ofClient.get(id) ?? createLocks(nodeEtcdBackend(etcd), { owner, ttl: ttl * 1000 });
-  ofClient.set(id, locks);
-  return locks;
+  const shared = ofClient.get(id) ?? {
+    locks: createLocks(nodeEtcdBackend(etcd), { owner, ttl: ttl * 1000 }),
+    users: 0,
+  };
+  const lock = shared.locks.mutex(key);
+  locksOf.set(etcd, ofClient);
+  ofClient.set(id, shared);
+  shared.users += 1;
+  let isOver = false;
+  return {
+    lock,
+    end() {
+      if (isOver) return;
+      isOver = true;
+      shared.users -= 1;
+      if (shared.users > 0) return;
+      ofClient.delete(id);
+      from(shared.locks.close()).subscribe();
+    },
+  };
+}
+
+/** What is held, on a `Locks` that is needed until it is given back or lost. */
+interface Mine {
+  readonly held: HeldLock;
+  readonly use: Use;
 }
 
 /**
@@ -69,9 +107,10 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
   /** Milliseconds. */
   readonly #ttl: number;
   readonly #backend: LockBackend;
-  readonly #lock: Lock;
+  readonly #use: () => Use;
+  readonly #watching: Use;
   readonly #watch: Subscription;
-  #held: HeldLock | undefined;
+  #mine: Mine | undefined;
   #expiry = Subscription.EMPTY;
 
   /**
@@ -92,69 +131,86 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     this.#nodeId = nodeId;
     this.#ttl = seconds * 1000;
     this.#backend = nodeEtcdBackend(etcd);
-    this.#lock = sharedLocks(etcd, nodeId, Math.min(seconds, LONGEST_TTL)).mutex(key);
-    this.#watch = this.#tellChanges();
+    this.#use = () => use(etcd, key, nodeId, Math.min(seconds, LONGEST_TTL));
+    this.#watching = this.#use();
+    this.#watch = this.#tellChanges(this.#watching.lock);
   }
 
   /** Takes the lock or rejects with {@link AlreadyLockedError}, at once. It is held for a ttl. */
   async lock(): Promise<void> {
-    // What is told begins with the state before.
-    if (!this.#watch.closed) await firstValueFrom(this.#lock.ownership$());
+    const use = this.#use();
     try {
-      this.#hold(await this.#lock.acquire({ wait: 0 }));
+      // What is told begins with the state before.
+      if (!this.#watch.closed) await firstValueFrom(use.lock.ownership$());
+      this.#hold({ held: await use.lock.acquire({ wait: 0 }), use });
     } catch (cause) {
+      use.end();
       throw cause instanceof Taken ? this.#told(new AlreadyLockedError(this.#key, { cause })) : cause;
     }
   }
 
   /** Gives the lock back, or rejects with {@link LockNotOwnedError}. */
   async unlock(): Promise<void> {
-    const held = await this.#mine();
+    const { held, use } = await this.#stillMine();
     this.#letGo();
     try {
       await held.release();
     } catch (cause) {
       throw cause instanceof NotOwned ? this.#notOwned(cause) : cause;
+    } finally {
+      use.end();
     }
   }
 
   /** It is held for a ttl from now on, or rejects with {@link LockNotOwnedError}. */
   async renew(): Promise<void> {
-    this.#hold(await this.#mine());
+    this.#hold(await this.#stillMine());
   }
 
   /** Tells nothing more, and lets go of listeners. What is held is held until its ttl runs out, or `unlock()`. */
   destroy(): void {
     this.#watch.unsubscribe();
+    this.#watching.end();
     this.removeAllListeners();
   }
 
   /** The engine renews for as long as we hold; microlock's promise is that it ends a ttl after the last `renew()`. */
-  #hold(held: HeldLock): void {
+  #hold(mine: Mine): void {
+    const { held, use } = mine;
     this.#letGo();
-    this.#held = held;
+    this.#mine = mine;
     const lost = (cause?: unknown): void => {
       this.#letGo();
       this.emit(events.lost, new LockNotOwnedError(this.#key, this.#nodeId, { cause }));
     };
     const expiry = at(time, time.now() + this.#ttl).subscribe(() => {
-      lost();
-      // Lost in this very moment is what `lost` has just said.
-      held.release().catch((cause: unknown) => cause);
+      // The listeners of `lost` may throw, and it is given back all the same.
+      try {
+        lost();
+      } finally {
+        // Lost in this very moment is what `lost` has just said.
+        const end = (): void => use.end();
+        held.release().then(end, end);
+      }
     });
-    expiry.add(held.renewals$.subscribe({ error: lost }));
+    const lostEarlier = (cause: unknown): void => {
+      use.end();
+      lost(cause);
+    };
+    expiry.add(held.renewals$.subscribe({ error: lostEarlier }));
     this.#expiry = expiry;
   }
 
   #letGo(): void {
-    this.#held = undefined;
+    this.#mine = undefined;
     this.#expiry.unsubscribe();
   }
 
   /** What is held here, if the server says so, too. */
-  async #mine(): Promise<HeldLock> {
-    const held = this.#held;
-    if (!held?.isHeld()) throw this.#notOwned();
+  async #stillMine(): Promise<Mine> {
+    const mine = this.#mine;
+    if (!mine?.held.isHeld()) throw this.#notOwned();
+    const { held } = mine;
     const silent = (): Error =>
       new BackendError(`node-etcd did not say within ${ANSWERS_WITHIN} ms who holds "${this.#key}".`, {
         retryable: true,
@@ -162,7 +218,7 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     const queue$ = this.#backend.queue(this.#key, ANSWERS_WITHIN).pipe(take(1));
     const { claims } = await firstValueFrom(merge(queue$, failAt(time.after(ANSWERS_WITHIN), silent)));
     if (claims[0]?.token !== held.fencingToken || !held.isHeld()) throw this.#notOwned();
-    return held;
+    return mine;
   }
 
   #notOwned(cause?: unknown): Error {
@@ -175,9 +231,9 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     return error;
   }
 
-  #tellChanges(): Subscription {
+  #tellChanges(lock: Lock): Subscription {
     let before: bigint | 'unknown' | undefined = 'unknown';
-    return this.#lock.ownership$().subscribe((state) => {
+    return lock.ownership$().subscribe((state) => {
       if (state.status === 'unknown') return;
       const after = tokenOf(state);
       const hasChanged = before !== 'unknown' && before !== after;

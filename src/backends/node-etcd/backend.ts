@@ -8,7 +8,8 @@ import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
 import type { NodeEtcd } from './client.js';
-import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, directoryError } from './errors.js';
+import { removeEmpty } from './directories.js';
+import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, NOT_A_KEY, directoryError } from './errors.js';
 import { decodeClaim, objectionTo, pathOf, pathOfLease, queueOf, urlOf, valueOf } from './keys.js';
 import { createWatches } from './watches.js';
 
@@ -41,18 +42,16 @@ export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): SlotBac
 const isList = (clients: NodeEtcd | readonly NodeEtcd[]): clients is readonly NodeEtcd[] => Array.isArray(clients);
 
 function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
-  const source = clientSource(clients, () => watches.moved());
+  const source = clientSource(clients, (cause) => watches.broken(cause));
 
-  const read = (path: string): Observable<Answer> =>
-    call(source, `read "${path}"`, (client, once, done) => client.get(urlOf(path), once({ quorum: true }), done)).pipe(
-      map((answer) => {
-        if (answer.isFolder) throw directoryError(`read "${path}"`);
-        return answer;
-      }),
+  const read = (path: string, timeout: number): Observable<Answer> =>
+    call(source, `read "${path}"`, timeout, (client, once, done) =>
+      client.get(urlOf(path), once({ quorum: true }), done),
     );
 
   const watches = createWatches({
-    read,
+    // As long as a poll may take: whether the endpoint answers, the probe finds out.
+    read: (path) => read(path, Infinity),
     poll: ({ path, isFolder }, after) =>
       longCall(source, `watch "${path}"`, (client, once, done) => {
         const from = { wait: true, waitIndex: (after + 1n).toString(), ...(isFolder && { recursive: true }) };
@@ -68,30 +67,39 @@ function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
 
     grantedTtl: (asked) => seconds(asked) * 1000,
 
-    renew: (lease) => {
+    renew: (lease, timeout) => {
       const path = pathOfLease(lease);
-      return call(source, `renew "${path}"`, (client, once, done) => {
+      return call(source, `renew "${path}"`, timeout, (client, once, done) => {
         // `refresh` wakes no watcher and leaves createdIndex, our fencing token, as it is.
         const same = { prevExist: true, prevValue: valueOf(lease), ttl: seconds(lease.ttl) };
         return client.set(urlOf(path), null, once({ refresh: true, ...same }), done);
       }).pipe(
         map(({ refusal }): RenewResult => {
-          if (refusal?.code === KEY_NOT_FOUND) return { status: 'gone', reason: 'deleted' };
+          if (refusal?.code === KEY_NOT_FOUND || refusal?.code === NOT_A_KEY)
+            return { status: 'gone', reason: 'deleted' };
           if (refusal?.code === COMPARE_FAILED) return { status: 'gone', reason: 'overwritten' };
           return { status: 'renewed', ttl: seconds(lease.ttl) * 1000 };
         }),
       );
     },
 
-    take: ({ key, lease }) => {
+    take: ({ key, lease }, timeout) => {
       const path = pathOf(key);
       const value = valueOf(lease);
-      return call(source, `lock "${key}"`, (client, once, done) =>
+      const create$ = call(source, `lock "${key}"`, timeout, (client, once, done) =>
         client.set(urlOf(path), value, once({ prevExist: false, ttl: seconds(lease.ttl) }), done),
-      ).pipe(
-        // Taken: by somebody else, or by an attempt of ours whose answer was lost.
-        switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path) : of(answer))),
+      );
+      // Taken: by somebody else, by an attempt of ours whose answer was lost, or by a directory.
+      const attempt$ = create$.pipe(
+        switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path, timeout) : of(answer))),
+      );
+      return attempt$.pipe(
+        switchMap((answer) => {
+          if (!answer.isFolder) return of(answer);
+          return removeEmpty(source, path, timeout).pipe(switchMap(() => attempt$));
+        }),
         map((answer): TakeResult => {
+          if (answer.isFolder) throw directoryError(`lock "${key}"`);
           const queue = queueOf(key, answer);
           if (answer.node?.value !== value) return { status: 'refused', queue };
           return { status: 'taken', claim: decodeClaim(answer.node), queue };
@@ -99,20 +107,20 @@ function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
       );
     },
 
-    release: ({ key, lease }) =>
-      call(source, `release "${key}"`, (client, once, done) =>
+    release: ({ key, lease }, timeout) =>
+      call(source, `release "${key}"`, timeout, (client, once, done) =>
         client.compareAndDelete(urlOf(pathOf(key)), valueOf(lease), once(), done),
       ).pipe(map(() => undefined)),
 
     // Reads say whether the endpoint answers, which the long polls there cannot be asked.
-    probe: () => {
+    probe: (timeout) => {
       const path = watches.any();
-      return path === undefined ? of(undefined) : read(path).pipe(map(() => undefined));
+      return path === undefined ? of(undefined) : read(path, timeout).pipe(map(() => undefined));
     },
 
-    queue: (key, _, from) => {
+    queue: (key, timeout, from) => {
       const path = pathOf(key);
-      const start$ = from ? of(from) : read(path).pipe(map((answer) => queueOf(key, answer)));
+      const start$ = from ? of(from) : read(path, timeout).pipe(map((answer) => queueOf(key, answer)));
       return start$.pipe(
         switchMap((start) => {
           const events$ = watches.follow(path, start.revision).pipe(map((answer) => queueOf(key, answer)));

@@ -4,6 +4,7 @@
 import { inspect } from 'node:util';
 import { Observable, defer, finalize, tap } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
+import { timeOf } from '../../time/clock.js';
 import type { Callback, CancellationToken, ClientSource, NodeEtcd, RequestOptions } from './client.js';
 import { refusalOf, toBackendError } from './errors.js';
 import type { Refusal } from './errors.js';
@@ -22,8 +23,10 @@ export interface Answer {
   readonly path: string;
   /** The key as it is now, if it is. */
   readonly node: StoredKey | undefined;
-  /** Whether it is about a directory, which can never be locked. */
+  /** Whether it is about a directory, which cannot be locked. */
   readonly isFolder: boolean;
+  /** What lies right below a directory, and is not hidden. */
+  readonly below: readonly { readonly path: string; readonly isFolder: boolean }[];
   /** Set when the server said no. */
   readonly refusal: Refusal | undefined;
 }
@@ -38,18 +41,29 @@ export type Send = (
 /** node-etcd repeats what fails for up to 27 s; the engine has its own patience. */
 const once = (options: RequestOptions = {}): RequestOptions => ({ ...options, maxRetries: 0 });
 
-/** At the endpoint of now. One that has not answered when it is given up is followed by the next one. */
-export const call = (source: ClientSource, what: string, send: Send): Observable<Answer> =>
+const time = timeOf();
+
+/**
+ * At the current endpoint. An endpoint that fails, or is silent for most of the time that the call may take, is
+ * followed by the next one; a call that is given up earlier says nothing about the endpoint.
+ *
+ * @param timeout how long the engine waits for the answer, milliseconds
+ */
+export const call = (source: ClientSource, what: string, timeout: number, send: Send): Observable<Answer> =>
   defer(() => {
     const { client, failed } = source.endpoint();
-    let isAnswered = false;
+    const started = time.now();
+    let isOver = false;
     return request(client, what, send).pipe(
       tap({
-        next: () => (isAnswered = true),
-        error: (error: unknown) => (isAnswered = !isFault(error)),
+        next: () => (isOver = true),
+        error: (error: unknown) => {
+          isOver = true;
+          if (isFault(error)) failed(error);
+        },
       }),
       finalize(() => {
-        if (!isAnswered) failed();
+        if (!isOver && time.now() - started > timeout / 2) failed(silence(what));
       }),
     );
   });
@@ -61,25 +75,34 @@ export const longCall = (source: ClientSource, what: string, send: Send): Observ
     return request(client, what, send).pipe(
       tap({
         error: (error: unknown) => {
-          if (isFault(error)) failed();
+          if (isFault(error)) failed(error);
         },
       }),
     );
   });
 
-const isFault = (error: unknown): boolean => error instanceof BackendError && error.retryable;
+const isFault = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
+
+const silence = (what: string): BackendError =>
+  new BackendError(`node-etcd could not ${what} in time: the next endpoint is asked.`, { retryable: true });
 
 function request(client: NodeEtcd, what: string, send: Send): Observable<Answer> {
   return new Observable((subscriber) => {
-    const token = send(client, once, (error, body, headers) => {
+    const answered: Callback = (error, body, headers) => {
       const refusal = refusalOf(error);
       if (error && !refusal) return subscriber.error(toBackendError(what, error));
       const answer = answerOf(body, headers, refusal);
       if (!answer) return subscriber.error(noAnswer(what, body));
       subscriber.next(answer);
       subscriber.complete();
-    });
-    return () => token.abort();
+    };
+    try {
+      const token = send(client, once, answered);
+      return () => token.abort();
+    } catch (error) {
+      subscriber.error(error instanceof BackendError ? error : toBackendError(what, error));
+      return undefined;
+    }
   });
 }
 
@@ -88,10 +111,10 @@ function answerOf(
   headers: Readonly<Record<string, unknown>> | undefined,
   refusal: Refusal | undefined,
 ): Answer | undefined {
-  if (refusal) return { index: refusal.index, path: '', node: undefined, isFolder: false, refusal };
+  if (refusal) return { index: refusal.index, path: '', node: undefined, isFolder: false, below: [], refusal };
   const header = headers?.['x-etcd-index'];
   if (!isRecord(body) || !isRecord(body['node']) || typeof header !== 'string') return undefined;
-  const { key, value, createdIndex, modifiedIndex, dir } = body['node'];
+  const { key, value, createdIndex, modifiedIndex, dir, nodes } = body['node'];
   // The root has no key of its own.
   const path = typeof key === 'string' ? key : '/';
   const isRead = body['action'] === 'get';
@@ -101,8 +124,14 @@ function answerOf(
   const index = isRead ? BigInt(header) : BigInt(Number(modifiedIndex));
   // No value: the key was deleted or has expired, or is a directory.
   const isKey = typeof value === 'string' && typeof createdIndex === 'number';
-  return { index, path, node: isKey ? { value, createdIndex } : undefined, isFolder: dir === true, refusal: undefined };
+  const node = isKey ? { value, createdIndex } : undefined;
+  return { index, path, node, isFolder: dir === true, below: entriesOf(nodes), refusal: undefined };
 }
+
+const entriesOf = (nodes: unknown): Answer['below'] =>
+  (Array.isArray(nodes) ? nodes : []).filter(isRecord).flatMap(({ key, dir }) => {
+    return typeof key === 'string' ? [{ path: key, isFolder: dir === true }] : [];
+  });
 
 function noAnswer(what: string, body: unknown): BackendError {
   const off = typeof body === 'string' && body.includes('404 page not found');

@@ -3,6 +3,8 @@
  * it; the package itself is never loaded from here.
  */
 import { InvalidOptionError } from '../../api/errors.js';
+import type { BackendError } from '../../api/errors.js';
+import { withoutCredentials } from './errors.js';
 
 /** Query parameters of the v2 API, and node-etcd's own `maxRetries`. */
 export type RequestOptions = Readonly<Record<string, string | number | boolean>>;
@@ -14,19 +16,21 @@ export interface CancellationToken {
   abort(): void;
 }
 
-/** The client that `new Etcd(hosts, options)` of npm node-etcd makes. */
+/** The client that `new Etcd(hosts, options)` of npm node-etcd makes, or an object around one. */
 export interface NodeEtcd {
   get(key: string, options: RequestOptions, callback: Callback): CancellationToken;
   set(key: string, value: string | null, options: RequestOptions, callback: Callback): CancellationToken;
   compareAndDelete(key: string, value: string, options: RequestOptions, callback: Callback): CancellationToken;
+  /** Without it, an empty directory that is in the way of a lock is not removed. */
+  del?(key: string, options: RequestOptions, callback: Callback): CancellationToken;
   getHosts?(): readonly string[];
 }
 
 /** A way to the server. */
 export interface Endpoint {
   readonly client: NodeEtcd;
-  /** Did not answer: the next request goes to another one. */
-  failed(): void;
+  /** Did not answer: the next request goes to another endpoint, where there is one. */
+  failed(cause: BackendError): void;
 }
 
 /** The clients, one at a time. */
@@ -40,8 +44,12 @@ const SEVERAL_HOSTS =
   'which can cost locks on a cluster that is healthy otherwise. Give nodeEtcdBackend() a list of clients, one for ' +
   'each host, to have the next one asked when one does not answer.';
 
-/** @param moved is called when an endpoint has failed: what waits there for an answer is to ask again */
-export function clientSource(clients: readonly NodeEtcd[], moved: () => void): ClientSource {
+/**
+ * @param moved is called when requests go to another endpoint: what waits for an answer of the one before is to end
+ * with the cause
+ */
+export function clientSource(clients: readonly NodeEtcd[], moved: (cause: BackendError) => void): ClientSource {
+  const hosts = clients.map(hostsOf);
   const [first] = clients;
   if (!first) throw new InvalidOptionError('clients', '[]', 'give a client of npm node-etcd, or one for each host.');
   let current = Math.floor(Math.random() * clients.length);
@@ -50,12 +58,45 @@ export function clientSource(clients: readonly NodeEtcd[], moved: () => void): C
       const place = current;
       return {
         client: clients[place] ?? first,
-        failed: () => {
-          if (place === current) current = (current + 1) % clients.length;
-          moved();
+        failed: (cause) => {
+          if (place !== current || clients.length === 1) return;
+          current = (current + 1) % clients.length;
+          moved(cause);
         },
       };
     },
-    notes: clients.some((client) => (client.getHosts?.().length ?? 1) > 1) ? [SEVERAL_HOSTS] : [],
+    notes: hosts.some((list) => list.length > 1) ? [SEVERAL_HOSTS] : [],
   };
+}
+
+const HOW = "give a client of npm node-etcd: nodeEtcdBackend(new Etcd('http://127.0.0.1:2379')), or a list of them.";
+
+/** Checked by its methods: it may come from another copy of node-etcd, or be an object around a client. */
+function hostsOf(client: unknown): readonly string[] {
+  // What is refused is not shown as a whole: a client carries its user's password.
+  if (typeof client !== 'object' || client === null) {
+    const shown = typeof client === 'string' ? withoutCredentials(client) : client;
+    throw new InvalidOptionError('client', shown, HOW);
+  }
+  if ('watchClient' in client) {
+    throw new InvalidOptionError('client', 'a client of npm etcd3', `use etcd3Backend() of rxlock/etcd3, or ${HOW}`);
+  }
+  const missing = ['get', 'set', 'compareAndDelete'].filter((name) => typeof Reflect.get(client, name) !== 'function');
+  if (missing.length > 0) {
+    throw new InvalidOptionError('client', 'an object', `it has no method ${missing.join(', ')}: ${HOW}`);
+  }
+  const getHosts: unknown = Reflect.get(client, 'getHosts');
+  const hosts: unknown = typeof getHosts === 'function' ? Reflect.apply(getHosts, client, []) : undefined;
+  return Array.isArray(hosts) ? checkedHosts(hosts) : [];
+}
+
+/** node-etcd takes anything for a host, and then says of it only that nobody answers there. */
+function checkedHosts(hosts: readonly unknown[]): readonly string[] {
+  if (hosts.length === 0) throw new InvalidOptionError('hosts', '[]', 'give the client the URL of an etcd.');
+  return hosts.map((host) => {
+    if (typeof host === 'string' && URL.canParse(host)) return host;
+    const advice =
+      "the client cannot use it as a URL. Give it one, or several as a list: ['http://a:2379', 'http://b:2379'].";
+    throw new InvalidOptionError('hosts', withoutCredentials(String(host)), advice);
+  });
 }

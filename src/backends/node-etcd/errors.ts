@@ -12,20 +12,30 @@ export interface Refusal {
 /** Codes of the v2 API that answer what was asked. */
 export const KEY_NOT_FOUND = 100;
 export const COMPARE_FAILED = 101;
+export const NOT_A_KEY = 102;
 export const KEY_EXISTS = 105;
+export const NOT_EMPTY = 108;
 /** Of a watch: from its index on more than 1,000 things have happened in the store, and the first are forgotten. */
 export const HISTORY_CLEARED = 401;
-const ANSWERS: ReadonlySet<number> = new Set([KEY_NOT_FOUND, COMPARE_FAILED, KEY_EXISTS, HISTORY_CLEARED]);
+const ANSWERS: ReadonlySet<number> = new Set([
+  KEY_NOT_FOUND,
+  COMPARE_FAILED,
+  NOT_A_KEY,
+  KEY_EXISTS,
+  NOT_EMPTY,
+  HISTORY_CLEARED,
+]);
 
 const DIRECTORY =
-  'the key is a directory: other keys lie below it, or did once. On etcd v2 `a` and `a/b` cannot both be locked: name ' +
-  'them apart, and remove a directory that is empty with `curl -X DELETE .../v2/keys/a?dir=true`.';
+  'the key is a directory, and other keys lie below it. On etcd v2 `a` and `a/b` cannot both be locked at a time: give ' +
+  'them other names, and encode what users may choose (encodeURIComponent).';
 
 const ADVICE: ReadonlyMap<number, string> = new Map([
-  [102, DIRECTORY],
-  [104, 'a part of the key is a key itself. On etcd v2 `a` and `a/b` cannot both be locked: name them apart.'],
+  [
+    104,
+    'a part of the key is a key itself. On etcd v2 `a` and `a/b` cannot both be locked at a time: give them other names.',
+  ],
   [107, 'the key is the root, which cannot be locked.'],
-  [108, DIRECTORY],
   [
     110,
     'the user may not do that: give the client its user, and its role read and write on the keys of the locks, best ' +
@@ -35,56 +45,63 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
 
 /** `undefined` when the error is none of the server's answers. */
 export function refusalOf(error: unknown): Refusal | undefined {
-  if (!hasCode(error) || !ANSWERS.has(error.errorCode)) return undefined;
-  const index = 'index' in error.error && typeof error.error.index === 'number' ? error.error.index : 0;
-  return { code: error.errorCode, index: BigInt(index) };
+  const code = numberIn(error, 'errorCode');
+  if (code === undefined || !ANSWERS.has(code)) return undefined;
+  return { code, index: BigInt(numberIn(fieldOf(error, 'error'), 'index') ?? 0) };
 }
 
 /** The client's error as ours, with a sentence that says what to do. */
 export function toBackendError(what: string, error: unknown): BackendError {
-  if (hasCode(error)) {
-    const advice = ADVICE.get(error.errorCode) ?? `the server answers with error ${error.errorCode}.`;
+  const cause = causeOf(error);
+  const code = numberIn(error, 'errorCode');
+  if (code !== undefined) {
+    const advice = ADVICE.get(code) ?? `the server answers with error ${code}.`;
     // Elections pass.
-    const retryable = error.errorCode >= 300 && error.errorCode < 400;
-    return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable, cause: error });
+    const retryable = code >= 300 && code < 400;
+    return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable, cause });
   }
-  const text = reasonsOf(error);
-  const advice = `${text}. Is etcd up, and are the hosts of the client right?`;
-  return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause: error });
+  const advice = `${cause.message}. Is etcd up, and are the hosts of the client right?`;
+  return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause });
 }
 
-/** There is a directory where a key was looked for. It is no error of the server's, but no key will ever be there. */
+/** There is a directory with keys in it where a key is to be. */
 export const directoryError = (what: string): BackendError =>
   new BackendError(`node-etcd could not ${what}: ${DIRECTORY}`, { retryable: false });
 
+/**
+ * What is told of the client's error. Not the error itself: node-etcd keeps the answers of the server in it, and in them
+ * the requests with their credentials.
+ */
+function causeOf(error: unknown): Error {
+  const message = typeof error === 'string' ? error : (textIn(error, 'message') ?? 'no reason was given');
+  const tries = fieldOf(error, 'errors');
+  const reasons = Array.isArray(tries) ? tries.map(reasonOf) : [];
+  const text = [message, ...new Set(reasons)].join(', ');
+  const code = numberIn(error, 'errorCode');
+  return Object.assign(new Error(withoutCredentials(text)), code !== undefined && { errorCode: code });
+}
+
 /** node-etcd says only that all servers failed, and keeps how in a list. */
-function reasonsOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const tried: readonly unknown[] = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
-  const reasons = tried.filter(isTry).map(({ server, httperror }) => `${server}: ${httperror.message}`);
-  return [error.message, ...new Set(reasons)].join(', ');
+function reasonOf(attempt: unknown): string {
+  const server = textIn(attempt, 'server') ?? 'a server';
+  const status = numberIn(attempt, 'httpstatus');
+  const why = textIn(fieldOf(attempt, 'httperror'), 'message');
+  return `${server}: ${why ?? (status === undefined ? 'no answer' : `HTTP status ${status}`)}`;
 }
 
-interface Try {
-  readonly server: string;
-  readonly httperror: { readonly message: string };
+/** A URL may carry a user and a password before an `@`. Passwords may contain any character but spaces. */
+export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s]*@/gi, '$1');
+
+/** By their fields and not by their class: an error may come from another realm, or from another copy of the client. */
+const fieldOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+
+function textIn(value: unknown, name: string): string | undefined {
+  const field = fieldOf(value, name);
+  return typeof field === 'string' ? field : undefined;
 }
 
-const isTry = (entry: unknown): entry is Try =>
-  hasText(entry, 'server') && 'httperror' in entry && hasText(entry.httperror, 'message');
-
-const hasText = <Name extends string>(value: unknown, name: Name): value is Readonly<Record<Name, string>> =>
-  typeof value === 'object' && value !== null && typeof Reflect.get(value, name) === 'string';
-
-interface CodedError extends Error {
-  readonly errorCode: number;
-  readonly error: object;
+function numberIn(value: unknown, name: string): number | undefined {
+  const field = fieldOf(value, name);
+  return typeof field === 'number' ? field : undefined;
 }
-
-const hasCode = (error: unknown): error is CodedError =>
-  error instanceof Error &&
-  'errorCode' in error &&
-  typeof error.errorCode === 'number' &&
-  'error' in error &&
-  typeof error.error === 'object' &&
-  error.error !== null;

@@ -32,10 +32,13 @@ export function pathOfLease({ key }: Lease): string {
 /**
  * Unique for each attempt to take the lock: renewal and release compare it, so that nobody frees what is another's.
  * The index cannot be compared, it moves with each renewal. The lease is the attempt's own here.
+ *
+ * The owner is a label that anybody may have chosen: half of a surrogate pair in it becomes U+FFFD here, as it does on
+ * its way to the server. Else what the server has would never compare as what we wrote.
  */
-export const valueOf = ({ owner, id }: Lease): string => `${owner}#${id}`;
+export const valueOf = ({ owner, id }: Lease): string => `${Buffer.from(owner).toString()}#${id}`;
 
-/** The queue of a key with one place: empty, or its holder. */
+/** The queue of a key with one place: empty, or its holder. A directory at the key is nobody's lock. */
 export function queueOf(key: string, { index, node }: Answer): Queue {
   return { key, revision: index, claims: node ? [decodeClaim(node)] : [] };
 }

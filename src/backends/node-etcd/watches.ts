@@ -25,8 +25,8 @@ export interface Watches {
   follow(path: string, after: bigint): Observable<Answer>;
   /** A path that is being followed. */
   any(): string | undefined;
-  /** The endpoint was changed: the polls go there, and go on from where they are. */
-  moved(): void;
+  /** The endpoint was changed: what is followed ends with the cause, to be read and followed anew. */
+  broken(cause: unknown): void;
 }
 
 /** Beyond these, keys share the watch of a folder, and with it the events of all others in there. */
@@ -34,7 +34,19 @@ const FEW = 4;
 
 /** Of the whole process, since the pool is: what is beyond is not watched, and read again by the engine now and then. */
 const MOST = 50;
-let polling = 0;
+
+/** How many there are, known to all copies of this package (import and require) in the process. */
+const polls: { now: number } = ((): { now: number } => {
+  const name = Symbol.for('rxlock.node-etcd.polls');
+  const there: unknown = Reflect.get(globalThis, name);
+  if (isCount(there)) return there;
+  const made = { now: 0 };
+  Reflect.set(globalThis, name, made);
+  return made;
+})();
+function isCount(value: unknown): value is { now: number } {
+  return typeof value === 'object' && value !== null && 'now' in value && typeof value.now === 'number';
+}
 
 const READS_AT_ONCE = 8;
 
@@ -57,23 +69,26 @@ export function createWatches({ poll, read }: Questions): Watches {
   const open = (scope: Scope, position: bigint): Watch => {
     const watch = { ...scope, followers: new Set<Follower>(), position, poll: Subscription.EMPTY };
     watches.add(watch);
-    polling += 1;
+    polls.now += 1;
     return watch;
   };
   const close = (watch: Watch): void => {
     if (!watches.delete(watch)) return;
-    polling -= 1;
+    polls.now -= 1;
     watch.poll.unsubscribe();
+  };
+
+  /** Followers are told at once and decide themselves when to follow again: a poll is never repeated from here. */
+  const fail = (watch: Watch, error: unknown): void => {
+    close(watch);
+    for (const { subscriber } of [...watch.followers]) subscriber.error(error);
   };
 
   const ask = (watch: Watch): void => {
     watch.poll.unsubscribe();
     watch.poll = poll(watch, watch.position).subscribe({
       next: (answer) => told(watch, answer),
-      error: (error: unknown) => {
-        close(watch);
-        for (const { subscriber } of [...watch.followers]) subscriber.error(error);
-      },
+      error: (error: unknown) => fail(watch, error),
     });
   };
 
@@ -124,7 +139,7 @@ export function createWatches({ poll, read }: Questions): Watches {
       ask(wider);
       if (covers(union, path)) return wider;
     }
-    return polling < MOST ? open(own, after) : undefined;
+    return polls.now < MOST ? open(own, after) : undefined;
   };
 
   return {
@@ -149,8 +164,8 @@ export function createWatches({ poll, read }: Questions): Watches {
       for (const { followers } of watches) for (const { path } of followers) return path;
       return undefined;
     },
-    moved: () => {
-      for (const watch of [...watches]) ask(watch);
+    broken: (cause) => {
+      for (const watch of [...watches]) fail(watch, cause);
     },
   };
 }
