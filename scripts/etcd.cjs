@@ -7,7 +7,7 @@
  * CommonJS, since the specs run as that.
  */
 const { execFileSync, spawn } = require('node:child_process');
-const { existsSync, mkdtempSync, rmSync } = require('node:fs');
+const { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { createServer } = require('node:net');
 const { tmpdir } = require('node:os');
 const { delimiter, dirname, join } = require('node:path');
@@ -179,17 +179,64 @@ async function startEtcd(suite, flags = {}) {
   };
 }
 
-/** @returns {Promise<number>} */
-const freePort = () =>
-  new Promise((resolve, reject) => {
+/** Below what Linux and macOS give to connections that go out, so that none of those takes a port before its server does. */
+const PORTS = { from: 15_000, to: 30_000 };
+
+/** A file for each port that a process has taken and may not listen on yet: several suites run at a time. */
+const TAKEN = join(tmpdir(), 'rxlock-ports');
+const taken = [];
+
+/**
+ * A port of loopback that nobody listens on, and that no other process is given by this before this one ends.
+ *
+ * @returns {Promise<number>}
+ */
+async function freePort() {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    if ((await isFree(port)) && isTaken(port)) return port;
+  }
+}
+
+const isFree = (port) =>
+  new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' ? address?.port : undefined;
-      probe.close(() => (port ? resolve(port) : reject(new Error('no free port'))));
-    });
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
+
+/** Whether it is ours now. */
+function isTaken(port) {
+  mkdirSync(TAKEN, { recursive: true });
+  const file = join(TAKEN, String(port));
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    if (!isAbandoned(file)) return false;
+    rmSync(file, { force: true });
+    return isTaken(port);
+  }
+  if (taken.length === 0) {
+    process.once('exit', () => {
+      for (const each of taken) rmSync(each, { force: true });
+    });
+  }
+  taken.push(file);
+  return true;
+}
+
+/** Whether who took it was killed: then it could not give it back. */
+function isAbandoned(file) {
+  try {
+    const owner = Number(readFileSync(file, 'utf8'));
+    // Empty while it is being written.
+    if (owner > 0) process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH' || error.code === 'ENOENT';
+  }
+}
 
 module.exports = { etcdProcess, findEtcd, freePort, startEtcd };
 
