@@ -162,12 +162,12 @@ export const RULES = {
         message: `${client} was told that ${key} is ${what}, and nothing else for ${Math.round(calm)} ms after the last fault`,
       })),
 
-  'a lock is to be had once all is well': ({ run, operations }) => {
+  'a lock is to be had once all is well': ({ run, operations, ttl }) => {
     const healed = run.find(({ type }) => type === 'healed-all')?.t ?? Infinity;
     return operations
       .filter(
         ({ contendedAt, code, heldAt }) =>
-          contendedAt > healed + ELECTION && code === 'BACKEND' && heldAt === undefined,
+          contendedAt > healed + ELECTION + ttl / 2 && code === 'BACKEND' && heldAt === undefined,
       )
       .map((operation) => ({
         rule: 'a lock is to be had once all is well',

@@ -32,11 +32,11 @@ const { startProxy } = createRequire(import.meta.url)('../scripts/etcd-proxy.cjs
 const at = (from, to) => () => /** @type {const} */ ([from, to]);
 const instant = at(0, 0);
 
-/** Of a database that is full within half a minute. */
-const QUOTA = 24 * 2 ** 20;
+/** Of a database that is full within some seconds. */
+const QUOTA = 8 * 2 ** 20;
 
 /** Made, so that each claim takes its share of it. */
-const LARGE = 8 * 2 ** 10;
+const LARGE = 48 * 2 ** 10;
 
 const proxied = (count) => async (members) => {
   const endpoints = members.map(({ url }) => url);
@@ -88,7 +88,7 @@ export const SETUPS = {
   },
 
   jwt: {
-    what: 'tokens are JWT of 3 s, roles and users change while it runs',
+    what: 'tokens are JWT, roles and users change while it runs',
     flags: (folder) => {
       const { publicKey, privateKey } = generateKeyPairSync('rsa', {
         modulusLength: 2048,
@@ -98,7 +98,7 @@ export const SETUPS = {
       const [pub, priv] = [join(folder, 'jwt.pub'), join(folder, 'jwt.key')];
       writeFileSync(pub, publicKey);
       writeFileSync(priv, privateKey);
-      return { 'auth-token': `jwt,pub-key=${pub},priv-key=${priv},sign-method=RS256,ttl=3s` };
+      return { 'auth-token': `jwt,pub-key=${pub},priv-key=${priv},sign-method=RS256,ttl=10m` };
     },
     faults: {
       server: {},

@@ -35,7 +35,7 @@ export const BROKEN = {
   },
   'a queue that is cut off counts as whole': {
     by: 'a queue beyond one answer',
-    change: [['src/backends/etcd3/requests.ts', 'return read && !read.more ?', 'return read ?']],
+    change: [['src/backends/etcd3/backend.ts', 'return more && last ?', 'return more && !last ?']],
   },
   'no tombstone of one key': {
     by: 'a claim that comes after its withdrawal',

@@ -45,8 +45,14 @@ export const QUEUES = {
     const key = `${stage.root}/a`;
     const locks = stage.locks();
     await locks.mutex(`${stage.root}/warm`).acquire();
-    for (let i = 0; i < 20; i += 1) await stage.direct.put(`${key}/nested/${i}`).value('');
     await stage.direct.put(`${key}/somebody`).value('');
+    // Behind all claims of ours, which begin with a digit of the lease, and before that of somebody.
+    for (let i = 0; i < 25; i += 1) {
+      const puts = Array.from({ length: 100 }, (_, j) => ({
+        request_put: { key: Buffer.from(`${key}/nested/${100 * i + j}`), value: Buffer.of() },
+      }));
+      await stage.direct.kv.txn({ success: puts });
+    }
     const held = await within(500, locks.mutex(key).acquire());
     return held === PENDING ? undefined : 'it was held although somebody was before it';
   },
@@ -70,14 +76,20 @@ export const QUEUES = {
   'a semaphore that is asked for': async (stage) => {
     const key = `${stage.root}/a`;
     const [a, b, c, asking] = Array.from({ length: 4 }, () => stage.locks());
-    await a.semaphore(key, 2).acquire();
+    const first = await a.semaphore(key, 2).acquire();
     const second = await b.semaphore(key, 2).acquire();
     const queued = queuedIn(c);
     const third = c.semaphore(key, 2).acquire();
     await queued;
-    await asking.semaphore(key, 2).revoke({ reason: 'asked', within: 60_000 });
+    const { fencingToken } = first;
+    // It goes on until the first gives its place back.
+    const asked = within(3 * TTL, asking.semaphore(key, 2).revoke({ reason: REASON, within: 60_000, fencingToken }));
+    await until(async () => JSON.stringify(await stage.direct.getAll().prefix(`${key}/`).strings()).includes(REASON));
     await second.release();
     const held = await within(TTL / 2, third);
+    if (!first.isHeld()) return 'who was only asked for its place lost it';
+    await first.release();
+    await asked;
     return held === PENDING ? 'a place of a semaphore was free, and the next in line did not get it' : undefined;
   },
 
@@ -140,6 +152,8 @@ export const QUEUES = {
     return mistaken.length > 0 ? `${mistaken.length} refusals named somebody who never held` : undefined;
   },
 };
+
+const REASON = 'the host is being drained';
 
 const NOT_OURS_ANY_MORE = (error) => {
   if (error.code !== 'LOCK_NOT_OWNED') throw error;
