@@ -7,11 +7,13 @@
  *   npm run torture -- --only 'kill leader'            these faults alone; more with --only again
  *   npm run torture -- --setup proxies                 with that around the cluster; `each` is one after the other
  *   npm run torture -- --check torture/runs/rxlock-1   the checker and the report over the logs of an earlier run
+ *   npm run torture -- --broken 'a deadline at 1.4 ttl'       with an engine that is broken so: torture/targeted/broken.mjs
  *   … --part 600-720                                   the picture shows these seconds only
  *
  * What it does and how to read what it prints: torture/README.md.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -21,6 +23,8 @@ import { openLog, readLog } from './log.mjs';
 import { report } from './report.mjs';
 import { schedule } from './schedule.mjs';
 import { SETUPS } from './setups.mjs';
+import { BROKEN } from './targeted/broken.mjs';
+import { builtEngine } from './targeted/built.mjs';
 import { torture } from './torture.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -36,7 +40,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '7' },
     ttl: { type: 'string', default: '5000' },
     setup: { type: 'string', default: 'plain' },
-    engine: { type: 'string' },
+    broken: { type: 'string' },
     check: { type: 'string' },
     part: { type: 'string' },
     'must-break': { type: 'boolean', default: false },
@@ -81,7 +85,7 @@ async function newRun(setup, share) {
   for (const [name, number] of Object.entries(numbers)) if (!(number > 0)) fail(`--${name} must be a number above 0.`);
   const { clients, workers, ttl } = numbers;
   const minutes = numbers.minutes / share;
-  const { seed, contender, only, engine } = values;
+  const { seed, contender, only, broken } = values;
   if (!CONTENDERS.includes(contender))
     fail(`There is no contender "${contender}"; there are: ${CONTENDERS.join(', ')}.`);
   const decks = decksFor(ttl, SETUPS[setup]);
@@ -96,11 +100,15 @@ async function newRun(setup, share) {
 
   const length = minutes * 60_000;
   const planned = schedule({ seed, length, decks: chosen });
-  const folder = join(ROOT, 'torture/runs', [contender, seed, ...(setup === 'plain' ? [] : [setup])].join('-'));
+  const folder = join(
+    ROOT,
+    'torture/runs',
+    [contender, seed, ...(setup === 'plain' ? [] : [setup]), ...(broken === undefined ? [] : ['broken'])].join('-'),
+  );
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const record = openLog(join(folder, 'run.jsonl'));
-  record('settings', { contender, setup, seed, minutes, clients, workers, ttl, only, planned });
+  record('settings', { contender, setup, broken, seed, minutes, clients, workers, ttl, only, planned });
 
   const bar = new SingleBar({
     format: '{bar} {duration_formatted} {phase}',
@@ -113,7 +121,7 @@ async function newRun(setup, share) {
       folder,
       contender,
       setup,
-      engine,
+      engine: engineOf(broken),
       seed,
       clients,
       workers,
@@ -128,6 +136,16 @@ async function newRun(setup, share) {
     bar.stop();
   }
   return folder;
+}
+
+/** The folder of the engine that is to be tried, if it is not the one of this package. */
+function engineOf(broken) {
+  if (broken === undefined) return undefined;
+  const { change } = BROKEN[broken] ?? {};
+  if (!change) return fail(`There is no engine broken as "${broken}"; there are: ${Object.keys(BROKEN).join(', ')}.`);
+  const made = mkdtempSync(join(tmpdir(), 'rxlock-broken-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  return builtEngine(made, change);
 }
 
 function partGiven() {
