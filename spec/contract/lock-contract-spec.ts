@@ -15,6 +15,7 @@ import {
   map,
   of,
   share,
+  shareReplay,
   take,
   takeWhile,
   tap,
@@ -472,27 +473,19 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
 
   it('an observer sees who holds, without contending', async () => {
     fresh();
-    const seen: Ownership[] = [];
-    const done = lastValueFrom(
-      client()
-        .mutex(key)
-        .ownership$()
-        .pipe(
-          tap((state) => seen.push(state)),
-          take(3),
-        ),
-    );
-    const locks = client({ owner: 'seen' });
-    await firstValueFrom(locks.mutex(key).ownership$());
-    const held = await locks.mutex(key).acquire();
-    await firstValueFrom(
-      locks
-        .mutex(key)
-        .ownership$()
-        .pipe(filter((state) => state.status === 'held')),
-    );
+    const states$ = client()
+      .mutex(key)
+      .ownership$()
+      .pipe(take(3), shareReplay({ bufferSize: 3, refCount: false }));
+    // A state that came and went before the next look at it would not be told.
+    const until = (status: Ownership['status']): Promise<unknown> =>
+      firstValueFrom(states$.pipe(filter((state) => state.status === status)));
+    const done = lastValueFrom(states$.pipe(toArray()));
+    await until('free');
+    const held = await client({ owner: 'seen' }).mutex(key).acquire();
+    await until('held');
     await held.release();
-    await done;
+    const seen = await done;
     expect(seen.map(({ status }) => status)).toEqual(['free', 'held', 'free']);
     expect(seen[1]).toMatchObject({
       key,
