@@ -221,6 +221,22 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       expect(served).toEqual([1, 2, 3, 4, 5]);
     });
 
+    it('what an observer is told first is not older than its question', async () => {
+      fresh();
+      const [a, b] = [client(), client()].map((locks) => locks.semaphore(key, 2));
+      if (!a || !b) throw new Error('there are two');
+      const holds = [];
+      for (let round = 0; round < 20; round += 1) {
+        const first = await a.acquire();
+        const second = await b.acquire();
+        // Whoever asks among the holders knows of its own claim, and must not take that for all there is.
+        const state = await firstValueFrom(a.ownership$());
+        holds.push(state.status === 'held' ? state.holders.length : state.status);
+        await Promise.all([first.release(), second.release()]);
+      }
+      expect(holds).toEqual(holds.map(() => 2));
+    });
+
     it('a semaphore is held by so many clients, the next one gets the place of the first who goes', async () => {
       fresh();
       const [a, b, c] = [client(), client(), client()].map((locks) => ({ locks, lock: locks.semaphore(key, 2) }));
