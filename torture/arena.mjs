@@ -98,13 +98,27 @@ export async function openArena({
 
     const sampling = setInterval(() => void sample(), setup.sampleEvery ?? 2 ** 31 - 1);
     closing.push(() => clearInterval(sampling));
+    let isTended = false;
     const sample = async () => {
       const sizes = await Promise.all(cluster.members.map(sizeOf));
       record('size', { sizes: sizes.filter((size) => size !== undefined), quota: setup.quota });
+      if (isTended && Math.max(...sizes) > setup.quota / 2) await makeRoom().catch(notNow);
     };
     // The observer has one at each, and what stands around may have its own.
     const ownWatchers = await untilSteady(async () => sumOf(await Promise.all(cluster.members.map(watchersOf))));
     const ask = (member, question) => asked(member, question);
+    /** What an operator does who finds the stores full. */
+    const makeRoom = async () => {
+      const leader = await cluster.leader();
+      await ask(leader, async (client, within) => {
+        const { header } = await client.maintenance.status();
+        // Where nothing was written since the last time, there is nothing to compact.
+        await client.kv.compact({ revision: header.revision, physical: true }, within()).catch(unlessCompacted);
+      });
+      for (const member of cluster.members) await ask(member, (client) => client.maintenance.defragment());
+      const alarm = { action: 'Deactivate', memberID: 0, alarm: 'Nospace' };
+      await ask(leader, (client, within) => client.maintenance.alarm(alarm, within()));
+    };
 
     return {
       ttl,
@@ -125,6 +139,8 @@ export async function openArena({
         doors.heal();
         for (const client of clients.running()) if (client.isFrozen) clients.thaw(client);
         for (const front of fronts) front.signal?.('SIGCONT');
+        // From now on an operator keeps the stores from being full.
+        isTended = setup.quota !== undefined;
         for (const member of cluster.members) {
           member.signal('SIGCONT');
           if (await serves(member)) continue;
@@ -178,17 +194,7 @@ export async function openArena({
           },
         };
       },
-      /** What an operator does who finds the stores full. */
-      async makeRoom() {
-        const leader = await cluster.leader();
-        await ask(leader, async (client, within) => {
-          const { header } = await client.maintenance.status();
-          await client.kv.compact({ revision: header.revision, physical: true }, within());
-        });
-        for (const member of cluster.members) await ask(member, (client) => client.maintenance.defragment());
-        const alarm = { action: 'Deactivate', memberID: 0, alarm: 'Nospace' };
-        await ask(leader, (client, within) => client.maintenance.alarm(alarm, within()));
-      },
+      makeRoom,
       renewTokens: () => asked(cluster.members[0], (client) => changePassword(client)),
       close,
     };
@@ -208,6 +214,13 @@ async function serves({ url }) {
     return false;
   }
 }
+
+/** Said, and tried again at the next look. */
+const notNow = (error) => console.error(`no room could be made: ${error.message}`);
+
+const unlessCompacted = (error) => {
+  if (!error.message.includes('has been compacted')) throw error;
+};
 
 /** Bytes of the store of a member; nothing of one that does not answer. */
 async function sizeOf({ url }) {

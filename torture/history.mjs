@@ -23,6 +23,7 @@ import { LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
  * @property {string} kind
  * @property {readonly string[]} keys
  * @property {string} form
+ * @property {number} [wait] as it was asked for, milliseconds
  * @property {number} contendedAt
  * @property {number} [queuedAt] when it was first known to be in the queue
  * @property {boolean} requeued its place was lost while it waited
@@ -160,8 +161,19 @@ function operationsOf(client, log) {
   for (const { t, type, op, ...fields } of log) {
     const operation = operations.get(op);
     if (type === 'contend') {
-      const { kind, keys, form } = fields;
-      operations.set(op, { client, op, kind, keys, form, contendedAt: t, requeued: false, emissions: [], ends: 0 });
+      const { kind, keys, form, wait } = fields;
+      operations.set(op, {
+        client,
+        op,
+        kind,
+        keys,
+        form,
+        wait,
+        contendedAt: t,
+        requeued: false,
+        emissions: [],
+        ends: 0,
+      });
     } else if (type === 'requeued') {
       // It names the key alone, so it may be any of those that wait for it.
       for (const each of operations.values()) {

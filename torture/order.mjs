@@ -93,16 +93,17 @@ function headsOf(claims) {
     /** The last of the semaphore's that go, as many as may hold. */
     let sharing = [];
     for (const claim of queue.sort((a, b) => Number(a.created) - Number(b.created))) {
-      const { kind, created, createdAt, deletedIn = Infinity, deletedAt = Infinity } = claim;
+      const { kind, created, createdAt, deletedIn = Infinity, deletedAt = Infinity, wasInBackup } = claim;
       const blocked = {
         reader: () => writers,
         semaphore: () => latest(writers, sharing.length < PERMITS ? start : sharing[PERMITS - 1]),
       };
       const free = (blocked[kind] ?? (() => all))();
       heads.set(claimId(created, lock), {
-        isNever: free.in >= deletedIn,
+        isNever: free.in >= deletedIn && !wasInBackup,
         from: Math.max(createdAt, free.at),
-        until: deletedAt,
+        // It was there again, and nobody saw it come.
+        until: wasInBackup ? Infinity : deletedAt,
       });
       const gone = { in: deletedIn, at: deletedAt };
       all = latest(all, gone);

@@ -232,7 +232,15 @@ export const SETUPS = {
         'cut off a member': {
           proves: '#41: it answers as if all were well, and hears of nothing',
           lasts: (ttl) => [3 * ttl, 4 * ttl],
-          inject: async (arena, [a]) => arena.cutOff(pickAt(arena.members, a)),
+          inject: async (arena, [a]) => {
+            const leader = await arena.leader();
+            return arena.cutOff(
+              pickAt(
+                arena.members.filter((member) => member !== leader),
+                a,
+              ),
+            );
+          },
         },
         'cut off the leader': {
           proves: '#11, #41: the same, and another one is elected',

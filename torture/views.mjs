@@ -28,7 +28,9 @@ export function staleOf({ told, claims, records, pauses, killed }, calmOf) {
       const untrue = [];
       if (status === 'held') {
         for (const token of tokens) {
-          const { deletedAt = Infinity } = byId.get(claimId(token, key)) ?? {};
+          const { deletedAt = Infinity, wasInBackup } = byId.get(claimId(token, key)) ?? {};
+          // It may be there again, and nobody sees it come.
+          if (wasInBackup) continue;
           untrue.push({ from: Math.max(t, deletedAt), until, what: `held by ${token}, whose claim was gone` });
         }
       } else if (status === 'free') {

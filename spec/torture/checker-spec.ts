@@ -486,6 +486,14 @@ describe('no fault of the lock', () => {
         ],
       },
     ],
+    [
+      'a refusal names a claim that came back with a backup',
+      {
+        clients: { 'c1.0': [refused(3000, 3010, 'c2.0', 1)] },
+        run: [{ t: 2500, type: 'restored', from: 2400, revision: 1 }],
+        changes: queue({ from: 900, until: 1000 }),
+      },
+    ],
     ['keys differ', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 160, { key: 'm/1' })] } }],
     [
       'a value had passed the lock when its process was put aside, and arrived when that went on',
