@@ -102,11 +102,17 @@ export async function openArena({
     const sample = async () => {
       const sizes = await Promise.all(cluster.members.map(sizeOf));
       record('size', { sizes: sizes.filter((size) => size !== undefined), quota: setup.quota });
-      if (isTended && Math.max(...sizes) > setup.quota / 2) await makeRoom().catch(notNow);
+      if (isTended) await tended(sizes).catch(notNow);
     };
     // The observer has one at each, and what stands around may have its own.
     const ownWatchers = await untilSteady(async () => sumOf(await Promise.all(cluster.members.map(watchersOf))));
     const ask = (member, question) => asked(member, question);
+    const tended = async (sizes) => {
+      const { alarms } = await ask(await cluster.leader(), (client, within) =>
+        client.maintenance.alarm({ action: 'Get', memberID: 0, alarm: 'None' }, within()),
+      );
+      if (alarms.length > 0 || Math.max(...sizes) > setup.quota / 2) await makeRoom();
+    };
     /** What an operator does who finds the stores full. */
     const makeRoom = async () => {
       const leader = await cluster.leader();

@@ -37,7 +37,7 @@ export function inEras({ clients, run, changes: seen }) {
   const tokenOf = (lock, token, t) => {
     const eras = erasOf.get(`${lock} ${token}`) ?? [];
     const now = eraAt(t);
-    return counted(token, eras.includes(now) ? now : (eras.at(-1) ?? now));
+    return counted(token, eras.findLast((era) => era <= now) ?? now);
   };
 
   const changes = seen.map(({ era = 0, ...change }) => {

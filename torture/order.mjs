@@ -52,8 +52,9 @@ export function overtakenOf({ operations, takenAway, endedEarly, restored }) {
  * @param {History} history
  * @returns {{ operation: Operation, holder: { owner: string, token: bigint }, why: string }[]}
  */
-export function mistakenOf({ operations, claims, killed }) {
+export function mistakenOf({ operations, claims, killed, run }) {
   const heads = headsOf(claims);
+  const isRestored = run.some(({ type }) => type === 'restored');
   const atKey = grouped(
     operations.flatMap((operation) => operation.keys.map((key) => ({ id: `${operation.client} ${key}`, operation }))),
     ({ id }) => id,
@@ -68,7 +69,8 @@ export function mistakenOf({ operations, claims, killed }) {
       return (operation.holders ?? []).flatMap((holder) => {
         const why = operation.keys.map((key) => {
           const head = heads.get(claimId(holder.token, key));
-          if (!head) return 'of whom there was no claim';
+          // The last changes before a restore may have been told to clients, and not to the observer.
+          if (!head) return isRestored ? undefined : 'of whom there was no claim';
           if (head.isNever) return 'whose claim never was at the head of the queue';
           if (head.from > until + A_MOMENT) return 'who came to the head of the queue later';
           if (head.until < from - A_MOMENT) return 'whose claim was gone before';
