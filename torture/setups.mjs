@@ -185,8 +185,7 @@ export const SETUPS = {
         restore: {
           proves: 'whatever was locked since is free there, and given to others',
           lasts: at(1000, 4000),
-          inject: async (arena, [a]) => {
-            await bornWithoutAnswer(arena, a);
+          inject: async (arena) => {
             const snapshot = await arena.save();
             return {
               target: `to revision ${snapshot.revision}`,
@@ -252,23 +251,6 @@ export const SETUPS = {
     often: 4,
   },
 };
-
-/** So long the answers to a new client are lost. */
-const UNANSWERED_FOR = 700;
-
-/** A client that does not know of its lease from the answer to the grant: what it is told of it later is all it has. */
-async function bornWithoutAnswer(arena, part) {
-  const victim = pickAt(arena.clients.running(), part);
-  if (!victim) return;
-  await arena.clients.kill(victim);
-  const links = arena.fronts.map(({ name }) => arena.clientLink(victim.slot, name));
-  for (const link of links) link.set({ dropped: 'client' });
-  await arena.clients.restart(victim.slot);
-  await pause(UNANSWERED_FOR);
-  for (const link of links) link.set({});
-  // It asks again, and hears that it has been granted.
-  await pause(UNANSWERED_FOR);
-}
 
 /** So long it may take until the stores are full; then room is made all the same. */
 const FILLED_WITHIN = 15_000;

@@ -69,7 +69,8 @@ export const WATCHES = {
       await until(() => isTold);
       looking.unsubscribe();
     }
-    const isGone = await until(async () => (await watchersOf(url)) <= 1, 2 * TTL);
+    // One may linger until the next round.
+    const isGone = await until(async () => (await watchersOf(url)) <= 2, TTL / 2);
     kept.unsubscribe();
     return isGone ? undefined : `${await watchersOf(url)} watches are on the server for one that is wanted`;
   },
