@@ -164,12 +164,15 @@ export const RULES = {
 
   'a lock is to be had once all is well': ({ run, operations, ttl }) => {
     const healed = run.find(({ type }) => type === 'healed-all')?.t ?? Infinity;
+    // A store that claims fill may be full again: then it is true, and no fault of the lock.
+    const mayBeFull = run.some(({ type, quota }) => type === 'size' && quota !== undefined);
     return operations
       .filter(
         ({ contendedAt, code, heldAt, wait = Infinity }) =>
           // With less time than a slow machine takes, it may just not have been answered.
           contendedAt > healed + ELECTION + ttl / 2 && wait > ttl / 2 && code === 'BACKEND' && heldAt === undefined,
       )
+      .filter(({ message }) => !(mayBeFull && message?.includes('out of space')))
       .map((operation) => ({
         rule: 'a lock is to be had once all is well',
         key: operation.keys[0],

@@ -57,7 +57,8 @@ export const WATCHES = {
 
   'watches given up': async (stage) => {
     const { url } = await stage.etcd();
-    const locks = stage.locks(url);
+    // What nobody wants is left within two rounds, and nothing is read again, by a new watch, before a ttl is over.
+    const locks = stage.locks(url, { ttl: 4 * TTL, renewEvery: TTL / 3 });
     const kept = locks.mutex(`${stage.root}/kept`).ownership$().subscribe();
     await until(async () => (await watchersOf(url)) === 1);
     for (let i = 0; i < 5; i += 1) {
@@ -69,8 +70,7 @@ export const WATCHES = {
       await until(() => isTold);
       looking.unsubscribe();
     }
-    // One may linger until the next round.
-    const isGone = await until(async () => (await watchersOf(url)) <= 2, TTL / 2);
+    const isGone = await until(async () => (await watchersOf(url)) <= 1, 2 * TTL);
     kept.unsubscribe();
     return isGone ? undefined : `${await watchersOf(url)} watches are on the server for one that is wanted`;
   },
