@@ -1,10 +1,12 @@
 /**
  * A cluster of real etcds on loopback, whose members can be frozen, killed and started again.
  */
+const { execFile } = require('node:child_process');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
-const { join } = require('node:path');
+const { dirname, join } = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
+const { promisify } = require('node:util');
 const { etcdProcess, findEtcd, freePort } = require('./etcd.cjs');
 
 /** How long the members may take to agree on a leader. An election takes 1 to 2 s, a split vote one more. */
@@ -28,6 +30,11 @@ const LOOK_EVERY = 50;
  * @typedef {object} EtcdCluster
  * @property {readonly EtcdMember[]} members
  * @property {readonly string[]} urls
+ * @property {string} binary of etcd
+ * @property {(file: string, user?: string) => Promise<number>} save a snapshot; `user` is `name:password`. Resolves with
+ *   the revision that is in it
+ * @property {(file: string, between?: () => void) => Promise<void>} restore kills all and starts them from a snapshot, as
+ *   the same cluster; `between` is called when all are gone
  * @property {() => Promise<EtcdMember>} leader the member that leads, once those that answer agree on one that does
  * @property {() => Promise<void>} stop kills all and removes their data
  */
@@ -77,6 +84,30 @@ async function startCluster(suite, nodes = 3, { flags = {}, peerDoor = async (_,
   return {
     members,
     urls: members.map((member) => member.url),
+    binary,
+    async save(file, user) {
+      const who = user === undefined ? [] : ['--user', user];
+      await etcdctl(binary, ['--endpoints', url(0), ...who, 'snapshot', 'save', file]);
+      const { stdout } = await etcdctl(binary, ['snapshot', 'status', file, '--write-out', 'json']);
+      return JSON.parse(stdout).revision;
+    },
+    async restore(file, between = () => undefined) {
+      await Promise.all(members.map((member) => member.kill()));
+      between();
+      for (const [i, name] of names.entries()) {
+        const folder = join(data, name);
+        rmSync(folder, { recursive: true });
+        const member = {
+          name,
+          'data-dir': folder,
+          'initial-cluster': initialCluster,
+          'initial-advertise-peer-urls': advertisedUrl(i),
+        };
+        const given = Object.entries(member).map(([flag, value]) => `--${flag}=${value}`);
+        await etcdctl(binary, ['snapshot', 'restore', file, ...given]);
+      }
+      await Promise.all(members.map((member) => member.start()));
+    },
     async leader() {
       const giveUpAt = performance.now() + ELECTED_WITHIN;
       while (performance.now() < giveUpAt) {
@@ -94,6 +125,10 @@ async function startCluster(suite, nodes = 3, { flags = {}, peerDoor = async (_,
     },
   };
 }
+
+/** The one that came with the server. */
+const etcdctl = (binary, given) =>
+  promisify(execFile)(join(dirname(binary), 'etcdctl'), given, { env: { ...process.env, ETCDCTL_API: '3' } });
 
 /** Its own id and that of whom it takes for the leader; nothing from a member that does not answer. */
 async function viewOf(member) {

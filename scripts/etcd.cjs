@@ -7,8 +7,7 @@
  * CommonJS, since the specs run as that.
  */
 const { execFileSync, spawn } = require('node:child_process');
-const { randomInt } = require('node:crypto');
-const { existsSync, mkdtempSync, rmSync } = require('node:fs');
+const { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { createServer } = require('node:net');
 const { tmpdir } = require('node:os');
 const { delimiter, dirname, join } = require('node:path');
@@ -185,33 +184,64 @@ async function startEtcd(suite, flags = {}) {
   };
 }
 
+/** Below what Linux and macOS give to connections that go out, so that none of those takes a port before its server does. */
+const PORTS = { from: 15_000, to: 30_000 };
+
+/** A file for each port that a process has taken and may not listen on yet: several suites run at a time. */
+const TAKEN = join(tmpdir(), 'rxlock-ports');
+const taken = [];
+
 /**
- * Below the ports that systems take for outgoing connections (Linux: from 32768, others: from 49152): a port from among
- * those may be taken by any connection of this machine before the server listens on it, or while it is restarted.
+ * A port of loopback that nobody listens on, and that no other process is given by this before this one ends.
+ *
+ * @returns {Promise<number>}
  */
-const PORTS = { from: 10_000, to: 32_000 };
-
-/** Given out, and perhaps not listened on yet. */
-const given = new Set();
-
-/** @returns {Promise<number>} */
 async function freePort() {
-  for (let attempts = 100; attempts > 0; attempts -= 1) {
-    const port = randomInt(PORTS.from, PORTS.to);
-    if (given.has(port)) continue;
-    given.add(port);
-    if (await isFree(port)) return port;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    if ((await isFree(port)) && isTaken(port)) return port;
   }
-  throw new Error(`no free port between ${PORTS.from} and ${PORTS.to}`);
 }
 
-/** @returns {Promise<boolean>} */
 const isFree = (port) =>
-  new Promise((resolve, reject) => {
+  new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', (error) => ('code' in error && error.code === 'EADDRINUSE' ? resolve(false) : reject(error)));
+    probe.once('error', () => resolve(false));
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
+
+/** Whether it is ours now. */
+function isTaken(port) {
+  mkdirSync(TAKEN, { recursive: true });
+  const file = join(TAKEN, String(port));
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    if (!isAbandoned(file)) return false;
+    rmSync(file, { force: true });
+    return isTaken(port);
+  }
+  if (taken.length === 0) {
+    process.once('exit', () => {
+      for (const each of taken) rmSync(each, { force: true });
+    });
+  }
+  taken.push(file);
+  return true;
+}
+
+/** Whether who took it was killed: then it could not give it back. */
+function isAbandoned(file) {
+  try {
+    const owner = Number(readFileSync(file, 'utf8'));
+    // Empty while it is being written.
+    if (owner > 0) process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH' || error.code === 'ENOENT';
+  }
+}
 
 module.exports = { etcdProcess, findEtcd, freePort, startEtcd };
 

@@ -3,12 +3,17 @@
  * member, and clients with doors of their own to each member.
  */
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Etcd3, Range } from 'etcd3';
 import { createClients } from './clients.mjs';
+import { now } from './clock.mjs';
 import { Link, openDoor } from './links.mjs';
 import { LOCKS, ROOT } from './names.mjs';
 import { observe } from './observer.mjs';
 import { transparent } from './policy.mjs';
+import { SETUPS } from './setups.mjs';
 
 const { startCluster } = createRequire(import.meta.url)('../scripts/etcd-cluster.cjs');
 
@@ -34,9 +39,22 @@ const ASKED_WITHIN = 3000;
  * @param {string} given.seed
  * @param {number} given.clients
  * @param {number} given.workers of each client
+ * @param {string} given.setup what stands around the cluster
+ * @param {string} [given.engine] the folder of the build of rxlock that is to be tried, if not of this one
  * @param {(type: string, fields?: object) => void} given.record
  */
-export async function openArena({ folder, contender, ttl, seed, clients: count, workers, record }) {
+export async function openArena({
+  folder,
+  contender,
+  engine,
+  ttl,
+  seed,
+  clients: count,
+  workers,
+  setup: name,
+  record,
+}) {
+  const setup = SETUPS[name];
   const closing = [];
   const close = async () => {
     for (const each of closing.splice(0).reverse()) await each();
@@ -44,7 +62,10 @@ export async function openArena({ folder, contender, ttl, seed, clients: count, 
   try {
     const peers = createPeers();
     closing.push(() => peers.close());
-    const cluster = await startCluster(undefined, 3, { flags: FLAGS, peerDoor: peers.door });
+    const cluster = await startCluster(undefined, 3, {
+      flags: { ...FLAGS, ...setup.flags?.(folder) },
+      peerDoor: peers.door,
+    });
     closing.push(() => cluster.stop());
     await cluster.leader();
     await enableUsers(cluster.urls);
@@ -54,7 +75,9 @@ export async function openArena({ folder, contender, ttl, seed, clients: count, 
     closing.push(() => observer.stop());
 
     const slots = Array.from({ length: count }, (_, i) => `c${i + 1}`);
-    const doors = await openClientDoors(slots, cluster.members);
+    const { fronts, close: closeFronts } = (await setup.fronts?.(cluster.members)) ?? { fronts: cluster.members };
+    closing.push(() => closeFronts?.());
+    const doors = await openClientDoors(slots, fronts);
     closing.push(() => doors.close());
     const clients = createClients({
       folder,
@@ -66,14 +89,48 @@ export async function openArena({ folder, contender, ttl, seed, clients: count, 
         ttl,
         seed: `${seed}/${slot}`,
         contender,
+        engine,
         workers,
+        ...setup.clients,
       }),
     });
     closing.push(() => clients.killAll());
 
+    const sampling = setInterval(() => void sample(), setup.sampleEvery ?? 2 ** 31 - 1);
+    closing.push(() => clearInterval(sampling));
+    let isTended = false;
+    const sample = async () => {
+      const sizes = await Promise.all(cluster.members.map(sizeOf));
+      record('size', { sizes: sizes.filter((size) => size !== undefined), quota: setup.quota });
+      if (isTended) await tended(sizes).catch(notNow);
+    };
+    // The observer has one at each, and what stands around may have its own.
+    const ownWatchers = await untilSteady(async () => sumOf(await Promise.all(cluster.members.map(watchersOf))));
+    const ask = (member, question) => asked(member, question);
+    const tended = async (sizes) => {
+      const { alarms } = await ask(await cluster.leader(), (client, within) =>
+        client.maintenance.alarm({ action: 'Get', memberID: 0, alarm: 'None' }, within()),
+      );
+      if (alarms.length > 0 || Math.max(...sizes) > setup.quota / 2) await makeRoom();
+    };
+    /** What an operator does who finds the stores full. */
+    const makeRoom = async () => {
+      const leader = await cluster.leader();
+      await ask(leader, async (client, within) => {
+        const { header } = await client.maintenance.status();
+        // Where nothing was written since the last time, there is nothing to compact.
+        await client.kv.compact({ revision: header.revision, physical: true }, within()).catch(unlessCompacted);
+      });
+      for (const member of cluster.members) await ask(member, (client) => client.maintenance.defragment());
+      const alarm = { action: 'Deactivate', memberID: 0, alarm: 'Nospace' };
+      await ask(leader, (client, within) => client.maintenance.alarm(alarm, within()));
+    };
+
     return {
       ttl,
+      setup,
       slots,
+      fronts,
       members: cluster.members,
       leader: cluster.leader,
       clients,
@@ -87,6 +144,9 @@ export async function openArena({ folder, contender, ttl, seed, clients: count, 
         peers.heal();
         doors.heal();
         for (const client of clients.running()) if (client.isFrozen) clients.thaw(client);
+        for (const front of fronts) front.signal?.('SIGCONT');
+        // From now on an operator keeps the stores from being full.
+        isTended = setup.quota !== undefined;
         for (const member of cluster.members) {
           member.signal('SIGCONT');
           if (await serves(member)) continue;
@@ -106,12 +166,41 @@ export async function openArena({ folder, contender, ttl, seed, clients: count, 
         return {
           claims: kvs.map(({ key }) => key.toString()).filter((key) => !key.includes('\0')),
           leases: leases.length,
-          // The observer has one at each.
-          watchers: watchers.reduce((sum, count) => sum + count, 0) - cluster.members.length,
+          watchers: Math.max(0, sumOf(watchers) - ownWatchers),
         };
       },
       /** Something asked of one member, as root. */
-      ask: (member, question) => asked(member, question),
+      ask,
+      /** A snapshot as it is now. */
+      async save() {
+        const file = join(folder, 'snapshot');
+        rmSync(file, { force: true });
+        return { file, revision: await cluster.save(file, `${ADMIN.username}:${ADMIN.password}`) };
+      },
+      async restore({ file, revision }) {
+        let from;
+        await cluster.restore(file, () => {
+          from = now();
+          observer.restored(revision);
+        });
+        await cluster.leader();
+        await peers.learnNames(cluster.members);
+        record('restored', { from, revision });
+      },
+      /** From the other members only. */
+      cutOff(member) {
+        const links = cluster.members
+          .filter((other) => other !== member)
+          .flatMap((other) => peers.between(member.name, other.name));
+        for (const link of links) link.set({ held: 'all' });
+        return {
+          target: member.name,
+          heal: () => {
+            for (const link of links) link.set({});
+          },
+        };
+      },
+      makeRoom,
       renewTokens: () => asked(cluster.members[0], (client) => changePassword(client)),
       close,
     };
@@ -131,6 +220,35 @@ async function serves({ url }) {
     return false;
   }
 }
+
+/** Said, and tried again at the next look. */
+const notNow = (error) => console.error(`no room could be made: ${error.message}`);
+
+const unlessCompacted = (error) => {
+  if (!error.message.includes('has been compacted')) throw error;
+};
+
+/** Bytes of the store of a member; nothing of one that does not answer. */
+async function sizeOf({ url }) {
+  try {
+    const metrics = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(ASKED_WITHIN) })).text();
+    return Number(/^etcd_mvcc_db_total_size_in_bytes (\S+)$/m.exec(metrics)?.[1]);
+  } catch {
+    return undefined; // killed, or frozen
+  }
+}
+
+/** What is started just now opens its watches a moment later. */
+async function untilSteady(count) {
+  let before;
+  for (let after = await count(); ; after = await count()) {
+    if (after === before) return after;
+    before = after;
+    await pause(300);
+  }
+}
+
+const sumOf = (list) => list.reduce((sum, each) => sum + each, 0);
 
 async function watchersOf({ url }) {
   const metrics = await (await fetch(`${url}/metrics`)).text();

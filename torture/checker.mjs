@@ -3,7 +3,10 @@
  */
 import { grouped } from './grouped.mjs';
 import { mayHoldTogether } from './kinds.mjs';
-import { claimId, lockOf } from './history.mjs';
+import { claimId } from './history.mjs';
+import { lockOf } from './names.mjs';
+import { mistakenOf, overtakenOf } from './order.mjs';
+import { staleOf } from './views.mjs';
 
 /**
  * @typedef {import('./history.mjs').History} History
@@ -30,6 +33,12 @@ const PROMISED = ['ALREADY_LOCKED', 'LOCK_TIMEOUT', 'LOCK_LOST', 'BACKEND'];
 
 /** An election, and some. */
 const ELECTION = 3000;
+
+/** Of so many guarded writes, one is accepted in any run that is one. */
+const ENOUGH_WRITES = 20;
+
+/** The store may grow beyond its quota by what goes past it: deletions, and what was under way. */
+const BEYOND_QUOTA = 1.5;
 
 /** @type {Readonly<Record<string, (history: History) => Violation[]>>} */
 export const RULES = {
@@ -64,7 +73,7 @@ export const RULES = {
 
   'no update is lost': ({ registers }) =>
     writesOf(registers, (before, after) =>
-      after.n === before.n + 1
+      after.n === before.n + 1 || after.era !== before.era
         ? undefined
         : `went from ${before.n} (${before.client}) to ${after.n} (${after.client}), revision ${after.revision}`,
     ).map((violation) => ({ rule: 'no update is lost', ...violation })),
@@ -89,6 +98,40 @@ export const RULES = {
       ),
     ),
 
+  'served in the order of subscription': (history) =>
+    overtakenOf(history).map(({ key, early, late }) => ({
+      rule: 'served in the order of subscription',
+      key,
+      t: late.heldAt,
+      message: `${named({ operation: late })} held ${key} before ${named({ operation: early })} of the same Locks, which had subscribed ${(late.contendedAt - early.contendedAt).toFixed(1)} ms before it`,
+    })),
+
+  'a refusal names who held': (history) =>
+    mistakenOf(history).map(({ operation, holder, why }) => ({
+      rule: 'a refusal names who held',
+      key: operation.keys[0],
+      t: operation.endedAt,
+      message: `${named({ operation })} was refused ${operation.keys[0]}, as held by ${holder.owner} with token ${holder.token}, ${why}`,
+    })),
+
+  'some guarded writes succeed': ({ records, from }) => {
+    const outcomes = records.filter(({ type }) => type === 'write').map(({ outcome }) => outcome);
+    const [ok, refused] = ['ok', 'refused'].map((each) => outcomes.filter((outcome) => outcome === each).length);
+    return ok > 0 || refused < ENOUGH_WRITES
+      ? []
+      : [{ rule: 'some guarded writes succeed', t: from, message: `none of ${refused} guarded writes was accepted` }];
+  },
+
+  'a late guarded write is refused': ({ claims, registers, lateWrites }) => {
+    const byId = new Map(claims.map((claim) => [claimId(claim.created, lockOf(claim.key)), claim]));
+    return [...registers, ...lateWrites].flatMap(({ key, token, revision, client, t }) => {
+      const { deletedIn = Infinity, wasInBackup = false } = byId.get(claimId(token, key)) ?? {};
+      if (wasInBackup || deletedIn >= revision) return [];
+      const message = `a write of ${client} with token ${token} of ${key} was accepted in revision ${revision}, its claim having been gone since ${deletedIn}`;
+      return [{ rule: 'a late guarded write is refused', key, t, message }];
+    });
+  },
+
   'every operation ends': ({ operations, killed }) =>
     operations
       .filter(({ endedAt, client }) => endedAt === undefined && !killed.has(client))
@@ -108,6 +151,45 @@ export const RULES = {
         t: from,
         message: `nobody held ${key} for ${Math.round(until - from)} ms while some waited, ${Math.round(calm)} ms of it after the last fault`,
       })),
+
+  'an observer is told in time': (history) =>
+    staleOf(history, (from, until) => calmOf(history.faults, from, until))
+      .filter(({ calm }) => calm > history.ttl)
+      .map(({ client, key, t, what, calm }) => ({
+        rule: 'an observer is told in time',
+        key,
+        t,
+        message: `${client} was told that ${key} is ${what}, and nothing else for ${Math.round(calm)} ms after the last fault`,
+      })),
+
+  'a lock is to be had once all is well': ({ run, operations, ttl }) => {
+    const healed = run.find(({ type }) => type === 'healed-all')?.t ?? Infinity;
+    // A store that claims fill may be full again: then it is true, and no fault of the lock.
+    const mayBeFull = run.some(({ type, quota }) => type === 'size' && quota !== undefined);
+    return operations
+      .filter(
+        ({ contendedAt, code, heldAt, wait = Infinity }) =>
+          // With less time than a slow machine takes, it may just not have been answered.
+          contendedAt > healed + ELECTION + ttl / 2 && wait > ttl / 2 && code === 'BACKEND' && heldAt === undefined,
+      )
+      .filter(({ message }) => !(mayBeFull && message?.includes('out of space')))
+      .map((operation) => ({
+        rule: 'a lock is to be had once all is well',
+        key: operation.keys[0],
+        t: operation.endedAt,
+        message: `${named({ operation })} was told, ${Math.round(operation.contendedAt - healed)} ms after the last fault was healed: ${operation.message}`,
+      }));
+  },
+
+  'the store stays within its quota': ({ run }) => {
+    const over = run.filter(({ type, sizes, quota }) => type === 'size' && Math.max(...sizes) > BEYOND_QUOTA * quota);
+    const most = over.reduce((max, { sizes }) => Math.max(max, ...sizes), 0);
+    return over.slice(0, 1).map(({ t, quota }) => ({
+      rule: 'the store stays within its quota',
+      t,
+      message: `a store with a quota of ${megabytes(quota)} MB grew to ${megabytes(most)} MB`,
+    }));
+  },
 
   'nothing after the deadline': ({ operations }) =>
     operations.flatMap((operation) =>
@@ -236,19 +318,21 @@ export const violationsOf = (history) =>
 /**
  * The stretches of time in which holders of one key held that may not hold together. `isByHand`: all but one of them had
  * had their claims deleted by hand, and not for long, so that they could not have been told. `isExcused`: or their lease
- * ended by the server before its time.
+ * ended by the server before its time, or the server replaced by its backup, which each renewal tells.
  *
- * @param {Pick<History, 'holds' | 'takenAway' | 'endedEarly' | 'ttl'>} history
+ * @param {Pick<History, 'holds' | 'takenAway' | 'endedEarly' | 'restored' | 'ttl'>} history
  * @returns {{ key: string, from: number, until: number, holds: Hold[], isByHand: boolean, isExcused: boolean }[]}
  */
-export function overlapsOf({ holds, takenAway, endedEarly, ttl }) {
+export function overlapsOf({ holds, takenAway, endedEarly, restored, ttl }) {
   const wasTaken = ({ key, operation: { token } }, until, ways) =>
-    ways.some((way) => until - (way.get(claimId(token, key)) ?? -Infinity) < NOTICED_IN_TTLS * ttl);
+    ways.some(
+      (way) => until - (way.get(claimId(token, key)) ?? -Infinity) < (way === restored ? 1 : NOTICED_IN_TTLS) * ttl,
+    );
   const isFine = ({ holds, until }, ...ways) => mayHoldTogether(holds.filter((hold) => !wasTaken(hold, until, ways)));
   const judged = (overlap) => ({
     ...overlap,
     isByHand: isFine(overlap, takenAway),
-    isExcused: isFine(overlap, takenAway, endedEarly),
+    isExcused: isFine(overlap, takenAway, endedEarly, restored),
   });
   return stretchesOf(holds).map(judged);
 }
@@ -327,19 +411,30 @@ export function gapsOf({ operations, faults, killed, until: end }) {
 }
 
 function calmOf(faults, from, until) {
-  const disturbed = faults.filter((fault) => fault.from < until).map((fault) => Math.min(fault.until, until));
+  const disturbed = faults.filter((fault) => fault.from < until).map((fault) => Math.min(disturbsUntil(fault), until));
   return until - Math.max(from, ...disturbed);
 }
+
+/** Those of one member, whose clients reach all others: what they have to do is to find that out, and to wait for a leader. */
+const CUT_OFF = {
+  'part node': ELECTION,
+  'part leader': ELECTION,
+  'cut off the leader': ELECTION,
+  'cut off a member': 0,
+};
+
+const disturbsUntil = ({ name, madeAt, until }) => Math.min(until, madeAt + (CUT_OFF[name] ?? Infinity));
 
 /**
  * For each hold that ended because no renewal was answered: how long before the server deleted the claim its body was
  * stopped, and whether its process stood still meanwhile.
  *
- * @param {Pick<History, 'operations' | 'claims' | 'pauses'>} history
+ * @param {Pick<History, 'operations' | 'claims' | 'pauses' | 'restored'>} history
  */
-export function noticesOf({ operations, claims, pauses }) {
+export function noticesOf({ operations, claims, pauses, restored }) {
   const deletions = deletionsOf(claims);
   return operations
+    .filter(({ token, keys: [key] }) => !restored.has(claimId(token, key)))
     .filter(({ code, reason, stoppedAt }) => code === 'LOCK_LOST' && reason === 'expired' && stoppedAt !== undefined)
     .flatMap((operation) => {
       const deletedAt = deletions.get(claimId(operation.token, operation.keys[0]));
@@ -419,11 +514,11 @@ const endedFirst = ({ form, endedAt, stoppedAt }) =>
   STOPS_FIRST.includes(form) && stoppedAt !== undefined && endedAt !== undefined && endedAt < stoppedAt;
 
 /** Those of which order can be asked: not who was told that it holds when its claim had just been taken from it. */
-const inOrder = ({ operations, takenAway, endedEarly }) =>
+const inOrder = ({ operations, takenAway, endedEarly, restored }) =>
   operations.filter((operation) => {
     if (!isExclusive(operation) || !wasHeld(operation)) return false;
     const id = claimId(operation.token, operation.keys[0]);
-    const takenAt = takenAway.get(id) ?? endedEarly.get(id) ?? Infinity;
+    const takenAt = takenAway.get(id) ?? endedEarly.get(id) ?? restored.get(id) ?? Infinity;
     return operation.heldAt < takenAt - A_MOMENT;
   });
 

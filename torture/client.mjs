@@ -20,10 +20,11 @@ import {
 import { now } from './clock.mjs';
 import { openLog } from './log.mjs';
 import { createRandom } from './random.mjs';
-import { LOCKS, REGISTERS, WRITE_WITHIN } from './names.mjs';
+import { LATE, LOCKS, REGISTERS, WRITE_WITHIN } from './names.mjs';
 import { transparent } from './policy.mjs';
+import { metaOf } from './setups.mjs';
 
-/** @typedef {{ name: string, hosts: string[], auth: object, ttl: number, seed: string, log: string, contender: string, workers: number }} Given */
+/** @typedef {{ name: string, hosts: string[], auth: object, ttl: number, seed: string, log: string, contender: string, workers: number, engine?: string, metaBytes?: number }} Given */
 
 /** @type {Given} */
 const given = JSON.parse(process.argv[2] ?? '{}');
@@ -45,7 +46,7 @@ process.on('exit', (code) => record('exit', { code }));
 record('start', { client: given.name, pid: process.pid });
 
 const { contender: create } = await import(`./contenders/${given.contender}.mjs`);
-const contender = create({
+const contender = await create({
   ...given,
   owner: given.name,
   onEvent: ({ type, ...event }) => {
@@ -68,6 +69,7 @@ const TICK = 50;
 
 let isDraining = false;
 let operations = 0;
+const meta = metaOf(given.metaBytes);
 
 const workers = Array.from({ length: given.workers }, (_, number) =>
   work(createRandom(`${given.seed}/${number}`), number === 0),
@@ -128,6 +130,8 @@ function operate(plan) {
   const op = operations;
   const aborter = new AbortController();
   let held;
+  /** Of the guarded write, and kept beyond the lock. */
+  const kept = {};
   const onState = (state) => {
     const t = now();
     if (state.status === 'held') {
@@ -146,7 +150,9 @@ function operate(plan) {
         op,
         how,
         ...(error && { ...inWords(error), isPlanned: [ABORTED, FAILED].includes(error.message) }),
+        ...(error?.code === 'ALREADY_LOCKED' && { holders: error.holders?.map(named) }),
       });
+      if (kept.guard) writeLate(op, plan, held, kept.guard, error?.code === 'LOCK_LOST' ? [0, given.ttl] : [0]);
       for (const each of timers) clearTimeout(each);
       resolve();
     };
@@ -157,12 +163,13 @@ function operate(plan) {
       onState,
       options: {
         ...(plan.wait !== undefined && { wait: plan.wait }),
+        ...(meta && { meta }),
         ...(plan.abortAfter !== undefined && { signal: aborter.signal }),
       },
       body: (given) => {
         // The promise forms show no states.
         if (!held) onState({ status: 'held', held: given });
-        return body$(op, plan, given).pipe(finalize(() => record('stopped', { op })));
+        return body$(op, plan, given, kept).pipe(finalize(() => record('stopped', { op })));
       },
     });
     subscription = operation$.subscribe({
@@ -190,13 +197,13 @@ function operate(plan) {
 }
 
 /** What is done under the lock: emits when it does something, writes to the register, and fails if it is to. */
-function body$(op, plan, held) {
+function body$(op, plan, held, kept) {
   const ticks$ = concat(of(0), interval(TICK).pipe(takeUntil(timer(plan.holdFor)))).pipe(map(() => now()));
   const write$ =
     plan.writeAfter === undefined
       ? EMPTY
       : timer(plan.writeAfter).pipe(
-          mergeMap(() => write(op, plan, held)),
+          mergeMap(() => write(op, plan, held, kept)),
           ignoreElements(),
         );
   const end$ = plan.failsAtEnd ? throwError(() => new Error(FAILED)) : EMPTY;
@@ -208,11 +215,12 @@ function within() {
 }
 
 /** Reads the register and writes the next number: what two holders at a time would spoil. Never rejects. */
-async function write(op, { keys: [key] }, held) {
+async function write(op, { keys: [key] }, held, kept) {
   const t = now();
   const register = `${REGISTERS}${key}`;
   try {
     const guard = contender.guard ? await contender.guard(held) : ALWAYS;
+    if (contender.guard) kept.guard = guard;
     const { kvs } = await writer.kv.range({ key: Buffer.from(register) }, within());
     const n = (kvs[0] ? JSON.parse(kvs[0].value.toString()).n : 0) + 1;
     const value = JSON.stringify({ token: String(held.fencingToken), n, client: given.name, op });
@@ -232,16 +240,59 @@ async function write(op, { keys: [key] }, held) {
   }
 }
 
+/** Those under way. */
+const late = new Set();
+
+/**
+ * Writes with a guard whose lock is over: what a careless user may do, and a process that was put aside in the midst of
+ * it does. To be refused as soon as the claim is gone.
+ */
+function writeLate(op, { keys: [key] }, held, guard, delays) {
+  const writing = Promise.all(
+    delays.map(async (delay) => {
+      await pause(delay);
+      const value = JSON.stringify({ token: String(held.fencingToken), client: given.name, op });
+      try {
+        const { succeeded } = await writer
+          .if(...guard)
+          .then(writer.put(`${LATE}${key}`).value(value))
+          .options(within())
+          .commit();
+        record('late-write', { op, key, outcome: succeeded ? 'ok' : 'refused' });
+      } catch (error) {
+        record('late-write', { op, key, outcome: 'unknown', ...inWords(error) });
+      }
+    }),
+  ).finally(() => late.delete(writing));
+  late.add(writing);
+}
+
+const named = ({ owner, fencingToken }) => ({ owner, token: fencingToken });
+
+/** Some look on, and are told who holds. */
+const onlooker = merge(
+  ...(contender.watched ?? []).map((key) =>
+    contender
+      .ownership$(`${LOCKS}${key}`)
+      .pipe(
+        map(({ status, holders = [] }) => ({ key, status, tokens: holders.map(({ fencingToken }) => fencingToken) })),
+      ),
+  ),
+).subscribe({
+  next: (state) => record('told', state),
+  error: (error) => record('observer-ended', inWords(error)),
+});
+
 /** A comparison that holds: for a contender without guards. */
 const ALWAYS = [`${REGISTERS}none`, 'Create', '==', 0];
 
 /** A loop that is late sees its deadlines late: such times are told from faults of the lock. */
 const LOOK_EVERY = 50;
-const LATE = 150;
+const IS_LATE = 150;
 let looked = now();
 const looking = setInterval(() => {
   const t = now();
-  if (t - looked > LOOK_EVERY + LATE) record('stall', { from: looked });
+  if (t - looked > LOOK_EVERY + IS_LATE) record('stall', { from: looked });
   looked = t;
 }, LOOK_EVERY);
 
@@ -261,6 +312,7 @@ const verbs = {
     isDraining = true;
     record('drain');
     await Promise.all(workers);
+    await Promise.all(late);
     record('drained');
     if (process.connected) process.send('drained');
   },
@@ -268,6 +320,7 @@ const verbs = {
   async close() {
     sample('idle');
     const from = now();
+    onlooker.unsubscribe();
     await contender.close();
     writer.close();
     record('closed', { from });

@@ -4,9 +4,9 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { now } from './clock.mjs';
-import { lockOf } from './history.mjs';
-import { LOCKS, OWNERS } from './names.mjs';
+import { LOCKS, OWNERS, lockOf } from './names.mjs';
 import { pickAt } from './random.mjs';
+import { SETUPS } from './setups.mjs';
 
 /**
  * @typedef {object} Fault
@@ -160,7 +160,7 @@ const client = {
     proves: '#8, #54',
     lasts: at(1000, 6000),
     inject: async (arena, [a]) => {
-      const { name } = pickAt(arena.members, a);
+      const { name } = pickAt(arena.fronts, a);
       return troubled(
         arena.slots.map((slot) => arena.clientLink(slot, name)),
         { held: 'all' },
@@ -230,14 +230,36 @@ const client = {
   },
 };
 
-export const FAULTS = { server, client };
+const FAULTS = { server, client };
 
-/** The decks that a schedule is dealt from. */
-export const decksFor = (ttl) =>
+/**
+ * The faults of each lane, with those that only this set-up has.
+ *
+ * @param {import('./setups.mjs').Setup} [setup]
+ * @returns {Record<string, Record<string, Fault>>}
+ */
+export const faultsOf = ({ faults, without = [] } = SETUPS.plain) =>
   Object.fromEntries(
     Object.entries(FAULTS).map(([lane, kinds]) => [
       lane,
-      Object.entries(kinds).map(([name, { lasts }]) => ({ name, lasts: lasts(ttl) })),
+      Object.fromEntries(Object.entries({ ...kinds, ...faults?.[lane] }).filter(([name]) => !without.includes(name))),
+    ]),
+  );
+
+/**
+ * The decks that a schedule is dealt from.
+ *
+ * @param {number} ttl
+ * @param {import('./setups.mjs').Setup} [setup] its own faults are there more than once
+ */
+export const decksFor = (ttl, setup = SETUPS.plain) =>
+  Object.fromEntries(
+    Object.entries(faultsOf(setup)).map(([lane, kinds]) => [
+      lane,
+      Object.entries(kinds).flatMap(([name, { lasts }]) => {
+        const copies = setup.faults?.[lane][name] ? (setup.often ?? 1) : 1;
+        return Array.from({ length: copies }, () => ({ name, lasts: lasts(ttl) }));
+      }),
     ]),
   );
 
@@ -256,7 +278,7 @@ const peersOf = (arena, member) =>
 
 const parted = (arena, member, held) => troubled(peersOf(arena, member), { held }, member.name);
 
-const linksOf = (arena, slot) => arena.members.map(({ name }) => arena.clientLink(slot, name));
+const linksOf = (arena, slot) => arena.fronts.map(({ name }) => arena.clientLink(slot, name));
 
 const slowed = (links, delay, target) =>
   troubled(links, { delay, jitter: delay }, `${target} +${Math.round(delay)} ms`);

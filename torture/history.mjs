@@ -2,7 +2,8 @@
  * What the logs say, put together: operations, lives of clients, faults, claims and registers. Pure.
  */
 import { grouped } from './grouped.mjs';
-import { LOCKS, REGISTERS } from './names.mjs';
+import { inEras } from './eras.mjs';
+import { LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
 
 /**
  * @typedef {{ readonly t: number, readonly type: string, readonly [field: string]: any }} LogRecord
@@ -22,6 +23,7 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {string} kind
  * @property {readonly string[]} keys
  * @property {string} form
+ * @property {number} [wait] as it was asked for, milliseconds
  * @property {number} contendedAt
  * @property {number} [queuedAt] when it was first known to be in the queue
  * @property {boolean} requeued its place was lost while it waited
@@ -36,6 +38,7 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {string} [message] of the error
  * @property {boolean} [isPlanned] whether the operation was chosen to end with that error
  * @property {number} ends how often it ended
+ * @property {readonly { owner: string, token: bigint }[]} [holders] whom a refusal names
  */
 
 /**
@@ -55,6 +58,8 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {number} createdAt when that was first heard of
  * @property {number} [deletedAt] when that was first heard of
  * @property {number} [deletedIn] the revision
+ * @property {string} kind of lock, as the claim itself says
+ * @property {boolean} [wasInBackup] it may be there again after a restore
  */
 
 /**
@@ -86,6 +91,9 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @property {Map<string, number>} endedEarly when a claim went with its lease that the server itself ended, although it
  *   had answered a renewal by which it was to live longer: the same for its holder
  * @property {Register[]} registers
+ * @property {Register[]} lateWrites accepted ones, of those that were sent on purpose when the lock was over
+ * @property {Map<string, number>} restored when a claim was lost with the server that was replaced by its backup
+ * @property {{ client: string, key: string, t: number, status: string, tokens: bigint[] }[]} told to observers
  * @property {readonly number[]} commits when each revision was first heard of
  * @property {readonly number[]} missed revisions that no observer saw
  */
@@ -98,14 +106,15 @@ import { LOCKS, REGISTERS } from './names.mjs';
  * @param {readonly import('./observer.mjs').Change[]} given.changes
  * @returns {History}
  */
-export function historyOf({ ttl, clients, run, changes }) {
+export function historyOf({ ttl, clients: logs, run, changes: seen }) {
+  const { changes, clients, restores } = inEras({ clients: logs, run, changes: seen });
   const records = Object.entries(clients)
     .flatMap(([client, log]) => log.map((record) => ({ ...record, client })))
     .sort((a, b) => a.t - b.t);
   const all = [...run.map(({ t }) => t), ...records.map(({ t }) => t)];
   const from = all.reduce((a, b) => Math.min(a, b), Infinity);
   const until = all.reduce((a, b) => Math.max(a, b), -Infinity);
-  const claims = claimsOf(changes);
+  const claims = claimsOf(changes, restores);
   const takenAway = takenAwayOf(run, claims);
   const operations = Object.entries(clients).flatMap(([client, log]) => operationsOf(client, log));
   const revisions = new Map();
@@ -128,10 +137,22 @@ export function historyOf({ ttl, clients, run, changes }) {
     killed: new Map(run.filter(({ type }) => type === 'client-killed').map(({ client, t }) => [client, t])),
     claims,
     takenAway,
+    restored: new Map(
+      claims
+        .filter(({ isRestored }) => isRestored)
+        .map(({ created, key, deletedAt }) => [claimId(created, lockOf(key)), deletedAt]),
+    ),
     endedEarly: endedEarlyOf({ claims, takenAway, records, ttl }),
-    registers: registersOf(changes),
+    registers: registersOf(changes, REGISTERS),
+    lateWrites: registersOf(changes, LATE),
+    told: records.flatMap(({ type, client, t, key, status, tokens = [] }) =>
+      type === 'told' ? [{ client, key, t, status, tokens: tokens.map(BigInt) }] : [],
+    ),
     commits: [...revisions.values()].sort((a, b) => a - b),
-    missed: missing([...revisions.keys()].sort((a, b) => a - b)),
+    missed: missing(
+      [...revisions.keys()].sort((a, b) => a - b),
+      restores,
+    ),
   };
 }
 
@@ -140,8 +161,19 @@ function operationsOf(client, log) {
   for (const { t, type, op, ...fields } of log) {
     const operation = operations.get(op);
     if (type === 'contend') {
-      const { kind, keys, form } = fields;
-      operations.set(op, { client, op, kind, keys, form, contendedAt: t, requeued: false, emissions: [], ends: 0 });
+      const { kind, keys, form, wait } = fields;
+      operations.set(op, {
+        client,
+        op,
+        kind,
+        keys,
+        form,
+        wait,
+        contendedAt: t,
+        requeued: false,
+        emissions: [],
+        ends: 0,
+      });
     } else if (type === 'requeued') {
       // It names the key alone, so it may be any of those that wait for it.
       for (const each of operations.values()) {
@@ -166,6 +198,7 @@ function operationsOf(client, log) {
       operation.reason ??= fields.reason;
       operation.message ??= fields.message;
       operation.isPlanned ??= fields.isPlanned;
+      operation.holders ??= fields.holders?.map(({ owner, token }) => ({ owner, token: BigInt(token) }));
     }
   }
   return [...operations.values()];
@@ -193,9 +226,19 @@ function pausesOf(run, records, end) {
   return [...frozen, ...stalled];
 }
 
-function claimsOf(changes) {
+function claimsOf(changes, restores) {
   const claims = new Map();
-  for (const { key, type, created, lease, t, revision } of changes) {
+  const pending = [...restores];
+  const restore = ({ from, first, backup }) => {
+    for (const claim of [...claims.values()].flat()) {
+      const { created, deletedIn = Infinity } = claim;
+      claim.wasInBackup ||= Number(created) <= backup && deletedIn > backup;
+      if (claim.deletedAt !== undefined) continue;
+      Object.assign(claim, { deletedAt: from, deletedIn: first, isRestored: true });
+    }
+  };
+  for (const { key, type, value, created, lease, t, revision } of changes) {
+    while (pending[0] && revision > pending[0].first) restore(pending.shift());
     if (!key.startsWith(LOCKS) || key.includes('\0')) continue;
     if (type === 'delete') {
       const claim = claims.get(key)?.at(-1);
@@ -207,10 +250,24 @@ function claimsOf(changes) {
     }
     const known = claims.get(key) ?? [];
     claims.set(key, known);
-    if (!known.some((claim) => claim.created === created)) known.push({ key, created, createdAt: t, lease });
+    if (!known.some((claim) => claim.created === created))
+      known.push({ key, created, createdAt: t, lease, kind: kindIn(value) });
   }
+  for (const each of pending) restore(each);
   return [...claims.values()].flat();
 }
+
+/** Of a lock that is not ours, or whose value was spoilt: nobody holds beside it. */
+function kindIn(value) {
+  try {
+    return KIND_OF[JSON.parse(value).kind] ?? 'mutex';
+  } catch {
+    return 'mutex'; // npm etcd3 writes nothing, and a person anything
+  }
+}
+
+/** As the checker calls what is written in a claim. */
+const KIND_OF = { read: 'reader', write: 'writer', semaphore: 'semaphore' };
 
 /** A request that was refused for want of a leader, and one whose connection broke. */
 const CARRIED_OUT_WITHIN = 1000;
@@ -276,24 +333,21 @@ const marginOf = (ttl) => Math.max(250, ttl / 10);
 /** What a holder and the server both know a claim by. */
 export const claimId = (token, key) => `${key} ${token}`;
 
-/** The lock that a claim is of: npm etcd3 puts the bare name, all others something below it. */
-export function lockOf(key) {
-  const name = key.slice(LOCKS.length);
-  return name.split('/').length > 2 ? name.slice(0, name.lastIndexOf('/')) : name;
-}
-
-const registersOf = (changes) =>
+const registersOf = (changes, below) =>
   changes
-    .filter(({ key, type }) => type === 'put' && key.startsWith(REGISTERS))
-    .map(({ key, value, revision, t }) => {
+    .filter(({ key, type }) => type === 'put' && key.startsWith(below))
+    .map(({ key, value, revision, t, era = 0 }) => {
       const { token, n, client } = JSON.parse(value);
       const known = token === undefined || token === 'undefined' ? undefined : BigInt(token);
-      return { key: key.slice(REGISTERS.length), revision, token: known, n, client, t };
+      return { key: key.slice(below.length), revision, token: known, n, client, t, era };
     });
 
-function missing(revisions) {
+/** A restore leaps ahead, as revisions are counted here. */
+function missing(revisions, restores) {
+  const leaps = (before, after) => restores.some(({ first }) => before < first && first < after);
   const holes = [];
   for (let i = 1; i < revisions.length; i += 1) {
+    if (leaps(revisions[i - 1], revisions[i])) continue;
     for (let revision = revisions[i - 1] + 1; revision < revisions[i]; revision += 1) holes.push(revision);
   }
   return holes;

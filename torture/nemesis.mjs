@@ -3,7 +3,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { now } from './clock.mjs';
-import { FAULTS } from './faults.mjs';
+import { faultsOf } from './faults.mjs';
 
 /**
  * @param {object} given
@@ -30,7 +30,7 @@ async function commit(arena, { lane, name, lasts, draw }, signal, record) {
   const from = now();
   let target;
   try {
-    const injected = await FAULTS[lane][name].inject(arena, draw);
+    const injected = await faultsOf(arena.setup)[lane][name].inject(arena, draw);
     target = injected.target;
     record('fault', { lane, name, target, from });
     await sleep(lasts, signal);

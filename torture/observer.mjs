@@ -21,6 +21,7 @@ const SILENT_FOR = 3000;
  * @property {string} value
  * @property {string} created the create_revision; 0 for a delete
  * @property {string} lease
+ * @property {number} [era] how often the cluster had been restored by then; revisions are of an era
  */
 
 /**
@@ -34,10 +35,13 @@ export function observe(urls, auth) {
   const present = new Map();
   let stopped = false;
   let latest = 0;
+  let era = 0;
+  /** The revision that the era began with: what is told up to there was told before. */
+  let floor = 0;
   const heard = ({ type, kv }) => {
     const revision = Number(kv.mod_revision);
     const key = kv.key.toString();
-    const id = `${revision} ${key}`;
+    const id = `${era} ${revision} ${key}`;
     latest = Math.max(latest, revision);
     if (changes.has(id)) return;
     const change = {
@@ -49,17 +53,21 @@ export function observe(urls, auth) {
       created: kv.create_revision,
       lease: kv.lease,
     };
-    changes.set(id, change);
+    if (revision > floor) changes.set(id, { ...change, ...(era > 0 && { era }) });
     if (change.type === 'put') present.set(key, change);
     else present.delete(key);
   };
 
   const follow = async (url) => {
     let from = 1;
+    let inEra = era;
     while (!stopped) {
+      if (inEra !== era) from = 1;
+      inEra = era;
       const client = new Etcd3({ hosts: url, auth: auth(), faultHandling: transparent });
       try {
         await watchOnce(client, from, (response) => {
+          if (inEra !== era) return;
           if (Number(response.compact_revision) >= from) from = Number(response.compact_revision) + 1;
           for (const event of response.events) {
             heard(event);
@@ -103,9 +111,16 @@ export function observe(urls, auth) {
 
   return {
     /** In the order in which the servers made them. */
-    changes: () => [...changes.values()].sort((a, b) => a.revision - b.revision),
+    changes: () => [...changes.values()].sort((a, b) => (a.era ?? 0) - (b.era ?? 0) || a.revision - b.revision),
     latest: () => latest,
     present: () => [...present.values()],
+    /** To be called while no server runs: they will go on from that revision. */
+    restored(revision) {
+      era += 1;
+      floor = revision;
+      latest = revision;
+      present.clear();
+    },
     async stop() {
       stopped = true;
       for (const stop of stopping) stop();

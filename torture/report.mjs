@@ -27,8 +27,8 @@ export function report({ run, changes, clients, part }) {
   }));
   const seconds = (t) => `${((t - history.from) / 1000).toFixed(3)} s`;
   const sentences = violations.map(({ rule, t, message }) => `${seconds(t)}  ${rule}: ${message}`);
-  const { contender, seed, minutes, ttl } = settings;
-  const title = `${contender}, seed ${seed}, ${minutes} minutes of faults, ttl ${ttl} ms`;
+  const { contender, setup = 'plain', seed, minutes, ttl } = settings;
+  const title = `${contender}, set-up ${setup}, seed ${seed}, ${minutes} minutes of faults, ttl ${ttl} ms`;
 
   return {
     violations,

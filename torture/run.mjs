@@ -5,12 +5,15 @@
  *   npm run torture -- --contender etcd3-lock          npm etcd3's own Lock, by the same rules
  *   npm run torture -- --contender etcd3-lock --must-break    ends with 1 when none was: for a known-bad one
  *   npm run torture -- --only 'kill leader'            these faults alone; more with --only again
+ *   npm run torture -- --setup proxies                 with that around the cluster; `each` is one after the other
  *   npm run torture -- --check torture/runs/rxlock-1   the checker and the report over the logs of an earlier run
+ *   npm run torture -- --broken 'a deadline at 1.4 ttl'       with an engine that is broken so: torture/targeted/broken.mjs
  *   … --part 600-720                                   the picture shows these seconds only
  *
  * What it does and how to read what it prints: torture/README.md.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,6 +22,9 @@ import { decksFor } from './faults.mjs';
 import { openLog, readLog } from './log.mjs';
 import { report } from './report.mjs';
 import { schedule } from './schedule.mjs';
+import { SETUPS } from './setups.mjs';
+import { BROKEN } from './targeted/broken.mjs';
+import { builtEngine } from './targeted/built.mjs';
 import { torture } from './torture.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -33,6 +39,8 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '5' },
     workers: { type: 'string', default: '7' },
     ttl: { type: 'string', default: '5000' },
+    setup: { type: 'string', default: 'plain' },
+    broken: { type: 'string' },
     check: { type: 'string' },
     part: { type: 'string' },
     'must-break': { type: 'boolean', default: false },
@@ -51,25 +59,38 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort(new Error(signal)));
 
 try {
-  process.exitCode = conclude(values.check ?? (await newRun()));
+  process.exitCode = values.check === undefined ? await newRuns() : conclude(values.check);
 } catch (error) {
   if (!interrupted.signal.aborted) throw error;
   console.error(`Ended early by ${interrupted.signal.reason.message}; everything that was started is stopped.`);
   process.exitCode = 130;
 }
 
-async function newRun() {
+/** One, or one of each set-up, which share the time. */
+async function newRuns() {
+  const each = Object.keys(SETUPS);
+  const chosen = values.setup === 'each' ? each : [values.setup];
+  if (!chosen.every((name) => each.includes(name)))
+    fail(`There is no set-up "${values.setup}"; there are: each, ${each.join(', ')}.`);
+  let code = 0;
+  for (const setup of chosen) code = Math.max(code, conclude(await newRun(setup, chosen.length)));
+  return code;
+}
+
+/** @param {string} setup @param {number} share as many runs share the time */
+async function newRun(setup, share) {
   const numbers = Object.fromEntries(
     ['minutes', 'clients', 'workers', 'ttl'].map((name) => [name, Number(values[name])]),
   );
   for (const [name, number] of Object.entries(numbers)) if (!(number > 0)) fail(`--${name} must be a number above 0.`);
-  const { minutes, clients, workers, ttl } = numbers;
-  const { seed, contender, only } = values;
+  const { clients, workers, ttl } = numbers;
+  const minutes = numbers.minutes / share;
+  const { seed, contender, only, broken } = values;
   if (!CONTENDERS.includes(contender))
     fail(`There is no contender "${contender}"; there are: ${CONTENDERS.join(', ')}.`);
-  const decks = decksFor(ttl);
+  const decks = decksFor(ttl, SETUPS[setup]);
   const names = Object.values(decks).flatMap((deck) => deck.map(({ name }) => name));
-  const unknown = only?.find((name) => !names.includes(name));
+  const unknown = share > 1 ? undefined : only?.find((name) => !names.includes(name));
   if (unknown !== undefined) fail(`There is no fault "${unknown}"; there are: ${names.join(', ')}.`);
   const chosen = Object.fromEntries(
     Object.entries(decks)
@@ -79,11 +100,15 @@ async function newRun() {
 
   const length = minutes * 60_000;
   const planned = schedule({ seed, length, decks: chosen });
-  const folder = join(ROOT, 'torture/runs', `${contender}-${seed}`);
+  const folder = join(
+    ROOT,
+    'torture/runs',
+    [contender, seed, ...(setup === 'plain' ? [] : [setup]), ...(broken === undefined ? [] : ['broken'])].join('-'),
+  );
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const record = openLog(join(folder, 'run.jsonl'));
-  record('settings', { contender, seed, minutes, clients, workers, ttl, only, planned });
+  record('settings', { contender, setup, broken, seed, minutes, clients, workers, ttl, only, planned });
 
   const bar = new SingleBar({
     format: '{bar} {duration_formatted} {phase}',
@@ -95,6 +120,8 @@ async function newRun() {
     await torture({
       folder,
       contender,
+      setup,
+      engine: engineOf(broken),
       seed,
       clients,
       workers,
@@ -109,6 +136,16 @@ async function newRun() {
     bar.stop();
   }
   return folder;
+}
+
+/** The folder of the engine that is to be tried, if it is not the one of this package. */
+function engineOf(broken) {
+  if (broken === undefined) return undefined;
+  const { change } = BROKEN[broken] ?? {};
+  if (!change) return fail(`There is no engine broken as "${broken}"; there are: ${Object.keys(BROKEN).join(', ')}.`);
+  const made = mkdtempSync(join(tmpdir(), 'rxlock-broken-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  return builtEngine(made, change);
 }
 
 function partGiven() {

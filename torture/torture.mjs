@@ -26,6 +26,8 @@ const OBSERVED_WITHIN = 5000;
  * @param {object} given
  * @param {string} given.folder for the logs
  * @param {string} given.contender
+ * @param {string} given.setup
+ * @param {string} [given.engine]
  * @param {string} given.seed
  * @param {number} given.clients
  * @param {number} given.workers

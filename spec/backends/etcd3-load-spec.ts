@@ -112,7 +112,8 @@ describe.each(ETCDS)('$server', ({ suite }) => {
       await first.release();
       await Promise.all(through);
       expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)));
-      expect(await keysBelow('one')).toEqual([]);
+      // Beside the queue there may be tombstones of claims that were withdrawn unanswered.
+      expect(await keysBelow('one/')).toEqual([]);
     });
 
     it('a thousand contenders unsubscribed at random moments leave nothing but their one lease', async () => {

@@ -15,6 +15,7 @@ import {
   map,
   of,
   share,
+  shareReplay,
   take,
   takeWhile,
   tap,
@@ -222,6 +223,22 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       await held.release();
       await Promise.all(all);
       expect(served).toEqual([1, 2, 3, 4, 5]);
+    });
+
+    it('what an observer is told first is not older than its question', async () => {
+      fresh();
+      const [a, b] = [client(), client()].map((locks) => locks.semaphore(key, 2));
+      if (!a || !b) throw new Error('there are two');
+      const holds = [];
+      for (let round = 0; round < 20; round += 1) {
+        const first = await a.acquire();
+        const second = await b.acquire();
+        // Whoever asks among the holders knows of its own claim, and must not take that for all there is.
+        const state = await firstValueFrom(a.ownership$());
+        holds.push(state.status === 'held' ? state.holders.length : state.status);
+        await Promise.all([first.release(), second.release()]);
+      }
+      expect(holds).toEqual(holds.map(() => 2));
     });
 
     it('a semaphore is held by so many clients, the next one gets the place of the first who goes', async () => {
@@ -476,27 +493,19 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
 
   it('an observer sees who holds, without contending', async () => {
     fresh();
-    const seen: Ownership[] = [];
-    const done = lastValueFrom(
-      client()
-        .mutex(key)
-        .ownership$()
-        .pipe(
-          tap((state) => seen.push(state)),
-          take(3),
-        ),
-    );
-    const locks = client({ owner: 'seen' });
-    await firstValueFrom(locks.mutex(key).ownership$());
-    const held = await locks.mutex(key).acquire();
-    await firstValueFrom(
-      locks
-        .mutex(key)
-        .ownership$()
-        .pipe(filter((state) => state.status === 'held')),
-    );
+    const states$ = client()
+      .mutex(key)
+      .ownership$()
+      .pipe(take(3), shareReplay({ bufferSize: 3, refCount: false }));
+    // A state that came and went before the next look at it would not be told.
+    const until = (status: Ownership['status']): Promise<unknown> =>
+      firstValueFrom(states$.pipe(filter((state) => state.status === status)));
+    const done = lastValueFrom(states$.pipe(toArray()));
+    await until('free');
+    const held = await client({ owner: 'seen' }).mutex(key).acquire();
+    await until('held');
     await held.release();
-    await done;
+    const seen = await done;
     expect(seen.map(({ status }) => status)).toEqual(['free', 'held', 'free']);
     expect(seen[1]).toMatchObject({
       key,

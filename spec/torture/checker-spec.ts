@@ -4,7 +4,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { RULES, gapsOf, noticesOf, overlapsOf, violationsOf } from '../../torture/checker.mjs';
 import type { LogRecord } from '../../torture/history.mjs';
-import { TTL, change, held, history, operation, write } from './histories.js';
+import type { Change } from '../../torture/observer.mjs';
+import { TTL, change, held, history, operation, queue, refused, told, write } from './histories.js';
 import type { Parts } from './histories.js';
 
 const rulesBrokenBy = (parts: Parts): readonly string[] => [
@@ -61,6 +62,9 @@ const forgotten = (logs: readonly (readonly LogRecord[])[], until = 15_000, rene
   },
   changes: [change(90, {}), change(91, { type: 'delete', t: until })],
 });
+
+const late = (revision: number, token: number): Change =>
+  change(revision, { key: 'torture/late/m/0', value: JSON.stringify({ token: String(token), client: 'c1.0' }) });
 
 const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Parts])[]>> = {
   'one holder at a time': [
@@ -146,6 +150,72 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
       },
     ],
   ],
+  'served in the order of subscription': [
+    [
+      'of two of one process the later held first, though neither had been in the queue when the other came',
+      { clients: { 'c1.0': [held(300, 310, { contend: 100, waiting: 290 }), held(200, 210, { contend: 101 })] } },
+    ],
+    [
+      'a reader held before a writer of its process that had come before it',
+      {
+        clients: {
+          'c1.0': [held(300, 310, { contend: 100, kind: 'writer' }), held(200, 210, { contend: 101, kind: 'reader' })],
+        },
+      },
+    ],
+  ],
+  'a refusal names who held': [
+    [
+      'a claim that went before it was at the head of its queue',
+      {
+        clients: { 'c2.0': [refused(2000, 2010, 'c3.0', 2)] },
+        changes: queue({ from: 900, until: 5000 }, { from: 950, until: 2005 }),
+      },
+    ],
+    [
+      'one that had gone long before',
+      { clients: { 'c2.0': [refused(9000, 9010, 'c3.0', 1)] }, changes: queue({ from: 950, until: 2005 }) },
+    ],
+    [
+      'one that came to the head long after',
+      {
+        clients: { 'c2.0': [refused(2000, 2010, 'c3.0', 2)] },
+        changes: queue({ from: 900, until: 5000 }, { from: 950, until: 6000 }),
+      },
+    ],
+    [
+      'the claim of a try that had been refused itself',
+      {
+        clients: { 'c1.0': [refused(1000, 1010, 'c3.0', 1)], 'c2.0': [refused(1020, 1030, 'c1.0', 2)] },
+        changes: queue({ from: 900, until: 1007 }, { from: 1005, until: 1025 }),
+      },
+    ],
+    ['nobody who ever came', { clients: { 'c2.0': [refused(2000, 2010, 'c3.0', 950)] } }],
+  ],
+  'some guarded writes succeed': [
+    [
+      'all of twenty were refused',
+      {
+        clients: {
+          'c1.0': [Array.from({ length: 20 }, (_, op) => ({ t: op, type: 'write', op, outcome: 'refused' }))],
+        },
+      },
+    ],
+  ],
+  'a late guarded write is refused': [
+    ['one was accepted after the claim had been deleted', { changes: [...queue({ from: 1, until: 200 }), late(3, 1)] }],
+    [
+      'one of the register, as if the lock were held still',
+      { changes: [...queue({ from: 1, until: 200 }), write(3, 1, 1)] },
+    ],
+    [
+      'one was accepted by a server restored from its backup, in which the claim was not',
+      {
+        run: [{ t: 500, type: 'restored', from: 400, revision: 1 }],
+        changes: [...queue({ from: 1, until: 2 }, { from: 30 }), { ...late(2, 3), era: 1, t: 600 }],
+      },
+    ],
+  ],
   'every operation ends': [
     ['one waits for ever', { clients: { 'c1.0': [operation({ contend: 100, waiting: 110 })] } }],
     ['one holds for ever', { clients: { 'c1.0': [held(100, 200, { end: undefined as never })] } }],
@@ -155,6 +225,39 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
       'a free lock is not given to who waits',
       { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(60_000, 60_010, { contend: 150, waiting: 160 })] } },
     ],
+  ],
+  'an observer is told in time': [
+    [
+      'held, although the claim was gone',
+      { clients: { 'c1.0': [[told(20, 1), told(9000)]] }, changes: queue({ from: 10, until: 1000 }) },
+    ],
+    [
+      'free, although somebody was there',
+      { clients: { 'c1.0': [[told(5), told(9000, 1)]] }, changes: queue({ from: 10, until: 9500 }) },
+    ],
+    [
+      'the same, while a member was cut off from the others',
+      {
+        clients: { 'c1.0': [[told(20, 1), told(20_000)]] },
+        run: [
+          { t: 500, type: 'fault', lane: 'server', name: 'cut off a member', target: 'm1', from: 500 },
+          { t: 19_000, type: 'healed', lane: 'server', name: 'cut off a member', target: 'm1', from: 500 },
+        ],
+        changes: queue({ from: 10, until: 1000 }),
+      },
+    ],
+  ],
+  'a lock is to be had once all is well': [
+    [
+      'somebody was told that the server is at fault long after it was',
+      {
+        clients: { 'c1.0': [operation({ contend: 9000, end: 9100, how: 'error', code: 'BACKEND' })] },
+        run: [{ t: 1000, type: 'healed-all' }],
+      },
+    ],
+  ],
+  'the store stays within its quota': [
+    ['it grew to twice of it', { run: [{ t: 1, type: 'size', sizes: [10, 200], quota: 100 }] }],
   ],
   'nothing after the deadline': [
     [
@@ -280,6 +383,115 @@ describe('no fault of the lock', () => {
           change(4, { key: 'torture/locks/m/0/2-0', lease: '2' }),
           change(5, { type: 'delete', t: 205 }),
         ],
+      },
+    ],
+    [
+      'who was overtaken by another of its process had lost its place',
+      {
+        clients: {
+          'c1.0': [
+            held(300, 310, { contend: 100, waiting: 290 }),
+            held(200, 210, { contend: 101, token: 200 }),
+            [{ t: 150, type: 'requeued', key: 'torture/locks/m/0' }],
+          ],
+        },
+      },
+    ],
+    [
+      'two readers of one process hold, the later first',
+      {
+        clients: {
+          'c1.0': [held(300, 310, { contend: 100, kind: 'reader' }), held(299, 310, { contend: 101, kind: 'reader' })],
+        },
+      },
+    ],
+    [
+      'a refusal names who held',
+      {
+        clients: { 'c1.0': [held(900, 5000, { token: 1 })], 'c2.0': [refused(2000, 2010, 'c1.0', 1)] },
+        changes: queue({ from: 900, until: 5001 }),
+      },
+    ],
+    [
+      'a refusal names one of a semaphore, who holds beside another',
+      {
+        clients: {
+          'c1.0': [held(900, 5000, { token: 1, kind: 'semaphore' })],
+          'c2.0': [held(910, 5000, { token: 2, kind: 'semaphore' })],
+          'c3.0': [refused(2000, 2010, 'c2.0', 2)],
+        },
+        changes: queue({ from: 899, until: 5001, kind: 'semaphore' }, { from: 909, until: 5002, kind: 'semaphore' }),
+      },
+    ],
+    [
+      'a refusal names who holds on the server and has not been told yet',
+      {
+        clients: {
+          'c1.0': [operation({ contend: 890, waiting: 895, held: 2100, token: 1, stopped: 2200, end: 2200 })],
+          'c2.0': [refused(2000, 2010, 'c1.0', 1)],
+        },
+        changes: queue({ from: 900, until: 5000 }),
+      },
+    ],
+    [
+      'a late write was accepted before the server deleted the claim',
+      { changes: [...queue({ from: 1 }), late(2, 1), change(3, { type: 'delete', key: 'torture/locks/m/0/0-0' })] },
+    ],
+    [
+      'of twenty guarded writes one was accepted',
+      {
+        clients: {
+          'c1.0': [
+            Array.from({ length: 21 }, (_, op) => ({ t: op, type: 'write', op, outcome: op > 0 ? 'refused' : 'ok' })),
+          ],
+        },
+      },
+    ],
+    [
+      'an observer is told of a change within a ttl',
+      { clients: { 'c1.0': [[told(20, 1), told(4000)]] }, changes: queue({ from: 10, until: 1000 }) },
+    ],
+    [
+      'an observer is told late, of what happened while no server ran',
+      {
+        clients: { 'c1.0': [[told(20, 1), told(20_000)]] },
+        run: [
+          { t: 500, type: 'fault', lane: 'server', name: 'restart all', target: '', from: 500 },
+          { t: 19_000, type: 'healed', lane: 'server', name: 'restart all', target: '', from: 500 },
+        ],
+        changes: queue({ from: 10, until: 1000 }),
+      },
+    ],
+    [
+      'the server is at fault while it still is',
+      {
+        clients: { 'c1.0': [operation({ contend: 900, end: 9100, how: 'error', code: 'BACKEND' })] },
+        run: [{ t: 1000, type: 'healed-all' }],
+      },
+    ],
+    ['the store grew a little beyond its quota', { run: [{ t: 1, type: 'size', sizes: [10, 120], quota: 100 }] }],
+    [
+      'a backup took the lock away, which its holder was told of within a ttl, and gave its token again',
+      {
+        clients: {
+          'c1.0': [held(30, 3000, { token: 2, how: 'error', code: 'LOCK_LOST', reason: 'session' })],
+          'c2.0': [held(700, 800, { token: 2 })],
+        },
+        run: [{ t: 500, type: 'restored', from: 400, revision: 1 }],
+        changes: [
+          ...queue({ from: 1 }, { from: 30 }),
+          ...queue({ from: 1 }, { from: 650, until: 900 })
+            .slice(1)
+            .map((each) => ({ ...each, era: 1 })),
+        ],
+      },
+    ],
+    [
+      'a refusal names a claim that came back with a backup',
+      {
+        clients: { 'c1.0': [refused(3000, 3010, 'c2.0', 1)] },
+        run: [{ t: 2500, type: 'restored', from: 2400, revision: 1 }],
+        changes: queue({ from: 900, until: 1000 }),
       },
     ],
     ['keys differ', { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(150, 160, { key: 'm/1' })] } }],

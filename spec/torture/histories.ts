@@ -24,6 +24,7 @@ export interface Course {
   readonly how?: string;
   readonly code?: string;
   readonly reason?: string;
+  readonly holders?: readonly { readonly owner: string; readonly token: string }[];
 }
 
 let ops = 0;
@@ -31,7 +32,7 @@ let ops = 0;
 /** The lines that a client logs about one operation. */
 export function operation(course: Course): readonly LogRecord[] {
   const { op = (ops += 1), key = KEY, kind = 'mutex', form = 'withLock', contend = 0, emits = [] } = course;
-  const { waiting, held, token, stopped, end, how = 'completed', code, reason } = course;
+  const { waiting, held, token, stopped, end, how = 'completed', code, reason, holders } = course;
   const lines: LogRecord[] = [{ t: contend, type: 'contend', op, kind, keys: [key], form }];
   if (waiting !== undefined) lines.push({ t: waiting, type: 'waiting', op, ahead: 1 });
   if (held !== undefined) lines.push({ t: held, type: 'held', op, token: String(token ?? Math.round(held)) });
@@ -40,7 +41,7 @@ export function operation(course: Course): readonly LogRecord[] {
     lines.push({ t, type: 'emit', op, s, believed });
   }
   if (stopped !== undefined) lines.push({ t: stopped, type: 'stopped', op });
-  if (end !== undefined) lines.push({ t: end, type: 'end', op, how, code, reason });
+  if (end !== undefined) lines.push({ t: end, type: 'end', op, how, code, reason, holders });
   return lines;
 }
 
@@ -82,6 +83,45 @@ export const change = (revision: number, parts: Partial<Change>): Change => ({
   created: String(revision),
   lease: '1',
   ...parts,
+});
+
+/** A claim in the queue of the key, from one time to another. */
+export interface Stay {
+  readonly from: number;
+  readonly until?: number;
+  readonly kind?: string;
+}
+
+/** Claims that come and go; the revisions are 1, 2, 3 and so on, and so are their tokens. */
+export function queue(...stays: readonly Stay[]): readonly Change[] {
+  const made: Change[] = [];
+  const steps = stays.flatMap(({ from, until, kind = 'mutex' }, i) => {
+    const key = `torture/locks/${KEY}/${i}-0`;
+    const value = JSON.stringify({ owner: 'x', kind });
+    const gone = { t: until ?? 0, parts: { key, type: 'delete', created: '0', lease: '0' } as const };
+    return [{ t: from, parts: { key, value } }, ...(until === undefined ? [] : [gone])];
+  });
+  for (const { t, parts } of steps.sort((a, b) => a.t - b.t)) made.push(change(made.length + 1, { t, ...parts }));
+  return made;
+}
+
+/** A try that was refused, as held by that one. */
+export const refused = (from: number, until: number, owner: string, token: number): readonly LogRecord[] =>
+  operation({
+    contend: from,
+    end: until,
+    how: 'error',
+    code: 'ALREADY_LOCKED',
+    holders: [{ owner, token: `${token}` }],
+  });
+
+/** What an observer was told. */
+export const told = (t: number, ...tokens: readonly number[]): LogRecord => ({
+  t,
+  type: 'told',
+  key: KEY,
+  status: tokens.length > 0 ? 'held' : 'free',
+  tokens: tokens.map(String),
 });
 
 /** A write to the register of a key. */

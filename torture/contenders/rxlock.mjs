@@ -2,11 +2,20 @@
  * rxlock, in each of the forms in which it is used.
  */
 import { EMPTY, Observable, defer, finalize, lastValueFrom, switchMap, takeWhile, tap } from 'rxjs';
-import { createLocks, usingLock, withLock } from 'rxlock';
-import { etcd3Backend } from 'rxlock/etcd3';
-import { kindsOf } from '../kinds.mjs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { KINDS, kindsOf } from '../kinds.mjs';
 
-export function contender({ hosts, auth, ttl, owner, onEvent }) {
+/** @param {string} [engine] the folder of another build than this package's own */
+const loaded = async (engine) => {
+  const at = (path) => pathToFileURL(join(engine, path)).href;
+  const [core, etcd3] = engine ? [at('index.js'), at('backends/etcd3/index.js')] : ['rxlock', 'rxlock/etcd3'];
+  return { ...(await import(core)), ...(await import(etcd3)) };
+};
+
+export async function contender({ hosts, auth, ttl, owner, engine, onEvent }) {
+  const { createLocks, etcd3Backend, usingLock, withLock } = await loaded(engine);
+  const FORMS = formsOf({ usingLock, withLock });
   const backend = etcd3Backend({ hosts, auth });
   const locks = createLocks(backend, { ttl, owner });
   locks.events$.subscribe(onEvent);
@@ -19,6 +28,9 @@ export function contender({ hosts, auth, ttl, owner, onEvent }) {
       return FORMS[form](tapped(lock, onState), options, body);
     },
     guard: (held) => backend.guard(held),
+    /** The states of a lock, as those see it who do not contend. */
+    ownership$: (key) => locks.mutex(key).ownership$(),
+    watched: [KINDS['long mutex'], KINDS.mutex].map(({ keys: [key] }) => key),
     close: () => locks.close(),
   };
 }
@@ -32,7 +44,7 @@ const tapped = (lock, onState) => ({
 });
 
 /** Each runs the body while it holds, and mirrors it. */
-const FORMS = {
+const formsOf = ({ usingLock, withLock }) => ({
   withLock: (lock, options, body) =>
     defer(() => {
       let held;
@@ -66,7 +78,7 @@ const FORMS = {
         await held.release().catch(NOT_OURS_ANY_MORE);
       }
     }),
-};
+});
 
 /** The loss itself is told elsewhere. */
 const NOT_OURS_ANY_MORE = (error) => {
