@@ -17,6 +17,7 @@ const ROOMS = {
   'backends/node-etcd': ['core'],
   microlock: ['core', 'backends/node-etcd', 'locks.ts'],
   testing: ['core', 'backends/memory', 'locks.ts'],
+  'web-locks': ['index.ts'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */

@@ -32,8 +32,12 @@ export type Ownership =
       readonly holders: readonly Holder[];
       /** How many queue behind the holders; not known on etcd v2, whose waiters leave no trace. */
       readonly waiting?: number;
+      /** Who queues behind the holders, oldest first, made when it is read; it is not part of the JSON. Not known on etcd v2. */
+      readonly waiters?: readonly Holder[];
     }
   | { readonly status: 'unknown'; readonly key: string; readonly cause: Error };
+
+type Held = Extract<Ownership, { status: 'held' }>;
 
 /** The states of many locks. */
 export interface Ownerships {
@@ -79,7 +83,8 @@ export function isSameOwnership(a: Ownership, b: Ownership): boolean {
     return (
       a.waiting === b.waiting &&
       a.holders.length === b.holders.length &&
-      a.holders.every((holder, i) => isSameHolder(holder, b.holders[i]))
+      a.holders.every((holder, i) => isSameHolder(holder, b.holders[i])) &&
+      (a.waiters ?? []).every((waiter, i) => isSameHolder(waiter, b.waiters?.[i]))
     );
   }
   return a.status === b.status && a.status === 'free';
@@ -90,8 +95,14 @@ export function ownershipOf(queue: Queue, waitersQueue: boolean): Ownership {
   const { key, claims } = queue;
   if (claims.length === 0) return { status: 'free', key };
   const holders = holdersOf(queue);
-  return { status: 'held', key, holders, ...(waitersQueue && { waiting: claims.length - holders.length }) };
+  if (!waitersQueue) return { status: 'held', key, holders };
+  const waiting = claims.length - holders.length;
+  return withWaiters({ status: 'held', key, holders, waiting }, () => claims.slice(holders.length).map(holderOf));
 }
+
+/** A queue may be long, and most observers ask for its length alone. */
+const withWaiters = (held: Held, waiters: () => readonly Holder[]): Held =>
+  Object.defineProperty(held, 'waiters', { get: waiters });
 
 /** The state of several locks as one: not free for whoever wants them all while anybody holds one of them. */
 export function ownershipOfAll(key: string, states: readonly Ownership[]): Ownership {
@@ -100,5 +111,6 @@ export function ownershipOfAll(key: string, states: readonly Ownership[]): Owner
   const held = states.filter((state) => state.status === 'held');
   if (held.length === 0) return { status: 'free', key };
   const waiting = held.reduce((sum, state) => sum + (state.waiting ?? 0), 0);
-  return { status: 'held', key, holders: held.flatMap(({ holders }) => holders), waiting };
+  const holders = held.flatMap((one) => one.holders);
+  return withWaiters({ status: 'held', key, holders, waiting }, () => held.flatMap(({ waiters = [] }) => waiters));
 }
