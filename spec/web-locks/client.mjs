@@ -50,5 +50,5 @@ const ops = {
 
 const told = (message) => void ops[message.op](message);
 if (parentPort) parentPort.on('message', told);
-else process.on('message', told);
+else process.on('message', told).on('disconnect', () => process.exit());
 send({ ready: true });

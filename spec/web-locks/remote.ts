@@ -40,7 +40,9 @@ export function processOn(url: string): Promise<Remote> {
   const child = spawn(process.execPath, [CLIENT, url], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return remote({
-    send: (message) => child.send(message),
+    send(message) {
+      if (child.connected) child.send(message);
+    },
     onMessage: (listener) => child.on('message', listener),
     terminate: () => {
       child.kill('SIGKILL');

@@ -45,11 +45,12 @@ export function createLockManager(locks: Locks, { prefix = 'web-locks/' }: LockM
   const requests = new RequestList();
   const signals = new AbortSignals();
 
-  const begun = ({ name, mode, ifAvailable, steal }: CheckedRequest): LockRequest => {
+  const begun = (checked: CheckedRequest): LockRequest => {
+    const { name, mode, ifAvailable, steal } = checked;
     const key = encoded(name);
     const lock = mode === 'shared' ? locks.readLock(`${prefix}${key}`) : locks.writeLock(`${prefix}${key}`);
     const meta = noteOf(clientId, isHashed(key) ? name : undefined);
-    const request = new LockRequest(name, lock, { wait: ifAvailable ? 0 : Infinity, meta });
+    const request = new LockRequest(checked, lock, { wait: ifAvailable ? 0 : Infinity, meta });
     if (steal) requests.addStealing(request, lock, `stolen by ${clientId}`);
     else requests.add(request);
     return request;

@@ -3,6 +3,7 @@
  */
 import { Subscription } from 'rxjs';
 import type { ContendOptions, HeldLock, Lock, LockState } from '../index.js';
+import type { CheckedRequest } from './arguments.js';
 import { aborted } from './dom-exception.js';
 
 /**
@@ -14,10 +15,11 @@ import { aborted } from './dom-exception.js';
  */
 type Status = 'new' | 'asked' | 'waiting' | 'held' | 'over';
 
-export type Waiting = Extract<LockState, { status: 'waiting' }>;
+type Waiting = Extract<LockState, { status: 'waiting' }>;
 
 export class LockRequest {
   readonly name: string;
+  readonly steals: boolean;
   /** Resolves when the lock is held; rejects with what keeps it from that. */
   readonly granted: Promise<HeldLock>;
   readonly #lock: Lock;
@@ -32,8 +34,9 @@ export class LockRequest {
   #toldLost: ((error: Error) => void) | undefined;
   #toldWaiting: ((state: Waiting) => void) | undefined;
 
-  constructor(name: string, lock: Lock, options: ContendOptions) {
+  constructor({ name, steal }: Pick<CheckedRequest, 'name' | 'steal'>, lock: Lock, options: ContendOptions) {
     this.name = name;
+    this.steals = steal;
     this.#lock = lock;
     this.#options = options;
     this.granted = new Promise((resolve, reject) => {

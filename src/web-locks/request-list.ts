@@ -1,8 +1,8 @@
 /**
  * The requests of one manager that are not granted yet, and how one that steals gets before them.
  */
-import type { Lock } from '../index.js';
-import type { LockRequest, Waiting } from './lock-request.js';
+import type { Holder, Lock } from '../index.js';
+import type { LockRequest } from './lock-request.js';
 
 export class RequestList {
   readonly #ungranted = new Set<LockRequest>();
@@ -45,17 +45,25 @@ export class RequestList {
   async #stealPast(earlier: readonly LockRequest[], request: LockRequest, lock: Lock, reason: string): Promise<void> {
     // One that is under way might hold when it arrives, and could not be taken from anybody before.
     await Promise.all(earlier.map((one) => one.decided()));
-    const deferred = earlier.filter(({ isWaiting }) => isWaiting);
+    const takeFrom = (holders: readonly Token[]): void => {
+      revoked(lock, holders, reason).catch((error: unknown) => request.end(error));
+    };
+    // Those that steal themselves are granted, as on the platform, and lose it then.
+    for (const { steals, granted } of earlier) if (steals) granted.then((held) => takeFrom([held]), ignored);
+    const deferred = earlier.filter(({ isWaiting, steals }) => isWaiting && !steals);
     for (const one of deferred) one.defer();
-    request.begin((state) => {
-      revoked(lock, state, reason).catch((error: unknown) => request.end(error));
-    });
+    // Exactly those who hold when the request comes into the queue: later holders queued before it.
+    request.begin(({ holders }) => takeFrom(holders));
     await request.decided();
     for (const one of deferred) one.begin();
   }
 }
 
-/** Exactly those who hold at the moment at which the request came into the queue: later holders queued before it. */
-const revoked = async (lock: Lock, { holders }: Waiting, reason: string): Promise<void> => {
+type Token = Pick<Holder, 'fencingToken'>;
+
+const revoked = async (lock: Lock, holders: readonly Token[], reason: string): Promise<void> => {
   await Promise.all(holders.map(({ fencingToken }) => lock.revoke({ reason, within: 0, fencingToken })));
 };
+
+/** Its own request tells why it was not granted. */
+const ignored = (): void => undefined;
