@@ -6,7 +6,7 @@ import { SCENARIOS } from './scenarios/index.js';
 import { WORLDS } from './worlds.js';
 import type { Started } from './worlds.js';
 
-jest.setTimeout(10_000);
+jest.setTimeout(30_000);
 
 describe.each(WORLDS)('$name', ({ start }) => {
   let world: Started;

@@ -1,7 +1,7 @@
 /**
  * What all managers of a prefix hold and wait for, as the server says.
  */
-import { firstValueFrom, from, ignoreElements, map, race } from 'rxjs';
+import { defer, firstValueFrom, from, ignoreElements, map, race, retry } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Holder, Locks, Ownership } from '../index.js';
 import { decoded } from './names.js';
@@ -19,13 +19,17 @@ export async function snapshot(locks: Locks, prefix: string, decided: Promise<vo
   };
 }
 
+/** A server that is slow once is asked again. */
+const RETRIES = 2;
+
 /** What is said below the prefix; errors while the server cannot be followed. */
 const read$ = (locks: Locks, prefix: string): Observable<readonly Held[]> =>
-  locks.ownerships$(prefix).pipe(
+  defer(() => locks.ownerships$(prefix)).pipe(
     map(({ all, cause }) => {
       if (cause) throw cause;
       return [...all.values()].filter((ownership) => ownership.status === 'held');
     }),
+    retry({ count: RETRIES, resetOnSuccess: true }),
   );
 
 type Held = Extract<Ownership, { status: 'held' }>;

@@ -98,4 +98,11 @@ export function deferred(): Deferred {
   return { promise, resolve, reject };
 }
 
-export const of = (name: string) => (list: readonly Info[]) => list.filter((info) => info.name === name);
+/** Those of a name, as an array of this realm: what `query()` of Node gives may be of another. */
+export const of = (name: string) => (list: readonly Info[]) => [...list].filter((info) => info.name === name);
+
+/** A promise of the platform, and not only something with a `then`. */
+export function isPromise(promise: Promise<unknown>): void {
+  const { resolve } = promise.constructor as typeof Promise;
+  assert.equal(resolve.call(promise.constructor, promise), promise);
+}
