@@ -3,7 +3,7 @@
  *
  *   { id, op: 'request', prefix, name, options }   -> { id, granted: { name, mode } | null }, then waits for
  *   { id, op: 'settle', isFulfilled }              -> { id, settled: true } or { id, failed: <name of the error> }
- *   { id, op: 'query', prefix }                    -> { id, snapshot }
+ *   { id, op: 'query', prefix }                    -> { id, snapshot } or { id, failed }
  */
 import { parentPort } from 'node:worker_threads';
 
@@ -13,7 +13,7 @@ async function fleetManagers() {
   const { createLocks } = await import('rxlock');
   const { etcd3Backend } = await import('rxlock/etcd3');
   const { createLockManager } = await import('rxlock/web-locks');
-  const locks = createLocks(etcd3Backend({ hosts: url }), { ttl: 2000 });
+  const locks = createLocks(etcd3Backend({ hosts: url }), { ttl: 3000 });
   const managers = new Map();
   return (prefix) => {
     const manager = managers.get(prefix) ?? createLockManager(locks, { prefix });
@@ -44,7 +44,11 @@ const ops = {
     else reject(new Error('the callback failed'));
   },
   async query({ id, prefix }) {
-    send({ id, snapshot: await managerOf(prefix).query() });
+    try {
+      send({ id, snapshot: await managerOf(prefix).query() });
+    } catch (error) {
+      send({ id, failed: error.name, message: error.message });
+    }
   },
 };
 

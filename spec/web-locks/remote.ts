@@ -108,8 +108,10 @@ async function remote({ send, onMessage, terminate }: Channel): Promise<Remote> 
         return request(prefix, name, options, (lock) => callback(lock) as unknown);
       },
       query: () =>
-        new Promise((resolve) => {
-          ask({ op: 'query', prefix }, ({ snapshot = { held: [], pending: [] } }) => resolve(snapshot));
+        new Promise((resolve, reject) => {
+          ask({ op: 'query', prefix }, ({ snapshot, message }) =>
+            snapshot ? resolve(snapshot) : reject(new Error(message)),
+          );
         }),
       terminate,
     }),

@@ -94,7 +94,7 @@ function startedWith({ here, there, client, stop }: Clients, ordersNames: boolea
 }
 
 const clientOn = (backend: () => LockBackend) => (prefix: string) => {
-  const locks = createLocks(backend(), { ttl: 2000 });
+  const locks = createLocks(backend());
   const { request, query } = createLockManager(locks, { prefix });
   return Promise.resolve({ request, query, terminate: () => locks.close() } as Client);
 };
@@ -129,7 +129,7 @@ const oneProcess: World = {
   async start() {
     const etcd = await startEtcd();
     const backend = (): LockBackend => etcd3Backend({ hosts: etcd.url });
-    const locks = createLocks(backend(), { ttl: 2000 });
+    const locks = createLocks(backend());
     const stop = async (): Promise<void> => {
       await locks.close();
       await etcd.stop();
@@ -142,7 +142,7 @@ const severalProcesses: World = {
   name: 'several processes on etcd',
   async start() {
     const etcd = await startEtcd();
-    const locks = createLocks(etcd3Backend({ hosts: etcd.url }), { ttl: 2000 });
+    const locks = createLocks(etcd3Backend({ hosts: etcd.url }));
     const other = await processOn(etcd.url);
     const clients: Clients = {
       here: (prefix) => createLockManager(locks, { prefix }) as Manager,
