@@ -60,7 +60,7 @@ describe('the lock manager', () => {
   });
 
   it('ignores what the callback does after the loss', async () => {
-    let fail = (_: Error): void => undefined;
+    let fail: (error: Error) => void = () => undefined;
     const end = failureOf(manager.request('a', () => new Promise<void>((_, reject) => (fail = reject))));
     await manager.query();
     await locks.writeLock('web-locks/a').revoke({ reason: 'drain', within: 0 });

@@ -104,8 +104,8 @@ async function remote({ send, onMessage, terminate }: Channel): Promise<Remote> 
     manager: (prefix) => ({
       request: (...given) => {
         const [name, options, callback] = given.length > 2 ? given : [given[0], {}, given[1]];
-        if (typeof callback !== 'function') throw new TypeError('the remote manager is for requests that are right');
-        return request(prefix, name, options, (lock) => callback(lock) as unknown);
+        if (!isCallback(callback)) throw new TypeError('the remote manager is for requests that are right');
+        return request(prefix, name, options, callback);
       },
       query: () =>
         new Promise((resolve, reject) => {
@@ -118,3 +118,5 @@ async function remote({ send, onMessage, terminate }: Channel): Promise<Remote> 
     terminate,
   };
 }
+
+const isCallback = (given: unknown): given is (lock: unknown) => unknown => typeof given === 'function';

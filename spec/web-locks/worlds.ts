@@ -103,7 +103,7 @@ const clientOn = (backend: () => LockBackend) => (prefix: string) => {
 const sameOf = (locks: Locks) => {
   const managers = new Map<string, Manager>();
   const manager = (prefix: string): Manager => {
-    const made = managers.get(prefix) ?? (createLockManager(locks, { prefix }) as Manager);
+    const made = managers.get(prefix) ?? createLockManager(locks, { prefix });
     managers.set(prefix, made);
     return made;
   };
@@ -145,7 +145,7 @@ const severalProcesses: World = {
     const locks = createLocks(etcd3Backend({ hosts: etcd.url }));
     const other = await processOn(etcd.url);
     const clients: Clients = {
-      here: (prefix) => createLockManager(locks, { prefix }) as Manager,
+      here: (prefix) => createLockManager(locks, { prefix }),
       there: (prefix) => other.manager(prefix),
       client: async (prefix) => (await processOn(etcd.url)).manager(prefix),
       async stop() {

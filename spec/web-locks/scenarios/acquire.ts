@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { deferred, never, isPromise, rejects, rejectsWith, scenariosOf } from './scenario.js';
+import { deferred, isPromise, never, rejected, rejects, rejectsWith, scenariosOf } from './scenario.js';
 
 const thrown = { name: 'what was thrown' };
 
@@ -61,7 +61,7 @@ export const acquire = scenariosOf('acquire', {
 
   'rejects with what the promise of the callback rejects with': async ({ here, name }) => {
     await rejectsWith(
-      here.request(name(), () => Promise.reject(thrown as unknown as Error)),
+      here.request(name(), () => rejected(thrown)),
       thrown,
     );
   },
@@ -74,7 +74,7 @@ export const acquire = scenariosOf('acquire', {
       },
     };
     await rejectsWith(
-      here.request(name(), () => Promise.reject(thenable as unknown as Error)),
+      here.request(name(), () => rejected(thenable)),
       thenable,
     );
     assert.equal(isCalled, false);

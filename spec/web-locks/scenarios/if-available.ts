@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isPromise, rejectsWith, scenariosOf } from './scenario.js';
+import { isPromise, rejected, rejectsWith, scenariosOf } from './scenario.js';
 import type { GrantedLock, Scenario, Test } from './scenario.js';
 
 const thrown = { name: 'what was thrown' };
@@ -41,7 +41,7 @@ export const ifAvailable = scenariosOf('ifAvailable', {
     await here.request(res, async () => {
       const tried = there.request(res, { ifAvailable: true }, (lock: unknown) => {
         assert.equal(lock, null);
-        return Promise.reject(123 as unknown as Error);
+        return rejected(123);
       });
       await rejectsWith(tried, 123);
     });
@@ -73,7 +73,7 @@ export const ifAvailable = scenariosOf('ifAvailable', {
   'rejects with what the promise of the callback rejects with': async ({ here, there, name }) => {
     const res = name();
     await here.request(res, async () => {
-      const tried = there.request(res, { ifAvailable: true }, () => Promise.reject(thrown as unknown as Error));
+      const tried = there.request(res, { ifAvailable: true }, () => rejected(thrown));
       isPromise(tried);
       await rejectsWith(tried, thrown);
     });

@@ -80,6 +80,9 @@ export async function rejectsWith(promise: Promise<unknown>, reason: unknown): P
   assert.equal(outcome.error, reason);
 }
 
+/** A promise that rejects with what may be no error. */
+export const rejected = (reason: unknown): Promise<never> => new Promise((_, reject) => reject(reason));
+
 export const never = (): never => assert.fail('the callback is not called');
 
 export interface Deferred {
