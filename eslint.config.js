@@ -18,6 +18,7 @@ const ROOMS = {
   'backends/node-etcd': ['api', 'backend', 'rules', 'time'],
   microlock: ['api', 'backend', 'time', 'engine', 'backends/node-etcd'],
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
+  'web-locks': ['index.ts'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */

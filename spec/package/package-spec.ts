@@ -10,7 +10,15 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 jest.setTimeout(120_000);
 
 const ROOT = join(__dirname, '../..');
-const ENTRIES = ['rxlock', 'rxlock/memory', 'rxlock/etcd3', 'rxlock/node-etcd', 'rxlock/microlock', 'rxlock/testing'];
+const ENTRIES = [
+  'rxlock',
+  'rxlock/memory',
+  'rxlock/etcd3',
+  'rxlock/node-etcd',
+  'rxlock/microlock',
+  'rxlock/web-locks',
+  'rxlock/testing',
+];
 const tool = (name: string): string => join(ROOT, 'node_modules', name);
 
 describe('the package', () => {

@@ -142,6 +142,35 @@ describe('several keys', () => {
   });
 });
 
+describe('who waits', () => {
+  const held = (...claims: QueuedClaim[]): Ownership => ownershipOf(queue(...claims), true);
+  const waiters = (ownership: Ownership): unknown =>
+    ownership.status === 'held' && ownership.waiters?.map(({ owner, kind }) => [owner, kind]);
+  const three = [claim(1), claim(2, { kind: 'read' }), claim(3)];
+
+  it('is listed behind the holders, oldest first, of one key and of several', () => {
+    expect(waiters(held(...three))).toEqual([
+      ['owner 2', 'read'],
+      ['owner 3', 'mutex'],
+    ]);
+    expect(waiters(ownershipOfAll('a + b', [held(...three), held(claim(4), claim(5))]))).toEqual([
+      ['owner 2', 'read'],
+      ['owner 3', 'mutex'],
+      ['owner 5', 'mutex'],
+    ]);
+  });
+
+  it('is not written as JSON, and not known where who waits leaves no trace', () => {
+    expect(JSON.parse(JSON.stringify(held(...three)))).not.toHaveProperty('waiters');
+    expect(waiters(ownershipOf(queue(...three), false))).toBeUndefined();
+  });
+
+  it('is a change when another waits instead', () => {
+    expect(isSameOwnership(held(claim(1), claim(2)), held(claim(1), claim(3)))).toBe(false);
+    expect(isSameOwnership(held(claim(1), claim(2)), held(claim(1), claim(2)))).toBe(true);
+  });
+});
+
 describe('a claim of ours', () => {
   it('is not one that somebody wrote in its place, be it with a value that we were about to write', () => {
     const mine = claim(3, { value: 'a' });

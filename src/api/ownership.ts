@@ -32,6 +32,8 @@ export type Ownership =
       readonly holders: readonly Holder[];
       /** How many queue behind the holders; not known on etcd v2, whose waiters leave no trace. */
       readonly waiting?: number;
+      /** Who queues behind the holders, oldest first, made when it is read; it is not part of the JSON. Not known on etcd v2. */
+      readonly waiters?: readonly Holder[];
     }
   | { readonly status: 'unknown'; readonly key: string; readonly cause: Error };
 

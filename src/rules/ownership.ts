@@ -6,6 +6,8 @@ import { isSameRevocation, writtenRevocation } from '../api/revocation.js';
 import type { Queue, QueuedClaim } from '../backend/port.js';
 import { holding } from './blockers.js';
 
+type Held = Extract<Ownership, { status: 'held' }>;
+
 /** The holder that a claim in the queue stands for. */
 export function holderOf({ owner, kind, token, since, meta, revocation }: QueuedClaim): Holder {
   const known = { ...(since && { since }), ...(meta !== undefined && { meta }), ...(revocation && { revocation }) };
@@ -37,7 +39,8 @@ export function isSameOwnership(a: Ownership, b: Ownership): boolean {
     return (
       a.waiting === b.waiting &&
       a.holders.length === b.holders.length &&
-      a.holders.every((holder, i) => isSameHolder(holder, b.holders[i]))
+      a.holders.every((holder, i) => isSameHolder(holder, b.holders[i])) &&
+      (a.waiters ?? []).every((waiter, i) => isSameHolder(waiter, b.waiters?.[i]))
     );
   }
   return a.status === b.status && a.status === 'free';
@@ -48,8 +51,14 @@ export function ownershipOf(queue: Queue, waitersQueue: boolean): Ownership {
   const { key, claims } = queue;
   if (claims.length === 0) return { status: 'free', key };
   const holders = holdersOf(queue);
-  return { status: 'held', key, holders, ...(waitersQueue && { waiting: claims.length - holders.length }) };
+  if (!waitersQueue) return { status: 'held', key, holders };
+  const waiting = claims.length - holders.length;
+  return withWaiters({ status: 'held', key, holders, waiting }, () => claims.slice(holders.length).map(holderOf));
 }
+
+/** A queue may be long, and most observers ask for its length alone. */
+const withWaiters = (held: Held, waiters: () => readonly Holder[]): Held =>
+  Object.defineProperty(held, 'waiters', { get: waiters });
 
 /** The state of several locks as one: not free for whoever wants them all while anybody holds one of them. */
 export function ownershipOfAll(key: string, states: readonly Ownership[]): Ownership {
@@ -58,5 +67,6 @@ export function ownershipOfAll(key: string, states: readonly Ownership[]): Owner
   const held = states.filter((state) => state.status === 'held');
   if (held.length === 0) return { status: 'free', key };
   const waiting = held.reduce((sum, state) => sum + (state.waiting ?? 0), 0);
-  return { status: 'held', key, holders: held.flatMap(({ holders }) => holders), waiting };
+  const holders = held.flatMap((one) => one.holders);
+  return withWaiters({ status: 'held', key, holders, waiting }, () => held.flatMap(({ waiters = [] }) => waiters));
 }

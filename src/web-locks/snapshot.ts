@@ -1,0 +1,48 @@
+/**
+ * What all managers of a prefix hold and wait for, as the server says.
+ */
+import { defer, firstValueFrom, from, ignoreElements, map, race, retry } from 'rxjs';
+import type { Observable } from 'rxjs';
+import type { Holder, Locks, Ownership } from '../index.js';
+import { decoded } from './names.js';
+import type { LockInfo, LockManagerSnapshot } from './lock-manager.js';
+import { readNote } from './note.js';
+
+/** Read once `decided` has resolved, so that what was requested before is in it. */
+export async function snapshot(locks: Locks, prefix: string, decided: Promise<void>): Promise<LockManagerSnapshot> {
+  // An outage ends the wait: it may take as long as it likes.
+  await firstValueFrom(race(from(decided), read$(locks, prefix).pipe(ignoreElements())), { defaultValue: undefined });
+  const all = await firstValueFrom(read$(locks, prefix));
+  return {
+    held: infos(prefix, all, ({ holders }) => holders),
+    pending: infos(prefix, all, ({ waiters = [] }) => waiters),
+  };
+}
+
+/** A server that is slow once is asked again. */
+const RETRIES = 2;
+
+/** What is said below the prefix; errors while the server cannot be followed. */
+const read$ = (locks: Locks, prefix: string): Observable<readonly Held[]> =>
+  defer(() => locks.watchAll$(prefix)).pipe(
+    map(({ all, cause }) => {
+      if (cause) throw cause;
+      return [...all.values()].filter((ownership) => ownership.status === 'held');
+    }),
+    retry({ count: RETRIES, resetOnSuccess: true }),
+  );
+
+type Held = Extract<Ownership, { status: 'held' }>;
+
+/** Oldest first: tokens are in the order of the requests. */
+function infos(prefix: string, all: readonly Held[], of: (held: Held) => readonly Holder[]): LockInfo[] {
+  return all
+    .flatMap((held) => of(held).map((one) => ({ one, key: held.key.slice(prefix.length) })))
+    .sort((a, b) => (a.one.fencingToken < b.one.fencingToken ? -1 : 1))
+    .map(({ one, key }) => infoOf(one, key));
+}
+
+function infoOf({ owner, kind, meta }: Holder, key: string): LockInfo {
+  const { clientId = owner, name = decoded(key) } = readNote(meta);
+  return { name, mode: kind === 'read' ? 'shared' : 'exclusive', clientId };
+}
