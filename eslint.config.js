@@ -16,6 +16,7 @@ const ROOMS = {
   'backends/etcd3': ['core'],
   'backends/node-etcd': ['core'],
   microlock: ['core', 'backends/node-etcd', 'locks.ts'],
+  cli: ['index.ts', 'backends/etcd3'],
   testing: ['core', 'backends/memory', 'locks.ts'],
 };
 
