@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: {
     count: { type: 'string', default: '200' },
     side: { type: 'string', default: '4' },
-    ttl: { type: 'string', default: '2000' },
+    ttl: { type: 'string', default: '3000' },
     ways: { type: 'string', default: WAYS.join() },
     kinds: { type: 'string', default: 'rxlock,etcdctl' },
   },
