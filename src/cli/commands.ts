@@ -28,9 +28,9 @@ export interface Command {
 const grace: Flag = {
   name: 'grace',
   takes: 'TIME',
-  about: 'from SIGTERM to SIGKILL (default: 2s, or a fifth of the ttl)',
+  about: 'from SIGTERM to SIGKILL (default: 2s)',
 };
-const wait: Flag = { name: 'wait', takes: 'TIME', about: 'how long to wait for the lock (default: for ever)' };
+const wait: Flag = { name: 'wait', takes: 'TIME', about: 'how long to wait (default: for ever)' };
 const noWait: Flag = { name: 'no-wait', short: 'n', about: 'do not wait: hold at once or exit with 75' };
 const conflict: Flag = {
   name: 'conflict-exit-code',
@@ -42,7 +42,7 @@ const onRevoke: Flag = {
   name: 'on-revoke',
   takes: 'WHAT',
   words: ['term', 'usr1', 'ignore'],
-  about: 'if asked to give way: term (default), usr1 or ignore',
+  about: 'asked to give way: term, usr1 or ignore',
 };
 
 export const GLOBAL: readonly Flag[] = [
@@ -53,7 +53,7 @@ export const GLOBAL: readonly Flag[] = [
   { name: 'user', takes: 'NAME[:PASSWORD]', about: 'better kept in $ETCDCTL_USER' },
   { name: 'prefix', takes: 'TEXT', about: 'put before every key on the server' },
   { name: 'owner', takes: 'LABEL', about: 'what others see (default: host:pid)' },
-  { name: 'ttl', takes: 'TIME', about: 'how long the lock outlives a dead rxlock (default: 10s)' },
+  { name: 'ttl', takes: 'TIME', about: 'how long a dead holder keeps it (default: 10s)' },
   { name: 'json', about: 'NDJSON, also on a terminal' },
   { name: 'quiet', short: 'q', about: 'say nothing but errors' },
   { name: 'help', short: 'h', about: 'this, or that of a command' },
@@ -68,6 +68,7 @@ export const COMMANDS: readonly Command[] = [
     details: [
       'Several keys are held all or none. The command is not run by a shell.',
       'If the lock is being lost, the command gets SIGTERM --grace before the deadline and SIGKILL at it.',
+    '--grace is a third of --ttl at most; its default is a fifth of a --ttl below 10s.',
     ],
     flags: [
       wait,
@@ -89,7 +90,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'lead',
     usage: 'lead NAME [FLAGS] -- COMMAND [ARGUMENT…]',
-    about: 'runs a command on one machine of many, and on the next one if that fails',
+    about: 'runs a command on one machine of many, with failover',
     details: [
       'Starts the command at each win and ends it at each loss, as `run` does, then stands for election again.',
       'Ends when the command ends by itself, with its exit code.',
