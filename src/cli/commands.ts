@@ -68,7 +68,7 @@ export const COMMANDS: readonly Command[] = [
     details: [
       'Several keys are held all or none. The command is not run by a shell.',
       'If the lock is being lost, the command gets SIGTERM --grace before the deadline and SIGKILL at it.',
-    '--grace is a third of --ttl at most; its default is a fifth of a --ttl below 10s.',
+      '--grace is a third of --ttl at most; its default is a fifth of a --ttl below 10s.',
     ],
     flags: [
       wait,
