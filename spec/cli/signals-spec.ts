@@ -223,7 +223,7 @@ describe('on a terminal', () => {
   });
 
   it('rxlock in the background does not take it', async () => {
-    const { stdout } = await typed(`${command(`run tty-bg -- sh -c 'ps -o pgid=,tpgid= -p $$'`)} & wait`).ended;
+    const { stdout } = await typed(`set -m; ${command(`run tty-bg -- sh -c 'ps -o pgid=,tpgid= -p $$'`)} & wait`).ended;
     const [, group, owner] = /(\d+) +(-?\d+)\s/.exec(stdout) ?? [];
     expect(Number(group)).toBeGreaterThan(0);
     expect(group).not.toBe(owner);

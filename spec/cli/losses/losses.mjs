@@ -48,14 +48,24 @@ export async function losses({ etcd, kind = 'rxlock', way, count, side = 4, ttl 
 
   /** A holder whose command runs, and somebody behind it. */
   const settle = async (lane) => {
-    lane.holder = await enter(lane);
-    lane.record = await next(lane);
+    for (;;) {
+      lane.holder = await enter(lane);
+      lane.record = await Promise.race([next(lane), lane.holder.made.exited.then(() => undefined)]);
+      if (lane.record) break;
+      // On a busy machine it may not even get so far.
+      lane.stop();
+      await leave(lane.holder);
+    }
     lane.waiter = await enter(lane);
     lane.next = next(lane);
   };
   /** What became of the holder, and who came after it. */
   const pass = async (lane) => {
-    const record = await Promise.race([lane.next, pause(20 * ttl, undefined)]);
+    const record = await Promise.race([
+      lane.next,
+      lane.waiter.made.exited.then(() => undefined),
+      pause(20 * ttl, undefined),
+    ]);
     if (!record) {
       result.stuck += 1;
       lane.stop();
@@ -85,7 +95,9 @@ export async function losses({ etcd, kind = 'rxlock', way, count, side = 4, ttl 
     await Promise.all(lanes.map(settle));
     while (result.losses + result.stuck < count) {
       // On a busy machine a lock is lost without our doing: that counts like any other loss.
-      await Promise.all(lanes.map((lane) => Promise.race([queued(observer, lane.key), lane.next])));
+      await Promise.all(
+        lanes.map((lane) => Promise.race([queued(observer, lane.key), lane.next, lane.waiter.made.exited])),
+      );
       if (way === 'freeze') {
         etcd.signal('SIGSTOP');
         await pause(ttl + 500);
