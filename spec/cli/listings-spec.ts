@@ -72,7 +72,8 @@ describe('rxlock ls', () => {
     const many = await Promise.all(
       Array.from({ length: 10_000 }, (_, i) => locks.mutex(`many/${String(i)}`).acquire()),
     );
-    const { stdout } = await cli('ls', 'many/').ended;
+    const { stdout, stderr: said } = await cli('ls', 'many/').ended;
+    expect(said).toBe('');
     expect(jsonLines(stdout)).toHaveLength(10_000);
     const script = `"$0" "$1" ls many/ | head -n 2; echo "code \${PIPESTATUS[0]}"`;
     const rxlockFile = `${process.cwd()}/dist/esm/cli/rxlock.js`;

@@ -13,6 +13,9 @@ import type { Voice } from './say.js';
 import { connected, serverOf } from './server.js';
 import type { Signals } from './signals.js';
 
+/** No lease is granted here, but an attempt to read has a sixth of it: thousands of locks take their time. */
+const PATIENT_TTL = 60_000;
+
 /** So many lines are written at a time: a reader gets the first ones while the others are made. */
 const CHUNK = 500;
 
@@ -22,7 +25,7 @@ export async function ls(
   voice: Voice,
 ): Promise<number> {
   const server = serverOf(flags);
-  const { locks } = connected(server);
+  const { locks } = connected(server, { ttl: Math.max(server.ttl, PATIENT_TTL) });
   try {
     const seen = await orSignal(signals, firstValueFrom(watchedAll(locks, server.prefix + beginning)));
     if (typeof seen === 'number') return seen;
