@@ -20,7 +20,7 @@ describe.each(ETCDS)('with etcdctl lock on $server', ({ suite }) => {
     started(join(dirname(etcd.binary), 'etcdctl'), args, { env: { ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: etcd.url } });
 
   it('rxlock waits for etcdctl, and holds after it', async () => {
-    const peer = etcdctl('lock', 'jobs/a', 'sh', '-c', 'echo "pid $$"; exec sleep 60');
+    const peer = etcdctl('lock', 'jobs/a', '--', 'sh', '-c', 'echo "pid $$"; exec sleep 60');
     const pid = await pidOf(peer);
     expect(await rxlock(etcd.url, ['run', 'jobs/a', '-n', '--', 'true']).ended).toMatchObject({
       code: 75,
