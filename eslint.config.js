@@ -19,6 +19,7 @@ const ROOMS = {
   microlock: ['api', 'backend', 'time', 'engine', 'backends/node-etcd'],
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
   'web-locks': ['index.ts'],
+  cli: ['index.ts', 'backends/etcd3'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */

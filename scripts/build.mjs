@@ -2,7 +2,7 @@
  * Builds dist/: ES modules for `import`, CommonJS for `require`, types for both. tsc twice, no bundler.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -22,3 +22,7 @@ for (const [form, { type, options }] of Object.entries(FORMS)) {
     stdio: 'inherit',
   });
 }
+
+const rxlock = (...given) => execFileSync(process.execPath, ['dist/esm/cli/rxlock.js', ...given]);
+writeFileSync('dist/rxlock.1', rxlock('man'));
+chmodSync('dist/esm/cli/rxlock.js', 0o755);

@@ -1,0 +1,194 @@
+/**
+ * A command that lives no longer than the lock it runs under.
+ *
+ * ```text
+ * lock      --h---r---r---------------#      r: renewed   #: lost, `validUntil`
+ * command     ^-------------------T---K      T: SIGTERM, `grace` before   K: SIGKILL to the group
+ * ```
+ */
+import { createInterface } from 'node:readline';
+import { EMPTY, Subject, Subscription, firstValueFrom, map, mergeMap, of, tap } from 'rxjs';
+import type { HeldLock } from '../index.js';
+import { EXIT, ExitError } from './exit.js';
+import { inForeground, isForeground } from './foreground.js';
+import { gone, isAlive, signalGroup } from './group.js';
+import { isReport, read } from './guardian.js';
+import type { Order, Report } from './guardian.js';
+import { at, earlier, instantIn } from './instant.js';
+import type { Signals } from './signals.js';
+import { guardianOf } from './spawning.js';
+import { shown } from './say.js';
+import type { Voice } from './say.js';
+
+export type OnRevoke = 'term' | 'usr1' | 'ignore';
+
+/** How a command is run. */
+export interface Rules {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** From SIGTERM to SIGKILL, milliseconds. */
+  readonly grace: number;
+  readonly atMost: number | undefined;
+  readonly onRevoke: OnRevoke;
+}
+
+/** Why it was ended by us. */
+export type Cause = 'lost' | 'overdue' | 'revoked';
+
+/** How it ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly endedFor: Cause | undefined;
+}
+
+/** Before a lock is taken from us, as much is left for the command to die in. */
+const TAKEN_MARGIN = 250;
+
+/** How long the dead may take to vanish before that is worth a word. */
+const VANISH_WITHIN = 2000;
+
+/** Runs it while the lock is held; resolves when nothing of it is alive any more. */
+export async function supervised(
+  held: HeldLock,
+  rules: Rules,
+  env: Readonly<Record<string, string | undefined>>,
+  signals: Signals,
+  voice: Voice,
+): Promise<Ending> {
+  const { command, args, grace, atMost } = rules;
+  const isInForeground = isForeground();
+  const { guardian, orders, groupEnd } = guardianOf(!isInForeground);
+  const reports = createInterface({ input: orders });
+  const ended = new Subject<Pick<Ending, 'code' | 'signal'>>();
+  const ending = firstValueFrom(ended);
+  let endedFor: Cause | undefined;
+  let group: number | undefined;
+  let isOver = false;
+
+  const order = (what: Order): void => {
+    if (!orders.destroyed) orders.write(`${JSON.stringify(what)}\n`);
+  };
+  const kill = (cause: Cause): void => {
+    if (isOver) return;
+    endedFor ??= cause;
+    if (group !== undefined) signalGroup(group, 'SIGKILL');
+    // It may be about to start.
+    order({ type: 'end', kill: instantIn(() => 0) });
+  };
+  const end = (cause: Cause, within: number): void => {
+    endedFor ??= cause;
+    order({ type: 'end', ...(within < Infinity && { kill: instantIn(() => within) }) });
+  };
+  const until = (): void => {
+    const validUntil = instantIn(() => held.remaining());
+    order({ type: 'until', kill: validUntil, term: earlier(validUntil, grace) });
+  };
+
+  /** What came before there was anybody to get it. */
+  const early: NodeJS.Signals[] = [];
+  const forward = (signal: NodeJS.Signals): void => {
+    if (group === undefined) early.push(signal);
+    else signalGroup(group, signal);
+  };
+
+  const hear = (report: Report): void => {
+    if (report.type === 'started') {
+      ({ group } = report);
+      for (const signal of early.splice(0)) signalGroup(group, signal);
+    } else if (report.type === 'ending') {
+      endedFor ??= 'lost';
+      voice.outcome(`${shown(held.key)} is not renewed any more: ending the command.`, {
+        event: 'ending',
+        key: held.key,
+      });
+    } else if (report.type === 'exited') {
+      ended.next(report);
+    } else {
+      const code = report.code === 'EACCES' ? EXIT.notExecutable : EXIT.notFound;
+      ended.error(new ExitError(code, `${command} cannot be run: ${report.message}`));
+    }
+  };
+  reports.on('line', (line) => hear(read(line, isReport)));
+  guardian.once('error', (error) => ended.error(error));
+  reports.once('close', () => {
+    if (isOver) return;
+    // Nobody would end it if we were stopped.
+    if (group !== undefined) signalGroup(group, 'SIGKILL');
+    ended.error(new ExitError(EXIT.failed, 'the guardian of the command was killed, so the command was, too.'));
+  });
+
+  until();
+  const watching = new Subscription();
+  watching.add(held.renewals$.subscribe({ next: until, error: () => kill('lost') }));
+  if (isInForeground) {
+    const launched = inForeground(command, args, env, groupEnd);
+    launched.once('exit', (code, signal) => ended.next({ code, signal }));
+    launched.once('error', (error) => ended.error(error));
+  } else {
+    order({ type: 'start', command, args, env });
+  }
+  watching.add(signals.each(forward));
+  if (atMost !== undefined) {
+    watching.add(
+      at(instantIn(() => atMost)).subscribe(() => {
+        voice.outcome(`${shown(held.key)} was held for --at-most: ending the command.`, {
+          event: 'overdue',
+          key: held.key,
+        });
+        end('overdue', grace);
+      }),
+    );
+  }
+  watching.add(
+    held.revocation$
+      .pipe(
+        tap(({ reason, by = 'somebody' }) => {
+          const text = `${shown(by)} wants ${shown(held.key)} back: ${shown(reason)}`;
+          voice.outcome(text, { event: 'revocation', key: held.key, by, reason });
+          if (rules.onRevoke === 'usr1') forward('SIGUSR1');
+        }),
+        mergeMap(({ within }) => {
+          const left = within - Math.min(TAKEN_MARGIN, within / 4);
+          if (rules.onRevoke === 'term') return of(left);
+          // Else it is ended when the lock is about to be taken, as for any loss.
+          return within === Infinity ? EMPTY : at(instantIn(() => left - grace)).pipe(map(() => Math.min(left, grace)));
+        }),
+      )
+      .subscribe({ next: (left) => end('revoked', left), error: () => undefined }),
+  );
+
+  try {
+    const exit = await ending;
+    return { ...exit, endedFor };
+  } finally {
+    if (group !== undefined) await buried(group, endedFor ? 0 : grace, voice);
+    watching.unsubscribe();
+    isOver = true;
+    order({ type: 'done' });
+    orders.end();
+  }
+}
+
+/**
+ * What the command left running in its group would go on without the lock: it is ended first. What is meant to go on has
+ * a group of its own, as daemons do.
+ */
+async function buried(group: number, grace: number, voice: Voice): Promise<void> {
+  if (!isAlive(group)) return;
+  if (grace > 0) {
+    voice.outcome('the command left processes behind: ending them before the lock is given back.', {
+      event: 'left-behind',
+    });
+    signalGroup(group, 'SIGTERM');
+    if (await gone(group, grace)) return;
+  }
+  signalGroup(group, 'SIGKILL');
+  // The dead may take a while, in the middle of a write to a disk: nobody else may hold meanwhile.
+  while (!(await gone(group, VANISH_WITHIN))) {
+    voice.error(`processes of group ${group} cannot be killed: keeping the lock until they are gone.`, {
+      event: 'unkillable',
+      group,
+    });
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * From contending to the release: what `run` and `lead` have in common.
+ */
+import type { Subscription } from 'rxjs';
+import type { Etcd3Backend } from '../backends/etcd3/index.js';
+import { LockNotOwnedError } from '../index.js';
+import type { ContendOptions, HeldLock, Lock, LockState } from '../index.js';
+import { EXIT, ExitError, codeOf } from './exit.js';
+import { shown } from './say.js';
+import type { Voice } from './say.js';
+import type { Signals } from './signals.js';
+import { supervised } from './supervised.js';
+import type { Ending, Rules } from './supervised.js';
+
+export interface Work {
+  readonly lock: Lock;
+  /** The keys as the user gave them. */
+  readonly keys: readonly string[];
+  readonly wait: number;
+  readonly rules: Rules;
+  readonly backend: Etcd3Backend;
+  readonly signals: Signals;
+  readonly voice: Voice;
+}
+
+export type Result =
+  | { readonly type: 'ran'; readonly ending: Ending }
+  /** A signal came before the command was started. */
+  | { readonly type: 'interrupted'; readonly signal: NodeJS.Signals };
+
+/** Contends, runs the command, and gives the lock back once it is dead. Rejects as the lock does. */
+export async function underLock(work: Work): Promise<Result> {
+  const { lock, wait, signals, backend, rules, voice } = work;
+  const leaving = new AbortController();
+  const stop = signals.each(() => leaving.abort());
+  let held: HeldLock;
+  try {
+    held = await contended(lock, { wait, signal: leaving.signal }, (state) => say(state, work));
+  } catch (error) {
+    const [signal] = signals.received;
+    if (signal) return { type: 'interrupted', signal };
+    throw error;
+  } finally {
+    stop();
+  }
+  try {
+    const [signal] = signals.received;
+    if (signal) return { type: 'interrupted', signal };
+    voice.notice(`holding ${named(work)}, token ${held.fencingToken}`, {
+      event: 'acquired',
+      keys: work.keys,
+      token: held.fencingToken.toString(),
+    });
+    const env = { ...process.env, ...variablesOf(held, work.keys, await claimsOf(held, backend)) };
+    return { type: 'ran', ending: await supervised(held, rules, env, signals, voice) };
+  } finally {
+    await givenBack(held, voice);
+  }
+}
+
+/** The code of rxlock for it. */
+export function exitCodeOf(result: Result): number {
+  if (result.type === 'interrupted') return codeOf(result.signal);
+  const { endedFor, code, signal } = result.ending;
+  if (endedFor) return EXIT.ended;
+  return signal ? codeOf(signal) : (code ?? EXIT.failed);
+}
+
+/** Held once it resolves, and for as long as nobody releases it: `states` must stay subscribed. */
+function contended(lock: Lock, options: ContendOptions, onWaiting: (state: LockState) => void): Promise<HeldLock> {
+  return new Promise((resolve, reject) => {
+    const states: Subscription = lock.lock$(options).subscribe({
+      next: (state) => {
+        if (state.status === 'held') resolve(state.held);
+        else onWaiting(state);
+      },
+      error: (error: unknown) => {
+        states.unsubscribe();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    });
+  });
+}
+
+const named = ({ keys }: Work): string => keys.map(shown).join(', ');
+
+function say(state: LockState, work: Work): void {
+  if (state.status === 'held') return;
+  const { ahead, holders } = state;
+  const names = holders.map(({ owner }) => shown(owner)).join(', ');
+  work.voice.notice(
+    `waiting for ${named(work)}${names === '' ? '' : `, held by ${names}`}${ahead === undefined ? '' : `, ${ahead} ahead`}`,
+    { event: 'waiting', keys: work.keys, ahead, holders: holders.map((holder) => holder.toJSON()) },
+  );
+}
+
+/** The keys of our claims on the server. */
+async function claimsOf(held: HeldLock, backend: Etcd3Backend): Promise<readonly string[]> {
+  try {
+    return (await backend.guards(held)).map(([key]) => key.toString());
+  } catch (error) {
+    if (!(error instanceof LockNotOwnedError)) throw error;
+    throw new ExitError(EXIT.notAcquired, 'the lock was lost before the command was started.');
+  }
+}
+
+function variablesOf(held: HeldLock, keys: readonly string[], claims: readonly string[]): Record<string, string> {
+  const token = held.fencingToken.toString();
+  const [claim = ''] = claims;
+  return {
+    RXLOCK_KEY: keys.join(' + '),
+    RXLOCK_KEYS: keys.join('\n'),
+    RXLOCK_TOKEN: token,
+    RXLOCK_OWNER: held.owner,
+    RXLOCK_CLAIM: claims.join('\n'),
+    ...(keys.length === 1 && { ETCD_LOCK_KEY: claim, ETCD_LOCK_REV: token }),
+  };
+}
+
+/** Without handing on: what the command began may still be on its way. */
+async function givenBack(held: HeldLock, voice: Voice): Promise<void> {
+  try {
+    await held.release({ handOff: false });
+  } catch (error) {
+    // Lost before: there is nothing to give back, and it was said.
+    if (!(error instanceof LockNotOwnedError)) voice.error(String(error), { event: 'release-failed' });
+  }
+}
