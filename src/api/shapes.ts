@@ -63,13 +63,9 @@ function adviceForBackend(given: unknown): string {
   return `give one, such as ${BACKENDS}.`;
 }
 
-/** What was given beside the arguments that there are was meant for something else. */
-export function checkedArguments(call: string, given: readonly unknown[], count: number, advice: string): void {
-  if (given.length <= count || given.slice(count).every((one) => one === undefined)) return;
-  throw new InvalidOptionError(
-    'argument',
-    given[count],
-    '',
-    `${call} takes ${count} argument${count === 1 ? '' : 's'}: ${advice}`,
-  );
+/** What was given beside the arguments that a call takes was meant for something else. */
+export function checkedArguments(call: string, rest: readonly unknown[], advice: string): void {
+  const index = rest.findIndex((one) => one !== undefined);
+  if (index < 0) return;
+  throw new InvalidOptionError('argument', rest[index], '', `${call} takes no options: ${advice}`);
 }

@@ -39,25 +39,39 @@ const reasonOf = ({ reason }: AbortSignal): unknown =>
 
 /** Node warns of the eleventh listener of a signal. */
 function listen(signal: AbortSignal, listener: () => void): () => void {
-  const there: unknown = Reflect.get(signal, LISTENERS);
-  const listeners = there instanceof Set ? (there as Set<() => void>) : begin(signal);
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  const listeners = listenersOf(signal);
+  const tell = (): void => tellAll(listeners);
+  // The one listener goes with the contender that brought it; another one takes its place while there are any.
+  if (listeners.size === 0) signal.addEventListener('abort', tell);
+  listeners.set(listener, listeners.size === 0 ? tell : undefined);
+  return () => {
+    const brought = listeners.get(listener);
+    listeners.delete(listener);
+    if (!brought) return;
+    const [next] = listeners.keys();
+    if (next) listeners.set(next, brought);
+    else signal.removeEventListener('abort', brought);
+  };
 }
 
-function begin(signal: AbortSignal): Set<() => void> {
-  const listeners = new Set<() => void>();
+type Listeners = Map<() => void, (() => void) | undefined>;
+
+function listenersOf(signal: AbortSignal): Listeners {
+  const there: unknown = Reflect.get(signal, LISTENERS);
+  if (there instanceof Map) return there as Listeners;
+  const listeners: Listeners = new Map();
   // A frozen signal takes no property: then each contender listens by itself.
   Reflect.defineProperty(signal, LISTENERS, { value: listeners });
-  // The signal outlives its contenders, and keeps no more of them than this empty set.
-  signal.addEventListener('abort', () => tellAll(listeners), { once: true });
   return listeners;
 }
 
-/** All of them, whatever one of them throws. */
-function tellAll(listeners: ReadonlySet<() => void>): void {
+/**
+ * All of them, whatever one of them throws. The latest first: a waiter withdraws before the holder in front of it gives
+ * the lock back, or it would hold for a moment what nobody wants any more.
+ */
+function tellAll(listeners: Listeners): void {
   const failures: unknown[] = [];
-  for (const listener of [...listeners]) {
+  for (const listener of [...listeners.keys()].reverse()) {
     try {
       if (listeners.has(listener)) listener();
     } catch (error) {

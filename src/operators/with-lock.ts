@@ -24,8 +24,8 @@ import { usingLock } from './using-lock.js';
  * @example
  * jobs$.pipe(concatMap((job) => run(job).pipe(withLock(locks.mutex(job.id)))));
  */
-export function withLock<T>(lock: Lock, options?: ContendOptions): MonoTypeOperatorFunction<T> {
+export function withLock<T>(lock: Lock, options: ContendOptions = {}): MonoTypeOperatorFunction<T> {
   checkedLock(lock);
-  checkedAcquireOptions(options ?? {});
+  checkedAcquireOptions(options);
   return (source) => usingLock(lock, () => source, options);
 }
