@@ -235,7 +235,7 @@ describe('revoke', () => {
   });
 
   it('resolves with the holders, once they are asked or hold no more', async () => {
-    await using locks = createLocks(memoryBackend(), { owner: 'a', ttl: 500 });
+    await using locks = createLocks(memoryBackend(), { owner: 'a', ttl: 1000 });
     const lock = locks.mutex('k');
     const held = await lock.acquire();
     expect(tokens(await lock.revoke({ reason: 'x' }))).toBe(String(held.fencingToken));
