@@ -123,8 +123,8 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
     );
   }
   checkedFunction('random', random, 'give a function such as Math.random.');
-  if (scheduler !== undefined) checkedFunction('scheduler', scheduler?.schedule, 'give a scheduler of RxJS.');
-  if (clock !== undefined) checkedFunction('clock', clock?.now, 'give an object with now(), in milliseconds.');
+  if (scheduler !== undefined) checkedFunction('scheduler', scheduler.schedule, 'give a scheduler of RxJS.');
+  if (clock !== undefined) checkedFunction('clock', clock.now, 'give an object with now(), in milliseconds.');
   return { ttl, owner, renewEvery, safetyMargin, random };
 }
 
