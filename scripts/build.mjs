@@ -14,10 +14,13 @@ const FORMS = {
   },
 };
 
+/** Node looks for `#platform` in the nearest package.json. */
+const imports = { '#platform': { node: './platform/node.js', default: './platform/web.js' } };
+
 rmSync('dist', { recursive: true, force: true });
 for (const [form, { type, options }] of Object.entries(FORMS)) {
   mkdirSync(`dist/${form}`, { recursive: true });
-  writeFileSync(`dist/${form}/package.json`, `${JSON.stringify({ type })}\n`);
+  writeFileSync(`dist/${form}/package.json`, `${JSON.stringify({ type, imports })}\n`);
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', `dist/${form}`, ...options], {
     stdio: 'inherit',
   });

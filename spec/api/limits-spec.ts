@@ -57,7 +57,8 @@ describe('a contention', () => {
   it('waits for ever, and says nothing about itself, unless it is told to', () => {
     expect(checkedAcquireOptions({})).toEqual({ wait: Infinity, signal: undefined, meta: undefined });
     const { signal } = new AbortController();
-    expect(checkedAcquireOptions({ wait: 0, signal, meta: [1] })).toEqual({ wait: 0, signal, meta: [1] });
+    expect(checkedAcquireOptions({ wait: 0, signal, meta: [1] })).toMatchObject({ wait: 0, meta: [1] });
+    expect(checkedAcquireOptions({ signal }).signal?.always).toBe(signal);
   });
 
   it('may carry 64 KiB of JSON', () => {

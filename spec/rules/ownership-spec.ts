@@ -186,7 +186,7 @@ describe('a loss to somebody who wrote over the claim', () => {
 
   it('says what is there now, as far as it can be read in one line', () => {
     expect(lost('mine now')).toContain(', with "mine now"');
-    expect(lost('x'.repeat(300))).toContain(`, with "${'x'.repeat(200)}"`);
+    expect(lost('x'.repeat(300))).toMatch(/, with "x{200}…"/);
     expect(lost('')).not.toContain('with "');
     expect(lost()).not.toContain('with "');
   });

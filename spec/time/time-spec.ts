@@ -2,7 +2,7 @@
  * The sleep-proof clock reading by reading, and the timers of the machine.
  */
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Subject, asapScheduler } from 'rxjs';
+import { Subject, VirtualTimeScheduler } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { afterIo, at, deadlineIn, failAt, sleepProofClock, timeOf } from '../../src/time/clock.js';
 
@@ -209,7 +209,7 @@ describe('the time of a scheduler', () => {
 
   it('needs nothing to stay awake', () => {
     jest.useFakeTimers();
-    timeOf({ scheduler: asapScheduler }).awake();
+    timeOf({ scheduler: new VirtualTimeScheduler() }).awake();
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
   });

@@ -23,7 +23,7 @@ export type Leader =
   | { readonly status: 'unknown'; readonly key: string; readonly cause: Error };
 
 /** How to campaign. */
-export type CampaignOptions = Pick<ContendOptions, 'wait' | 'signal'>;
+export type CampaignOptions = Pick<ContendOptions, 'wait' | 'signal' | 'waitSignal' | 'onBusy'>;
 
 /**
  * One of many leads, and everybody sees what it says of itself. Written as Go's `concurrency.Election` does: candidates

@@ -1,47 +1,87 @@
 /**
  * Every error a user of rxlock can meet. Held by another, lost, and out of reach are never the same class.
  */
+import { errorFields } from './json.js';
+import type { JsonValue } from './json.js';
 import type { Holder } from './ownership.js';
 import { inWords } from './revocation.js';
 import type { ForeignWrite, Revocation } from './revocation.js';
+import { described, quoted, shown } from './texts.js';
 
 /** The stable code of each error: what to compare where two copies of the package may be loaded. */
 export type LockErrorCode =
   'ALREADY_LOCKED' | 'LOCK_TIMEOUT' | 'LOCK_LOST' | 'LOCK_NOT_OWNED' | 'LOCKS_CLOSED' | 'INVALID_OPTION' | 'BACKEND';
 
-/** The base of all errors of rxlock. `instanceof` works across copies of the package (import and require). */
+/** What an error is known by, and each class of ours; shared by all copies of the package. */
+const BRAND = Symbol.for('rxlock.LockError');
+
+/**
+ * The base of all errors of rxlock. `instanceof` works across copies of the package (import and require), and of your
+ * own subclasses only for what was made by them.
+ */
 export abstract class LockError extends Error {
   /** The code of the class; none for the base. */
   static readonly code: LockErrorCode | undefined = undefined;
   abstract readonly code: LockErrorCode;
+  // Literals, here and below: a minified bundle has other names for the classes.
+  override readonly name: string = 'LockError';
+
+  static {
+    mark(this);
+  }
 
   /** Two builds mean two copies of each class; the code is what they share. */
   static override [Symbol.hasInstance](value: unknown): boolean {
+    if (!Object.hasOwn(this, BRAND)) return Function.prototype[Symbol.hasInstance].call(this, value);
     if (typeof value !== 'object' || value === null || !(BRAND in value && 'code' in value)) return false;
     return this.code === undefined || this.code === value.code;
   }
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
-    Object.defineProperty(this, BRAND, { value: true });
+    mark(this);
+  }
+
+  /** Name, code, message, what it is about, and the cause: for logs. */
+  toJSON(): JsonValue {
+    return errorFields(this);
   }
 }
 
-const BRAND = Symbol.for('rxlock.LockError');
+function mark(one: object): void {
+  Object.defineProperty(one, BRAND, { value: true });
+}
 
-const names = (holders: readonly Holder[]): string =>
-  holders.length === 0 ? 'another client' : holders.map(({ owner }) => owner).join(', ');
+/** As long as keys may be, and those of several together. */
+const LONGEST_KEY = 1024;
+
+/** More would be a page. */
+const MOST_NAMES = 5;
+
+const names = (holders: readonly Holder[]): string => {
+  if (holders.length === 0) return 'another client';
+  const more = holders.length > MOST_NAMES ? ` and ${holders.length - MOST_NAMES} more` : '';
+  return `${holders
+    .slice(0, MOST_NAMES)
+    .map(({ owner }) => shown(owner))
+    .join(', ')}${more}`;
+};
 
 /** A lock tried once (`wait: 0`) is held by somebody else. */
 export class AlreadyLockedError extends LockError {
   static override readonly code = 'ALREADY_LOCKED';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'AlreadyLockedError';
   readonly code = 'ALREADY_LOCKED';
   readonly key: string;
   readonly holders: readonly Holder[];
 
   constructor({ key, holders }: { key: string; holders: readonly Holder[] }) {
-    super(`"${key}" is held by ${names(holders)}. Give a longer \`wait\` to queue for it.`);
+    super(`${quoted(key, LONGEST_KEY)} is held by ${names(holders)}. Give a longer \`wait\` to queue for it.`);
     this.key = key;
     this.holders = holders;
   }
@@ -50,6 +90,12 @@ export class AlreadyLockedError extends LockError {
 /** The `wait` of a contender ran out before its turn came. */
 export class LockTimeoutError extends LockError {
   static override readonly code = 'LOCK_TIMEOUT';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'LockTimeoutError';
   readonly code = 'LOCK_TIMEOUT';
   readonly key: string;
   /** How long it waited, milliseconds. */
@@ -57,7 +103,7 @@ export class LockTimeoutError extends LockError {
   readonly holders: readonly Holder[];
 
   constructor({ key, wait, holders }: { key: string; wait: number; holders: readonly Holder[] }) {
-    super(`"${key}" did not become free within ${wait} ms: it is held by ${names(holders)}.`);
+    super(`${quoted(key, LONGEST_KEY)} did not become free within ${wait} ms: it is held by ${names(holders)}.`);
     this.key = key;
     this.wait = wait;
     this.holders = holders;
@@ -90,12 +136,18 @@ interface Loss {
 /** What is written over a claim by hand is mostly a word to whoever had it. */
 const said = ({ revocation, value = '' }: ForeignWrite = {}): string => {
   if (revocation) return ` by ${inWords(revocation)}`;
-  return value === '' ? '' : `, with ${JSON.stringify(value.slice(0, 200))}`;
+  return value === '' ? '' : `, with ${quoted(value)}`;
 };
 
 /** A lock that was held is held no more. What it protected must stop, and has been unsubscribed from already. */
 export class LockLostError extends LockError {
   static override readonly code = 'LOCK_LOST';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'LockLostError';
   readonly code = 'LOCK_LOST';
   readonly key: string;
   readonly reason: LossReason;
@@ -105,7 +157,7 @@ export class LockLostError extends LockError {
 
   constructor({ key, reason, fencingToken, cause, by }: Loss) {
     super(
-      `Lost "${key}": ${LOSS[reason]}${said(by)}. Another client may hold it now: stop writing, ` +
+      `Lost ${quoted(key, LONGEST_KEY)}: ${LOSS[reason]}${said(by)}. Another client may hold it now: stop writing, ` +
         `or have writes with fencing token ${fencingToken} refused.`,
       { cause },
     );
@@ -119,13 +171,23 @@ export class LockLostError extends LockError {
 /** Released or used as held, though it is not held any more. */
 export class LockNotOwnedError extends LockError {
   static override readonly code = 'LOCK_NOT_OWNED';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'LockNotOwnedError';
   readonly code = 'LOCK_NOT_OWNED';
   readonly key: string;
 
   constructor({ key, message, cause }: { key: string; message?: string; cause?: unknown }) {
-    super(message ?? `"${key}" is not held any more, so it cannot be released: see the cause, and take it again.`, {
-      cause,
-    });
+    super(
+      message ??
+        `${quoted(key, LONGEST_KEY)} is not held any more, so it cannot be released: see the cause, and take it again.`,
+      {
+        cause,
+      },
+    );
     this.key = key;
   }
 }
@@ -133,24 +195,46 @@ export class LockNotOwnedError extends LockError {
 /** The `Locks` was closed while the lock was held or awaited, or before. */
 export class LocksClosedError extends LockError {
   static override readonly code = 'LOCKS_CLOSED';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'LocksClosedError';
   readonly code = 'LOCKS_CLOSED';
   readonly key: string;
 
   constructor({ key }: { key: string }) {
-    super(`"${key}" cannot be held: close() was called. Make new locks with createLocks() to go on.`);
+    super(
+      `${quoted(key, LONGEST_KEY)} cannot be held: close() was called. Make new locks with createLocks() to go on.`,
+    );
     this.key = key;
   }
 }
 
-/** An argument that cannot be meant. Thrown at the call, before anything is sent. */
+/**
+ * Invalid argument: thrown at the call, before anything is sent. Forms that return a promise reject with it.
+ */
 export class InvalidOptionError extends LockError {
   static override readonly code = 'INVALID_OPTION';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'InvalidOptionError';
   readonly code = 'INVALID_OPTION';
   readonly option: string;
   readonly value: unknown;
 
-  constructor(option: string, value: unknown, advice: string) {
-    super(`${option} is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}: ${advice}`);
+  /** @param sentence the whole message, where `option is value: advice` would not read well */
+  constructor(
+    option: string,
+    value: unknown,
+    advice: string,
+    sentence = `${option} is ${described(value)}: ${advice}`,
+  ) {
+    super(sentence);
     this.option = option;
     this.value = value;
   }
@@ -159,6 +243,12 @@ export class InvalidOptionError extends LockError {
 /** The server could not be reached or refused. `cause` is the client's own error. */
 export class BackendError extends LockError {
   static override readonly code = 'BACKEND';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'BackendError';
   readonly code = 'BACKEND';
   /** Whether asking again may help: false for a refusal (credentials, permissions, a bad request): nothing was done then. */
   readonly retryable: boolean;

@@ -1,3 +1,98 @@
+/**
+ * What can be written as JSON, and how everything else is written all the same, for logs.
+ */
+
 /** What can be written as JSON and read back the same. */
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+
+/** How far down a log needs to go; also the end of what refers to itself. */
+const DEEPEST = 6;
+/** The first so many of a list, or of the fields of an object. */
+const MOST_ITEMS = 100;
+const LONGEST_TEXT = 10_000;
+
+/**
+ * Anything, as JSON: bigints as text, errors with name, code, message and cause, maps as objects. Bounded in depth and
+ * size, and never throws, whatever the value does when it is looked at.
+ */
+export function jsonOf(value: unknown, depth = 0): JsonValue {
+  try {
+    return written(value, depth);
+  } catch {
+    // A getter or a toJSON of somebody else's threw: there is nothing better to say of it.
+    return '[unreadable]';
+  }
+}
+
+function written(value: unknown, depth: number): JsonValue {
+  switch (typeof value) {
+    case 'string':
+      return value.length > LONGEST_TEXT ? `${value.slice(0, LONGEST_TEXT)}…` : value;
+    case 'number':
+      return Number.isFinite(value) ? value : String(value);
+    case 'boolean':
+      return value;
+    case 'bigint':
+    case 'symbol':
+      return value.toString();
+    case 'undefined':
+      return null;
+    case 'function':
+      return '[function]';
+    case 'object':
+      return value === null ? null : writtenObject(value, depth);
+  }
+}
+
+function writtenObject(value: object, depth: number): JsonValue {
+  if (depth >= DEEPEST) return '[…]';
+  const inner = (one: unknown): JsonValue => jsonOf(one, depth + 1);
+  if (Array.isArray(value)) return value.slice(0, MOST_ITEMS).map(inner);
+  if (value instanceof Error) return errorFields(value, depth);
+  if (writesItself(value)) return inner(value.toJSON());
+  if (value instanceof Map) return mapFields(value, inner);
+  if (value instanceof Set) return [...value].slice(0, MOST_ITEMS).map(inner);
+  return fields(Object.entries(value), inner);
+}
+
+const writesItself = (value: object): value is { toJSON(): unknown } =>
+  'toJSON' in value && typeof value.toJSON === 'function';
+
+/** A map with text for keys, as an object. All of it, since its owner knows how much that is. */
+export const mapFields = (map: ReadonlyMap<unknown, unknown>, inner: (one: unknown) => JsonValue): JsonValue =>
+  Object.fromEntries(
+    [...map].map(([name, one]) => [typeof name === 'string' ? name : JSON.stringify(jsonOf(name)), inner(one)]),
+  );
+
+const fields = (entries: readonly (readonly [string, unknown])[], inner: (one: unknown) => JsonValue): JsonValue =>
+  Object.fromEntries(
+    entries
+      .filter(([, one]) => one !== undefined && typeof one !== 'function')
+      .slice(0, MOST_ITEMS)
+      .map(([name, one]) => [name, inner(one)]),
+  );
+
+/** Name, message and cause are no fields of their own that JSON would see. */
+export function errorFields(error: Error, depth = 0): JsonValue {
+  if (depth >= DEEPEST) return '[…]';
+  const { name, message, cause } = error;
+  const code: unknown = 'code' in error ? error.code : undefined;
+  const own = Object.entries(error).filter(([field]) => field !== 'cause');
+  const all: (readonly [string, unknown])[] = [
+    ['name', name],
+    ['code', code],
+    ['message', message],
+    ...own,
+    ['cause', cause],
+  ];
+  if (error instanceof AggregateError) all.push(['errors', error.errors]);
+  return fields(all, (one) => jsonOf(one, depth + 1));
+}
+
+/** Made writable by `JSON.stringify`, with a method that neither a spread nor a comparison sees. */
+export const writable = <T extends object>(value: T): T =>
+  Object.defineProperty(value, 'toJSON', {
+    value: () => fields(Object.entries(value), (one) => (one instanceof Map ? mapFields(one, jsonOf) : jsonOf(one, 1))),
+    configurable: true,
+  });

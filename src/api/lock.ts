@@ -4,7 +4,8 @@
 import type { Observable } from 'rxjs';
 import type { Election } from './election.js';
 import type { LockEvent } from './events.js';
-import type { ContendOptions } from './options.js';
+import type { JsonValue } from './json.js';
+import type { ContendOptions, SkipOptions } from './options.js';
 import type { Holder, Ownership, Ownerships } from './ownership.js';
 import type { Revocation, RevokeOptions } from './revocation.js';
 
@@ -131,24 +132,28 @@ export interface Lock {
    * The lock as a promise, to be given back with `release()` or `await using`. Rejects as {@link lock$} errors.
    *
    * @example
-   * const held = await locks.mutex('reports/nightly').acquire({ wait: 5_000 });
-   * try {
-   *   await fetch('http://127.0.0.1/report', { signal: held.signal });
-   * } finally {
-   *   await held.release();
-   * }
+   * await using held = await locks.mutex('reports/nightly').acquire({ wait: 5_000 });
+   * await fetch('http://127.0.0.1/report', { signal: held.signal });
    */
-  acquire(options?: ContendOptions): Promise<HeldLock>;
+  acquire(options: SkipOptions): Promise<HeldLock | undefined>;
+  acquire(options?: ContendOptions & { readonly onBusy?: 'error' | undefined }): Promise<HeldLock>;
+  acquire(options?: ContendOptions): Promise<HeldLock | undefined>;
 
   /**
    * Runs the body while holding, releases when it ends, and settles as the body did. Rejects with the
    * {@link LockLostError} at the moment of a loss; what the body does after that is a `late-result` event, so give
-   * `held.signal` to whatever in it can be aborted.
+   * `held.signal` to whatever in it can be aborted. Returning an Observable or a generator is an
+   * {@link InvalidOptionError}: nobody would run it. That is what `usingLock` is for.
    *
    * @example
    * const total = await locks.mutex('reports/nightly').use((held) => fetch('http://127.0.0.1/', { signal: held.signal }));
    */
-  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T>;
+  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options: SkipOptions): Promise<T | undefined>;
+  use<T>(
+    body: (held: HeldLock) => T | PromiseLike<T>,
+    options?: ContendOptions & { readonly onBusy?: 'error' | undefined },
+  ): Promise<T>;
+  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T | undefined>;
 
   /**
    * Asks those who hold it to give it back, each by its {@link HeldLock.revocation$}; who still holds it after `within`
@@ -166,7 +171,8 @@ export interface Lock {
    * What other programs or candidates of an election have written holds no place for a request: they are not asked, but
    * it can be taken from them. Rejects with {@link BackendError} when the server cannot be reached or refuses.
    *
-   * @throws InvalidOptionError at the call, on etcd v2, too, whose claims have no room for it
+   * Rejects with {@link InvalidOptionError} for bad options, and on etcd v2, whose claims have no room for it.
+   *
    * @example
    * await locks.mutex('reports/nightly').revoke({ reason: 'host 7 is being drained', within: 30_000 });
    */
@@ -221,10 +227,15 @@ export interface HeldLock {
   isHeld(): boolean;
   /** Milliseconds until `validUntil`; 0 when it is not held any more. */
   remaining(): number;
-  /** One per renewal. Completes when the release begins, errors with the loss, before anybody else is told. */
+  /**
+   * The end: completes when the release begins, errors with the loss, the reason of the aborted `signal`, or the
+   * {@link LocksClosedError} of `close()`, before anybody else is told.
+   */
+  readonly ended$: Observable<never>;
+  /** One per renewal. Ends as {@link ended$} does. */
   readonly renewals$: Observable<Renewal>;
   /**
-   * Somebody asks for it: the latest request at once, then each that follows. Ends as {@link renewals$} does. What is
+   * Somebody asks for it: the latest request at once, then each that follows. Ends as {@link ended$} does. What is
    * asked is up to you; who asked with a finite `within` takes it then.
    *
    * @example
@@ -232,12 +243,16 @@ export interface HeldLock {
    * usingLock(lock, (held) => jobs$.pipe(concatMap(run), takeUntil(held.revocation$))).subscribe();
    */
   readonly revocation$: Observable<Revocation>;
-  /** Aborts when the lock is lost, with the {@link LockLostError} as reason. */
+  /**
+   * Aborts when what is done under the lock must stop: `reason` is the {@link LockLostError} of a loss, the
+   * {@link LocksClosedError} of `close()`, or the reason of the aborted `signal` it was acquired with. Not at a release.
+   */
   readonly signal: AbortSignal;
   /**
    * Gives it back: the streams on it are stopped, then the claim is deleted. Resolves when the server has
    * acknowledged, or when the lease has run out. Again: the same promise.
-   * Rejects with {@link LockNotOwnedError} when it was lost before, with the loss as `cause`.
+   * Rejects with {@link LockNotOwnedError} when it was lost before, with the loss as `cause`. Like all methods here it
+   * works by itself: `.finally(held.release)`.
    */
   release(options?: ReleaseOptions): Promise<void>;
   /**
@@ -245,4 +260,6 @@ export interface HeldLock {
    * its lock on the way ends in an error.
    */
   [Symbol.asyncDispose](): Promise<void>;
+  /** What it is, for logs: the token as a string, since JSON has no bigint. */
+  toJSON(): JsonValue;
 }

@@ -1,40 +1,57 @@
 /**
  * What a user may say, checked once at the edge: inside, options are complete and sound.
  */
-import { hostname } from 'node:os';
+import { platform } from '#platform';
 import type { SchedulerLike } from 'rxjs';
 import type { Clock } from '../time/clock.js';
 import { InvalidOptionError } from './errors.js';
+import { checkedNames } from './known-options.js';
+import { checkedFunction, checkedSignal } from './shapes.js';
 import type { JsonValue } from './json.js';
+import { described, shown } from './texts.js';
 import type { RevokeOptions } from './revocation.js';
 
 /** The options of `createLocks`. Durations are milliseconds. */
 export interface LocksOptions {
   /** How long the server keeps our locks after the last renewal, 10 000 by default. It may grant more (etcd: whole seconds, at least 2). */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** The label shown to observers, `host:pid` by default. Never used to decide ownership. */
-  readonly owner?: string;
+  readonly owner?: string | undefined;
   /** From one renewal to the next, a third of the granted ttl by default. */
-  readonly renewEvery?: number;
+  readonly renewEvery?: number | undefined;
   /** How long before the server's expiry we call a lock lost, `max(250, 10 % of the granted ttl)` by default. */
-  readonly safetyMargin?: number;
-  /** Where every timer runs. In a marble test the TestScheduler, which is then the clock, too. */
-  readonly scheduler?: SchedulerLike;
-  /** What deadlines are read from: the scheduler where one is given, else a clock that counts sleep. */
-  readonly clock?: Clock;
+  readonly safetyMargin?: number | undefined;
+  /** Where timers run. In a marble test the TestScheduler, which is then the clock, too. A real one is never the clock. */
+  readonly scheduler?: SchedulerLike | undefined;
+  /** What deadlines are read from: the scheduler where that is a virtual one, else a clock that counts sleep. */
+  readonly clock?: Clock | undefined;
   /** The source of jitter, `Math.random` by default: give a seeded one for tests that repeat. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /** How to contend. */
 export interface ContendOptions {
   /** How long to contend, milliseconds. `Infinity` by default, `0` tries once. */
-  readonly wait?: number;
-  /** Aborting it withdraws or releases; the stream errors with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Shown to observers beside the owner. Not carried by etcd v2. */
-  readonly meta?: JsonValue;
+  readonly wait?: number | undefined;
+  /** Aborting it withdraws or releases; the stream errors with the signal's reason, as it was given. */
+  readonly signal?: AbortSignal | undefined;
+  /** Aborting it ends the wait only: a lock that is held by then stays held. The stream errors with the signal's reason. */
+  readonly waitSignal?: AbortSignal | undefined;
+  /**
+   * What becomes of a contender whose `wait` is over while others hold the lock. `error` by default: an
+   * {@link AlreadyLockedError} or a {@link LockTimeoutError}. `skip`: it completes without a value; `acquire` and `use`
+   * give `undefined`.
+   */
+  readonly onBusy?: 'error' | 'skip' | undefined;
+  /** Shown to observers beside the owner: what JSON can carry, as it is at the call. Not carried by etcd v2. */
+  readonly meta?: Meta | undefined;
 }
+
+/** What goes into JSON: also objects of an interface, which has no index signature. */
+export type Meta = string | number | boolean | null | object;
+
+/** Contends as these say, without an error where others hold the lock. */
+export type SkipOptions = ContendOptions & { readonly onBusy: 'skip' };
 
 /** What the user asked for, or left to the defaults. */
 export interface TimingOptions {
@@ -49,10 +66,20 @@ export interface Settings extends TimingOptions {
   readonly random: () => number;
 }
 
+/** Who can end a contention from outside. */
+export interface Signals {
+  /** Ends the wait and the hold. */
+  readonly always: AbortSignal | undefined;
+  /** Ends the wait. */
+  readonly waiting: AbortSignal | undefined;
+}
+
 /** {@link ContendOptions} without gaps. */
 export interface AcquireOptions {
   readonly wait: number;
-  readonly signal: AbortSignal | undefined;
+  /** Nothing where there is no signal to be listened to. */
+  readonly signal: Signals | undefined;
+  /** A copy: what is checked is what is sent, whatever becomes of the user's own. */
   readonly meta: JsonValue | undefined;
 }
 
@@ -61,48 +88,92 @@ const DEFAULT_TTL = 10_000;
 /** A longer lease would keep a dead client's locks for more than a day. */
 const LONGEST_TTL = 24 * 60 * 60 * 1000;
 
-/** Checked and completed, or an InvalidOptionError. */
-export function checkedSettings(options: LocksOptions): Settings {
+/** A lease must outlive a few round trips and its own renewal. In virtual time a millisecond may be a long one. */
+const SHORTEST_TTL = 1000;
+
+/** Checked and completed, or an InvalidOptionError. `isVirtual`: for durations that are frames of a marble diagram. */
+export function checkedSettings(options: LocksOptions, isVirtual = true): Settings {
+  checkedNames('createLocks', options);
   const ttl = checkedDuration('ttl', options.ttl ?? DEFAULT_TTL);
   if (ttl > LONGEST_TTL) {
     throw new InvalidOptionError('ttl', ttl, 'more than a day. Renewal is automatic: give seconds, not a lifetime.');
   }
-  const { safetyMargin, renewEvery } = options;
+  if (ttl < SHORTEST_TTL && !isVirtual) {
+    const meant = String(Math.round(ttl * 1000)).replace(/\B(?=(?:\d{3})+$)/g, '_');
+    const advice = `Did you mean ${meant}? Durations are milliseconds, and a ttl is at least ${SHORTEST_TTL}.`;
+    throw new InvalidOptionError('ttl', ttl, '', `ttl is ${ttl} ms. ${advice}`);
+  }
+  const { safetyMargin, renewEvery, random = Math.random, scheduler, clock } = options;
   if (safetyMargin !== undefined && !(safetyMargin >= 0 && safetyMargin < ttl)) {
     throw new InvalidOptionError('safetyMargin', safetyMargin, `give milliseconds, from 0 to less than ttl (${ttl}).`);
   }
   if (renewEvery !== undefined && checkedDuration('renewEvery', renewEvery) >= ttl) {
     throw new InvalidOptionError('renewEvery', renewEvery, `give less than ttl (${ttl}), or nothing is ever renewed.`);
   }
-  const owner = options.owner ?? `${hostname()}:${process.pid}`;
+  const owner = options.owner ?? platform.processLabel();
   if (typeof owner !== 'string' || owner === '' || owner.length > 256) {
     throw new InvalidOptionError('owner', owner, 'give a label of 1 to 256 characters that tells who holds the lock.');
   }
-  return { ttl, owner, renewEvery, safetyMargin, random: options.random ?? Math.random };
+  // Half a surrogate pair comes back from the server as another text.
+  if (/\p{Surrogate}/u.test(owner)) {
+    throw new InvalidOptionError(
+      'owner',
+      owner,
+      'it is not well-formed Unicode (half of a surrogate pair). Encode it.',
+    );
+  }
+  checkedFunction('random', random, 'give a function such as Math.random.');
+  if (scheduler !== undefined) checkedFunction('scheduler', scheduler.schedule, 'give a scheduler of RxJS.');
+  if (clock !== undefined) checkedFunction('clock', clock.now, 'give an object with now(), in milliseconds.');
+  return { ttl, owner, renewEvery, safetyMargin, random };
 }
 
 /** Checked and completed, or an InvalidOptionError. */
-export function checkedAcquireOptions({ wait = Infinity, signal, meta }: ContendOptions): AcquireOptions {
+export function checkedAcquireOptions(
+  options: ContendOptions,
+  call: 'contending' | 'whileLeader' | 'campaign$' = 'contending',
+): AcquireOptions {
+  checkedNames(call, options);
+  const { wait = Infinity, signal, waitSignal, onBusy = 'error', meta } = options;
   if (typeof wait !== 'number' || !(wait >= 0)) {
     throw new InvalidOptionError('wait', wait, 'give milliseconds, 0 to try once, or Infinity to wait for ever.');
   }
-  if (meta !== undefined && Buffer.byteLength(asJson(meta)) > LONGEST_META) {
-    throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Keep what is large elsewhere.`);
+  checkedSignal('signal', signal);
+  checkedSignal('waitSignal', waitSignal);
+  if (!['error', 'skip'].includes(onBusy)) {
+    throw new InvalidOptionError('onBusy', onBusy, "give 'error' or 'skip'.");
   }
-  return { wait, signal, meta };
+  return {
+    wait,
+    signal: signal || waitSignal ? { always: signal, waiting: waitSignal } : undefined,
+    meta: meta === undefined ? undefined : checkedMeta(meta),
+  };
 }
+
+function checkedMeta(meta: Meta): JsonValue {
+  const json = asJson(meta);
+  if (bytesOf(json) <= LONGEST_META) return JSON.parse(json) as JsonValue;
+  throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Keep what is large elsewhere.`);
+}
+
+/** In UTF-8. */
+export const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
 /** It is read by every observer of the key. */
 const LONGEST_META = 64 * 1024;
 
-function asJson(meta: JsonValue): string {
+function asJson(meta: Meta): string {
   try {
     // Typed as a string, yet undefined for what JSON does not know, such as a function.
     const write: (value: unknown) => string | undefined = JSON.stringify;
     const json = write(meta);
     if (json !== undefined) return json;
   } catch (cause) {
-    throw new InvalidOptionError('meta', typeof meta, `it cannot be written as JSON: ${String(cause)}`);
+    throw new InvalidOptionError(
+      'meta',
+      typeof meta,
+      `it cannot be written as JSON: ${cause instanceof Error ? shown(String(cause)) : described(cause)}`,
+    );
   }
   throw new InvalidOptionError('meta', typeof meta, 'it cannot be written as JSON. Give plain data.');
 }
@@ -116,7 +187,7 @@ export function checkedValue(value: string): string {
   // Surrogates without their other half would all be read back as U+FFFD.
   if (/\p{Surrogate}/u.test(value))
     return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
-  if (Buffer.byteLength(value) <= LONGEST_META) return value;
+  if (bytesOf(value) <= LONGEST_META) return value;
   throw new InvalidOptionError('value', '…', `more than ${LONGEST_META} bytes. Keep what is large elsewhere.`);
 }
 
@@ -139,7 +210,9 @@ export interface RevokeRequest {
 }
 
 /** Checked and completed, or an InvalidOptionError. */
-export function checkedRevokeRequest({ reason, within = Infinity, fencingToken }: RevokeOptions): RevokeRequest {
+export function checkedRevokeRequest(options: RevokeOptions): RevokeRequest {
+  checkedNames('revoke', options);
+  const { reason, within = Infinity, fencingToken } = options;
   if (typeof reason !== 'string' || reason === '' || reason.length > LONGEST_REASON) {
     throw new InvalidOptionError(
       'reason',
@@ -154,6 +227,17 @@ export function checkedRevokeRequest({ reason, within = Infinity, fencingToken }
     throw new InvalidOptionError('fencingToken', fencingToken, 'give that of a holder, a bigint, or leave it out.');
   }
   return { reason, within, fencingToken };
+}
+
+/** Whether to hand off. What a callback is called with (an event, an error) is no option, so `release` can be one. */
+export function checkedRelease(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null) return true;
+  const prototype: unknown = Object.getPrototypeOf(options);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return true;
+  checkedNames('release', options);
+  const handOff: unknown = 'handOff' in options ? options.handOff : undefined;
+  if (handOff === undefined || typeof handOff === 'boolean') return handOff ?? true;
+  throw new InvalidOptionError('handOff', handOff, 'give true or false.');
 }
 
 function checkedDuration(option: string, ms: number): number {

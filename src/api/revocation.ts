@@ -2,6 +2,7 @@
  * To be asked to give a lock back: what is asked, and what it is written as.
  */
 import type { JsonValue } from './json.js';
+import { quoted, shown } from './texts.js';
 
 /** Somebody wants a lock back from who holds it. */
 export interface Revocation {
@@ -29,9 +30,9 @@ export interface RevokeOptions {
    * How long the holders have to give it back, milliseconds: then it is taken from them. `Infinity` by default, which
    * only asks. `0` takes it at once.
    */
-  readonly within?: number;
+  readonly within?: number | undefined;
   /** Only of the holder with this token; of all who hold it by default. */
-  readonly fencingToken?: bigint;
+  readonly fencingToken?: bigint | undefined;
 }
 
 /** As JSON, which knows neither dates nor `Infinity`. */
@@ -57,7 +58,7 @@ export function readRevocation(written: JsonValue | undefined): Revocation | und
 }
 
 /** In words, for an error. */
-export const inWords = ({ reason, by = 'somebody' }: Revocation): string => `${by}: ${JSON.stringify(reason)}`;
+export const inWords = ({ reason, by = 'somebody' }: Revocation): string => `${shown(by)}: ${quoted(reason)}`;
 
 export const isSameRevocation = (a: Revocation | undefined, b: Revocation | undefined): boolean =>
   a?.reason === b?.reason && a?.by === b?.by && a?.within === b?.within && a?.at?.getTime() === b?.at?.getTime();

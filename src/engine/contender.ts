@@ -14,6 +14,7 @@ import { backoff } from '../time/backoff.js';
 import type { ContendingClaim } from './claim.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import type { Closable, Exchangeable } from './contenders.js';
+import { Aborted } from './aborts.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Holding } from './hold.js';
@@ -113,7 +114,7 @@ class Contender implements Closable, Exchangeable, Holding {
         inTheWay: () => this.#inTheWay,
       }).subscribe({
         // Who aborts is not kept waiting.
-        error: (error: unknown) => (signal?.aborted ? this.#fail(error) : this.#refuse(error)),
+        error: (error: unknown) => (error instanceof Aborted ? this.#fail(error) : this.#refuse(error)),
       });
     }
     if (this.#subscriber.closed) return;

@@ -1,12 +1,15 @@
 /**
- * What ends a contention from outside: its signal, the end of its patience.
+ * What ends a contention from outside: its signals, the end of its patience.
  */
-import { EMPTY, Observable, filter, merge } from 'rxjs';
+import { EMPTY, catchError, filter, merge, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { at, failAt } from '../time/clock.js';
 import type { Time } from '../time/clock.js';
 import { BackendError, LockTimeoutError } from '../api/errors.js';
+import { quoted } from '../api/texts.js';
 import type { AcquireOptions } from '../api/options.js';
 import type { Holder } from '../api/ownership.js';
+import { aborted } from './aborts.js';
 
 export interface Endings {
   readonly time: Time;
@@ -26,23 +29,16 @@ export function endings({ time, key, contention, serverName, isHeld, inTheWay }:
   const timedOut = (): Error => {
     const holders = inTheWay();
     if (holders) return new LockTimeoutError({ key, wait, holders });
-    const silence = `${serverName} did not answer within the ${wait} ms that "${key}" was waited for.`;
+    const silence = `${serverName} did not answer within the ${wait} ms that ${quoted(key)} was waited for.`;
     return new BackendError(silence, { retryable: true });
   };
   // A try ends with its answer, and who waits for ever needs no timer.
   const isLimited = wait > 0 && wait < Infinity;
   const patience$ = isLimited ? at(time, time.now() + wait).pipe(filter(() => !isHeld())) : EMPTY;
 
-  return merge(aborted(signal), failAt(patience$, timedOut));
-}
-
-/** Errors with the reason of the signal, at once where it was aborted before: its event does not come again. */
-function aborted(signal: AbortSignal | undefined): Observable<never> {
-  if (!signal) return EMPTY;
-  return new Observable((subscriber) => {
-    const abort = (): void => subscriber.error(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort);
-    return () => signal.removeEventListener('abort', abort);
-  });
+  return merge(
+    aborted(signal?.always),
+    aborted(signal?.waiting).pipe(catchError((error: unknown) => (isHeld() ? EMPTY : throwError(() => error)))),
+    failAt(patience$, timedOut),
+  );
 }

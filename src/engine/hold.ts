@@ -1,10 +1,16 @@
 /**
  * A lock while it is held: the HeldLock its user gets, and the end of it.
  */
-import { Observable, Subject, defer, map, startWith } from 'rxjs';
+import { platform } from '#platform';
+import { NEVER, Observable, Subject, defer, map, startWith } from 'rxjs';
 import { LockNotOwnedError } from '../api/errors.js';
+import { jsonOf } from '../api/json.js';
+import type { JsonValue } from '../api/json.js';
 import type { HeldLock, ReleaseOptions, Renewal } from '../api/lock.js';
+import { checkedRelease } from '../api/options.js';
 import type { Revocation } from '../api/revocation.js';
+import { inSubscriberContext } from '../platform/in-context.js';
+import { unwrapped } from './aborts.js';
 import type { Runtime } from './runtime.js';
 import type { Session } from './session.js';
 
@@ -26,11 +32,15 @@ export class Hold {
   #isOver = false;
   #isLeft = false;
   #loss: Error | undefined;
+  /** Who watches the end is told of it before any other stream on the hold. */
   #ended: Subject<never> | undefined;
+  #streamsEnded: Subject<never> | undefined;
   /** What it was asked last, and who hears the next. */
   #revocation: Revocation | undefined;
   #revocations: Subject<Revocation> | undefined;
   #aborter: AbortController | undefined;
+  /** In the context of whoever asked for the signal first: its listeners run there. */
+  #abort: (() => void) | undefined;
   #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
 
@@ -48,15 +58,17 @@ export class Hold {
   }
 
   /**
-   * It is over from this instant on; to be called once. With an error: the streams on it are told first, then the
-   * signal aborts.
+   * It is over from this instant on; to be called once. With an error (a loss, an abort, a close): the streams on it
+   * are told first, then the signal aborts.
    */
   end(error?: Error): void {
     this.#isOver = true;
     this.#loss = error;
-    if (error) this.#ended?.error(error);
-    else this.#ended?.complete();
-    if (error) this.#aborter?.abort(error);
+    for (const ended of [this.#ended, this.#streamsEnded]) {
+      if (error) ended?.error(unwrapped(error));
+      else ended?.complete();
+    }
+    if (error) this.#abort?.();
   }
 
   /** Somebody wants it. */
@@ -80,13 +92,23 @@ export class Hold {
   }
 
   signal(): AbortSignal {
-    this.#aborter ??= new AbortController();
-    if (this.#loss) this.#aborter.abort(this.#loss);
-    return this.#aborter.signal;
+    return (this.#aborter ??= this.#newAborter()).signal;
+  }
+
+  #newAborter(): AbortController {
+    const aborter = new AbortController();
+    const context = platform.captureContext();
+    this.#abort = () => context(() => aborter.abort(unwrapped(this.#loss)));
+    if (this.#loss) this.#abort();
+    return aborter;
   }
 
   release(handOff: boolean): Promise<void> {
     return (this.#released ??= this.#release(handOff));
+  }
+
+  ended$(): Observable<never> {
+    return this.#untilEnded(NEVER, () => (this.#ended ??= new Subject()));
   }
 
   renewal$(): Observable<Renewal> {
@@ -108,19 +130,22 @@ export class Hold {
   }
 
   /** The end of the session reaches us as the end of this hold, with the error that names the key. */
-  #untilEnded<T>(source$: Observable<T>): Observable<T> {
-    return new Observable((subscriber) => {
-      if (this.#loss) return subscriber.error(this.#loss);
+  #untilEnded<T>(
+    source$: Observable<T>,
+    endOf = (): Subject<never> => (this.#streamsEnded ??= new Subject()),
+  ): Observable<T> {
+    const untilEnded$ = new Observable<T>((subscriber) => {
+      if (this.#loss) return subscriber.error(unwrapped(this.#loss));
       if (this.#isOver) return subscriber.complete();
-      this.#ended ??= new Subject();
-      subscriber.add(this.#ended.subscribe(subscriber));
+      subscriber.add(endOf().subscribe(subscriber));
       subscriber.add(source$.subscribe((value) => subscriber.next(value)));
     });
+    return untilEnded$.pipe(inSubscriberContext());
   }
 
   #release(handOff: boolean): Promise<void> {
     if (this.#loss || (!this.#isOver && !this.#session.isAlive())) {
-      return Promise.reject(new LockNotOwnedError({ key: this.held.key, cause: this.#loss }));
+      return Promise.reject(new LockNotOwnedError({ key: this.held.key, cause: unwrapped(this.#loss) }));
     }
     if (this.#isLeft) return Promise.resolve();
     return new Promise((resolve) => {
@@ -130,56 +155,76 @@ export class Hold {
   }
 }
 
+/** Where a HeldLock keeps its hold: no private field, which a Proxy of it would not have. */
+const HOLD = Symbol('hold');
+
+/** Its methods are made when asked for, so that each works by itself, and ten thousand held locks carry none. */
 class Held implements HeldLock {
   readonly key: string;
   readonly owner: string;
   readonly fencingToken: bigint;
-  readonly #hold: Hold;
-  readonly #runtime: Runtime;
-  readonly #session: Session;
+  declare readonly [HOLD]: { readonly hold: Hold; readonly runtime: Runtime; readonly session: Session };
 
   constructor(hold: Hold, runtime: Runtime, key: string, session: Session, token: bigint) {
     this.key = key;
     this.owner = runtime.settings.owner;
     this.fencingToken = token;
-    this.#hold = hold;
-    this.#runtime = runtime;
-    this.#session = session;
+    Object.defineProperty(this, HOLD, { value: { hold, runtime, session } });
   }
 
   get keys(): readonly string[] {
-    return this.#hold.keys();
+    return this[HOLD].hold.keys();
   }
 
   get validUntil(): number {
-    return this.#session.validUntil();
+    return this[HOLD].session.validUntil();
+  }
+
+  get ended$(): Observable<never> {
+    return this[HOLD].hold.ended$();
   }
 
   get renewals$(): Observable<Renewal> {
-    return this.#hold.renewal$();
+    return this[HOLD].hold.renewal$();
   }
 
   get revocation$(): Observable<Revocation> {
-    return this.#hold.revocation$();
+    return this[HOLD].hold.revocation$();
   }
 
   get signal(): AbortSignal {
-    return this.#hold.signal();
+    return this[HOLD].hold.signal();
   }
 
-  isHeld(): boolean {
-    return this.#hold.isHeld();
+  get isHeld(): () => boolean {
+    const { hold } = this[HOLD];
+    return () => hold.isHeld();
   }
 
-  remaining(): number {
-    return this.isHeld() ? this.validUntil - this.#runtime.time.now() : 0;
+  get remaining(): () => number {
+    const { hold, runtime, session } = this[HOLD];
+    return () => (hold.isHeld() ? session.validUntil() - runtime.time.now() : 0);
   }
 
-  release({ handOff: handOff = true }: ReleaseOptions = {}): Promise<void> {
-    return this.#hold.release(handOff);
+  get release(): (options?: ReleaseOptions) => Promise<void> {
+    const { hold } = this[HOLD];
+    return (options) => {
+      try {
+        return hold.release(checkedRelease(options));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    };
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release({ handOff: false });
+  get [Symbol.asyncDispose](): () => Promise<void> {
+    const { hold } = this[HOLD];
+    return () => hold.release(false);
+  }
+
+  get toJSON(): () => JsonValue {
+    const { key, keys, owner, fencingToken, validUntil } = this;
+    const { hold } = this[HOLD];
+    return () => jsonOf({ key, keys, owner, fencingToken, validUntil, isHeld: hold.isHeld() });
   }
 }

@@ -1,12 +1,26 @@
 /**
  * A name and a way to contend for it, in the forms users like: stream, promise, block.
  */
-import { combineLatest, distinctUntilChanged, forkJoin, lastValueFrom, map } from 'rxjs';
+import {
+  EMPTY,
+  catchError,
+  combineLatest,
+  distinctUntilChanged,
+  forkJoin,
+  isObservable,
+  lastValueFrom,
+  map,
+  throwError,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
-import { InvalidOptionError } from '../api/errors.js';
+import { AlreadyLockedError, InvalidOptionError, LockTimeoutError } from '../api/errors.js';
+import { writable } from '../api/json.js';
 import type { AllLock, HeldLock, Lock, LockState } from '../api/lock.js';
 import { checkedAcquireOptions, checkedRevokeRequest } from '../api/options.js';
-import type { ContendOptions, RevokeRequest } from '../api/options.js';
+import type { ContendOptions, RevokeRequest, SkipOptions } from '../api/options.js';
+import { checkedFunction } from '../api/shapes.js';
+import { inSubscriberContext } from '../platform/in-context.js';
+import { unwrapped } from './aborts.js';
 import type { Holder, Ownership } from '../api/ownership.js';
 import type { ForeignClaims } from '../backend/port.js';
 import type { RevokeOptions } from '../api/revocation.js';
@@ -33,28 +47,44 @@ abstract class BaseLock implements Lock {
   abstract revoked$(others: ForeignClaims, demand: RevokeRequest): Observable<readonly Holder[]>;
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
-    return contend(this.#runtime, this.#target, checkedAcquireOptions(options));
+    const contention = checkedAcquireOptions(options);
+    const skips = options.onBusy === 'skip';
+    return contend(this.#runtime, this.#target, contention).pipe(
+      catchError((error: unknown) => (skips && isBusy(error) ? EMPTY : throwError(() => unwrapped(error)))),
+      inSubscriberContext(),
+    );
   }
 
-  acquire(options?: ContendOptions): Promise<HeldLock> {
-    const states$ = this.lock$(options);
-    // Never unsubscribed: it ends with the release, the loss, the abort or the close.
+  acquire(options: SkipOptions): Promise<HeldLock | undefined>;
+  acquire(options?: ContendOptions & { readonly onBusy?: 'error' | undefined }): Promise<HeldLock>;
+  acquire(options?: ContendOptions): Promise<HeldLock | undefined>;
+  acquire(options?: ContendOptions): Promise<HeldLock | undefined> {
+    // Never unsubscribed: it ends with the release, the loss, the abort or the close. What throws here rejects.
     return new Promise((resolve, reject) => {
-      states$.subscribe({
+      this.lock$(options).subscribe({
         next: (state) => {
           if (state.status === 'held') resolve(state.held);
         },
         error: reject,
+        // Skipped. After a release it is settled already.
+        complete: () => resolve(undefined),
       });
     });
   }
 
-  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T> {
-    const acquired = this.acquire(options);
-    return acquired.then((held) => runHeld(this.#runtime, held, body));
+  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options: SkipOptions): Promise<T | undefined>;
+  use<T>(
+    body: (held: HeldLock) => T | PromiseLike<T>,
+    options?: ContendOptions & { readonly onBusy?: 'error' | undefined },
+  ): Promise<T>;
+  use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T | undefined>;
+  async use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T | undefined> {
+    checkedFunction('body', body, 'give a function that does the work, and the options after it.');
+    const held = await this.acquire(options);
+    return held && runHeld(this.#runtime, held, body);
   }
 
-  revoke(options: RevokeOptions): Promise<readonly Holder[]> {
+  async revoke(options: RevokeOptions): Promise<readonly Holder[]> {
     const demand = checkedRevokeRequest(options);
     const { others, name } = this.#runtime.backend;
     if (others) return lastValueFrom(this.revoked$(others, demand));
@@ -62,6 +92,8 @@ abstract class BaseLock implements Lock {
     throw new InvalidOptionError('key', this.key, advice);
   }
 }
+
+const isBusy = (error: unknown): boolean => error instanceof AlreadyLockedError || error instanceof LockTimeoutError;
 
 /** The lock of a key. */
 export class KeyLock extends BaseLock {
@@ -88,10 +120,11 @@ export class KeyLock extends BaseLock {
     const { queues, localQueue } = this.#runtime;
     return queues.view$(key).pipe(
       map((view): Ownership => {
-        if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
+        if (view.status === 'unknown') return writable({ status: 'unknown', key, cause: view.cause });
         return ownershipOf(view.queue, localQueue === undefined);
       }),
       distinctUntilChanged(isSameOwnership),
+      inSubscriberContext(),
     );
   }
 }
@@ -115,6 +148,7 @@ export class LockOfAll extends BaseLock implements AllLock {
     return combineLatest(this.members.map((member) => member.ownership$())).pipe(
       map((states) => ownershipOfAll(this.key, states)),
       distinctUntilChanged(isSameOwnership),
+      inSubscriberContext(),
     );
   }
 }
@@ -137,10 +171,23 @@ function runHeld<T>(
         .release({ handOff: outcome === 'resolved' })
         .then(settle, () => report({ type: 'late-result', key, outcome, cause }));
     };
-    const running = new Promise<T>((done) => done(body(held)));
+    const running = new Promise<T>((done) => done(body(held))).then(checkedResult);
     running.then(
       (value) => ended('resolved', () => resolve(value)),
       (error: unknown) => ended('rejected', () => reject(error), error),
     );
   });
 }
+
+/** What a body has made without running it is not done under the lock. */
+function checkedResult<T>(result: T): T {
+  const isLazy = isObservable(result) || isGenerator(result);
+  if (!isLazy) return result;
+  const advice =
+    'nothing in it ran, and the lock is given back. Use usingLock(lock, body), or await its end in the body.';
+  throw new InvalidOptionError('body', result, '', `The body of use() returned a stream: ${advice}`);
+}
+
+const isGenerator = (value: unknown): boolean =>
+  Object.prototype.toString.call(value) === '[object Generator]' ||
+  Object.prototype.toString.call(value) === '[object AsyncGenerator]';

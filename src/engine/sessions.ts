@@ -1,7 +1,7 @@
 /**
  * Which session a claim hangs on: one for all, or one each, as the backend's leases go.
  */
-import { randomBytes } from 'node:crypto';
+import { platform } from '#platform';
 import { Subscription } from 'rxjs';
 import type { Runtime } from './runtime.js';
 import { session$ } from './session.js';
@@ -134,6 +134,5 @@ const newLease = ({ settings: { ttl, owner } }: Runtime, key?: string): Session[
 
 /** 63 random bits: etcd's lease ids are positive int64, and ours must not collide with anybody's. */
 function leaseId(): string {
-  const bits = BigInt.asUintN(63, randomBytes(8).readBigUInt64BE());
-  return (bits || 1n).toString(16);
+  return (platform.random63() || 1n).toString(16);
 }

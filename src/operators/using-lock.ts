@@ -1,7 +1,8 @@
 import { NEVER, Observable, Subscription, defer, takeUntil } from 'rxjs';
-import type { ObservableInput } from 'rxjs';
+import type { ObservableInput, ObservedValueOf } from 'rxjs';
 import type { HeldLock, Lock, ReleaseOptions } from '../api/lock.js';
 import type { ContendOptions } from '../api/options.js';
+import { checkedFunction, checkedLock } from '../api/shapes.js';
 
 /**
  * As RxJS's `using`, for a lock: contends, subscribes to the inner stream once held, mirrors it, releases when it ends.
@@ -26,18 +27,21 @@ import type { ContendOptions } from '../api/options.js';
  * @param lock what to hold; contended for at each subscription
  * @param project makes the inner stream; gets the {@link HeldLock}, with its fencing token and its signal
  * @param options.wait milliseconds to contend, `0` tries once, `Infinity` by default
+ * @throws InvalidOptionError at the call
  * @throws in the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError}, {@link LocksClosedError}, {@link BackendError}
  * @example
  * const saved$ = usingLock(locks.mutex('accounts/4711'), (held) => save({ balance: 42, fence: held.fencingToken }));
  */
-export function usingLock<T>(
+export function usingLock<O extends ObservableInput<unknown>>(
   lock: Lock,
-  project: (held: HeldLock) => ObservableInput<T>,
+  project: (held: HeldLock) => O,
   options?: ContendOptions,
-): Observable<T> {
+): Observable<ObservedValueOf<O>> {
+  checkedLock(lock);
+  checkedFunction('project', project, 'give a function that makes the inner stream, and the options after it.');
   const states$ = lock.lock$(options);
 
-  return new Observable<T>((subscriber) => {
+  return new Observable<ObservedValueOf<O>>((subscriber) => {
     // Added first, so torn down first: nothing runs under a lock that is being given back.
     const body = new Subscription();
     subscriber.add(body);
@@ -45,7 +49,7 @@ export function usingLock<T>(
 
     const run = (held: HeldLock): void => {
       const stop = (): void => body.unsubscribe();
-      body.add(held.renewals$.subscribe({ error: stop, complete: stop }));
+      body.add(held.ended$.subscribe({ error: stop, complete: stop }));
 
       const releaseThen = (deliver: () => void, options?: ReleaseOptions): void => {
         outcome = deliver;

@@ -1,16 +1,19 @@
 import { catchError, defer, retry, throwError, using } from 'rxjs';
-import type { Observable, ObservableInput, SchedulerLike } from 'rxjs';
+import type { Observable, ObservableInput, ObservedValueOf, SchedulerLike } from 'rxjs';
 import { timeOf } from '../time/clock.js';
 import { BackendError, LockLostError } from '../api/errors.js';
 import type { HeldLock, Lock } from '../api/lock.js';
+import { checkedAcquireOptions } from '../api/options.js';
 import type { ContendOptions } from '../api/options.js';
+import { checkedFunction, checkedLock } from '../api/shapes.js';
+import { inSubscriberContext } from '../platform/in-context.js';
 import { usingLock } from './using-lock.js';
 import { backoff } from '../time/backoff.js';
 
 /** The options of {@link whileLeader}. */
 export interface LeaderOptions extends ContendOptions {
   /** Where the pauses run; the machine's time by default. In a marble test the TestScheduler. */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /**
@@ -36,21 +39,28 @@ export interface LeaderOptions extends ContendOptions {
  * @example
  * whileLeader(locks.mutex('scheduler'), () => jobs$.pipe(concatMap(run))).subscribe();
  */
-export function whileLeader<T>(
+export function whileLeader<O extends ObservableInput<unknown>>(
   lock: Lock,
-  project: (held: HeldLock) => ObservableInput<T>,
-  { scheduler, ...contention }: LeaderOptions = {},
-): Observable<T> {
+  project: (held: HeldLock) => O,
+  options: LeaderOptions = {},
+): Observable<ObservedValueOf<O>> {
+  checkedLock(lock);
+  checkedFunction('project', project, 'give a function that makes the inner stream, and the options after it.');
+  checkedAcquireOptions(options, 'whileLeader');
+  const { scheduler, ...contention } = options;
+  const { signal, waitSignal } = contention;
+  /** Whose reason may be the loss of another lock, which is not ours to pass over. */
+  const isAborted = (): boolean => signal?.aborted === true || waitSignal?.aborted === true;
   const time = timeOf({ scheduler });
   const pause = (ms: number): Observable<unknown> =>
     using(
       () => time.awake(),
       () => time.after(ms),
-    );
+    ).pipe(inSubscriberContext());
 
   return defer(() => {
     let failures = 0;
-    const led = (held: HeldLock): Observable<T> => {
+    const led = (held: HeldLock): Observable<ObservedValueOf<O>> => {
       failures = 0;
       // What fails inside is not ours to repeat, be it the loss of another lock.
       return defer(() => project(held)).pipe(
@@ -60,7 +70,8 @@ export function whileLeader<T>(
     return usingLock(lock, led, contention).pipe(
       retry({
         delay: (error: unknown) => {
-          if (!mayPass(error)) return throwError(() => (error instanceof InnerFailed ? error.cause : error));
+          if (isAborted() || !mayPass(error))
+            return throwError(() => (error instanceof InnerFailed ? error.cause : error));
           failures += 1;
           return pause(backoff(failures, PATIENCE, () => 1));
         },

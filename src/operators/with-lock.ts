@@ -1,6 +1,8 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Lock } from '../api/lock.js';
+import { checkedAcquireOptions } from '../api/options.js';
 import type { ContendOptions } from '../api/options.js';
+import { checkedLock } from '../api/shapes.js';
 import { usingLock } from './using-lock.js';
 
 /**
@@ -17,10 +19,13 @@ import { usingLock } from './using-lock.js';
  *
  * @param lock what to hold; contended for at each subscription
  * @param options.wait milliseconds to contend, `0` tries once, `Infinity` by default
+ * @throws InvalidOptionError at the call
  * @throws in the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError}, {@link LocksClosedError}, {@link BackendError}
  * @example
  * jobs$.pipe(concatMap((job) => run(job).pipe(withLock(locks.mutex(job.id)))));
  */
-export function withLock<T>(lock: Lock, options?: ContendOptions): MonoTypeOperatorFunction<T> {
+export function withLock<T>(lock: Lock, options: ContendOptions = {}): MonoTypeOperatorFunction<T> {
+  checkedLock(lock);
+  checkedAcquireOptions(options);
   return (source) => usingLock(lock, () => source, options);
 }

@@ -2,6 +2,7 @@
  * Which keys a lock may have. What is refused here is refused on every backend.
  */
 import { InvalidOptionError } from '../api/errors.js';
+import { bytesOf } from '../api/options.js';
 
 /** Keys travel in every request and sit in etcd's memory; nobody needs a longer one. */
 const LONGEST_KEY = 1024;
@@ -30,7 +31,7 @@ function checkedText(what: string, key: string): string {
   if (key.includes('\0')) return refuse('it contains a NUL character. Leave it out, or encode the key.');
   // Surrogates without their other half all become U+FFFD in UTF-8: different keys would be one lock.
   if (/\p{Surrogate}/u.test(key)) return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
-  const bytes = Buffer.byteLength(key);
+  const bytes = bytesOf(key);
   if (bytes > LONGEST_KEY) return refuse(`it is ${bytes} bytes long, ${LONGEST_KEY} are allowed. Hash the long part.`);
   return key;
 }

@@ -1,9 +1,10 @@
 /**
  * The one file that touches real time. Everything else gets a {@link Time} and asks it.
  */
-import { uptime } from 'node:os';
+import { platform } from '#platform';
 import { Observable, Subscription, map, take, timer } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
+import { isOfRxjs, isVirtual } from './scheduler.js';
 
 /** Reads the time, in milliseconds since an arbitrary but fixed instant. */
 export interface Clock {
@@ -33,8 +34,7 @@ export interface ClockSources {
 const machine: ClockSources = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  // Elsewhere it is coarser than any lead worth counting (macOS: whole seconds).
-  boot: process.platform === 'linux' ? () => uptime() * 1000 : () => performance.now(),
+  boot: platform.bootTime ?? (() => performance.now()),
 };
 
 /**
@@ -95,37 +95,56 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
   };
 }
 
-/** Timers of Node that let the process end: `awake` is what keeps it, and only while it is wanted. */
-const realTime = (clock: Clock): Time => ({
-  now: () => clock.now(),
-  date: () => new Date(),
-  after: (ms) =>
-    new Observable((subscriber) => {
-      const timeout = setTimeout(() => {
-        subscriber.next(0);
-        subscriber.complete();
-      }, ms).unref();
-      return () => clearTimeout(timeout);
-    }),
-  awake: () => {
-    const handle = setInterval(() => undefined, LONGEST_TIMER);
-    return new Subscription(() => clearInterval(handle));
-  },
-});
+/**
+ * Timers that let the process end: `awake` is what keeps it, and only while it is wanted. They run in the async
+ * context of whoever made this time, so that none of them keeps a request's context alive.
+ */
+function realTime(clock: Clock): Time {
+  const context = platform.captureContext();
+  return {
+    now: () => clock.now(),
+    date: () => new Date(),
+    after: (ms) =>
+      new Observable((subscriber) => {
+        const fire = (): void => {
+          subscriber.next(0);
+          subscriber.complete();
+        };
+        const timeout = context(() => unrefed(setTimeout(fire, ms)));
+        return () => clearTimeout(timeout);
+      }),
+    awake: () => {
+      const handle = context(() => setInterval(() => undefined, LONGEST_TIMER));
+      return new Subscription(() => clearInterval(handle));
+    },
+  };
+}
+
+/** Under jsdom and in Electron's windows a timer is a number, and keeps nothing alive. */
+function unrefed<T extends { unref?(): unknown }>(handle: T): T {
+  handle.unref?.();
+  return handle;
+}
 
 /** Time as the given scheduler counts it: virtual in a marble test. */
-const scheduledTime = (scheduler: SchedulerLike, clock: Clock): Time => ({
+const virtualTime = (scheduler: SchedulerLike, clock: Clock): Time => ({
   now: () => clock.now(),
   date: () => new Date(scheduler.now()),
   after: (ms) => timer(ms, scheduler).pipe(map(() => 0 as const)),
   awake: () => new Subscription(),
 });
 
-/** The time of a `Locks` or of a memory server: the scheduler's where one is given, else the machine's. */
+/**
+ * The time of a `Locks` or of a memory server: that of the scheduler where it is a virtual one, else the machine's. A
+ * real scheduler may run the timers, but is never the clock: `asyncScheduler.now()` is the wall clock, which misses
+ * nothing only as long as nobody sets it back.
+ */
 export function timeOf(options: { scheduler?: SchedulerLike | undefined; clock?: Clock | undefined } = {}): Time {
   const { scheduler, clock } = options;
-  if (scheduler) return scheduledTime(scheduler, clock ?? scheduler);
-  return realTime(clock ?? sleepProofClock());
+  if (scheduler && isVirtual(scheduler)) return virtualTime(scheduler, clock ?? scheduler);
+  const time = realTime(clock ?? sleepProofClock());
+  if (!scheduler || isOfRxjs(scheduler)) return time;
+  return { ...time, after: (ms) => timer(ms, scheduler).pipe(map(() => 0 as const)) };
 }
 
 /** Node fires a longer timer after 1 ms (measured). */

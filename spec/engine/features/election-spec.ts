@@ -1,3 +1,4 @@
+import { sleepProofClock } from '../../../src/time/clock.js';
 import { describe, expect, it } from '@jest/globals';
 import Etcd from 'node-etcd';
 import { NEVER, distinctUntilChanged, firstValueFrom, lastValueFrom, map, mergeMap, take, tap, throwError } from 'rxjs';
@@ -282,7 +283,7 @@ describe('who watches an election', () => {
 describe('proclaim', () => {
   const doctored = (change: (memory: QueueBackend) => Partial<QueueBackend>) => {
     const memory = memoryBackend();
-    return createLocks({ ...memory, ...change(memory) }, { ttl: 60, safetyMargin: 10 });
+    return createLocks({ ...memory, ...change(memory) }, { ttl: 60, safetyMargin: 10, clock: sleepProofClock() });
   };
 
   it('rejects with what the server said, as long as its candidate leads', async () => {

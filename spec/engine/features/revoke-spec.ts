@@ -15,7 +15,7 @@ import { revoked$ } from '../../../src/engine/features/revoke.js';
 import { claim } from '../../support/claims.js';
 import { timingOf } from '../../../src/rules/timing.js';
 import { locksRuntimeOf } from '../../support/engines.js';
-import { TIMES, atFrame } from '../../support/marbles.js';
+import { atFrame } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
@@ -252,7 +252,7 @@ describe('to take a lock', () => {
 describe('a revoke', () => {
   it('of locks that are closed names the key, before and meanwhile', async () => {
     const backend = memoryBackend();
-    const holder = createLocks(backend, TIMES);
+    const holder = createLocks(backend, { ttl: 5000 });
     await holder.mutex('k').acquire();
     const locks = createLocks(backend);
     const waiting = locks.mutex('k').revoke({ reason: 'x', within: 60_000 });

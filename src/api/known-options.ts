@@ -1,0 +1,103 @@
+/**
+ * Which options there are, and which one was meant by a name that is none.
+ */
+import { InvalidOptionError } from './errors.js';
+import { shown } from './texts.js';
+
+/** All options, by the call that takes them. */
+const OPTIONS = {
+  createLocks: ['ttl', 'owner', 'renewEvery', 'safetyMargin', 'scheduler', 'clock', 'random'],
+  contending: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta'],
+  whileLeader: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta', 'scheduler'],
+  campaign$: ['wait', 'signal', 'waitSignal', 'onBusy'],
+  revoke: ['reason', 'within', 'fencingToken'],
+  release: ['handOff'],
+} as const;
+
+export type OptionsOf = keyof typeof OPTIONS;
+
+/** What other libraries call it. */
+const ALIASES: Readonly<Record<string, string>> = {
+  timeout: 'wait',
+  timeoutMs: 'wait',
+  acquireTimeout: 'wait',
+  waitTimeout: 'wait',
+  maxWait: 'wait',
+  deadline: 'wait',
+  retries: 'wait',
+  retryCount: 'wait',
+  abortSignal: 'signal',
+  controller: 'signal',
+  metadata: 'meta',
+  ifAvailable: 'onBusy',
+  lease: 'ttl',
+  leaseTime: 'ttl',
+  lockTimeout: 'ttl',
+  expires: 'ttl',
+  expire: 'ttl',
+  expiry: 'ttl',
+  duration: 'ttl',
+  name: 'owner',
+  id: 'owner',
+  identifier: 'owner',
+  nodeId: 'owner',
+  refreshInterval: 'renewEvery',
+  heartbeat: 'renewEvery',
+  keepAlive: 'renewEvery',
+  grace: 'within',
+  token: 'fencingToken',
+  message: 'reason',
+};
+
+/** The options as an object with none but known names in it, or an InvalidOptionError that names the nearest. */
+export function checkedNames(call: OptionsOf, options: unknown): void {
+  const known: readonly string[] = OPTIONS[call];
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidOptionError('options', options, `give an object, such as { ${known[0] ?? ''}: … }.`);
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const value: unknown = Reflect.get(options, name);
+    throw new InvalidOptionError(name, value, '', `${shown(name)} is ${unknown(call, name)}`);
+  }
+}
+
+function unknown(call: OptionsOf, name: string): string {
+  const known: readonly string[] = OPTIONS[call];
+  const among = call === 'contending' ? 'when contending' : `of ${call}()`;
+  const alias = ALIASES[name];
+  if (alias !== undefined && known.includes(alias)) return `no option ${among}. Did you mean ${alias}?`;
+  const home = homeOf(name) ?? (alias === undefined ? undefined : homeOf(alias));
+  if (home) return `no option ${among}: give ${alias ?? name} to ${home}.`;
+  const near = nearest(name, known);
+  return `no option ${among}. ${near === undefined ? `There are ${known.join(', ')}.` : `Did you mean ${near}?`}`;
+}
+
+const homeOf = (name: string): string | undefined => {
+  if (isOneOf(OPTIONS.createLocks, name)) return 'createLocks()';
+  if (isOneOf(OPTIONS.contending, name)) return 'lock$(), acquire(), use() or withLock()';
+  if (isOneOf(OPTIONS.revoke, name)) return 'revoke()';
+  return isOneOf(OPTIONS.release, name) ? 'release()' : undefined;
+};
+
+const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);
+
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const wanted = name.toLowerCase().slice(0, 40);
+  const distances = known.map((one) => ({ one, distance: distance(wanted, one.toLowerCase()) }));
+  const [best] = distances.sort((a, b) => a.distance - b.distance);
+  return best && best.distance <= Math.max(1, Math.floor(best.one.length / 2)) ? best.one : undefined;
+}
+
+/** Levenshtein's: how many letters to add, drop or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, letter] of Array.from(a).entries()) {
+    const next = [i + 1];
+    for (const [j, other] of Array.from(b).entries()) {
+      next.push(Math.min((row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

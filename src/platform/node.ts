@@ -1,0 +1,21 @@
+/**
+ * Node, and what is like it: Electron, Bun, Deno.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import { hostname, uptime } from 'node:os';
+import type { Platform } from './platform.js';
+
+export const platform: Platform = {
+  processLabel: () => `${hostname()}:${process.pid}`,
+
+  random63: () => BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()),
+
+  // Elsewhere it is coarser than any lead worth counting (macOS: whole seconds).
+  bootTime: process.platform === 'linux' ? () => uptime() * 1000 : undefined,
+
+  captureContext() {
+    const resource = new AsyncResource('rxlock');
+    return (work) => resource.runInAsyncScope(work);
+  },
+};
