@@ -10,6 +10,7 @@ import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { LockBackend, Queue } from '../../src/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { ETCDS } from '../support/etcds.js';
+import { startGrpcProxy } from '../support/grpc-proxy.js';
 
 /** A server, and what somebody who is no client of rxlock can do to it. */
 export interface Server {
@@ -59,11 +60,15 @@ const memory: Contender = {
   },
 };
 
-const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
-  name: `etcd v3 of ${server}`,
+/** Directly, or with half of the clients behind a proxy and half behind another one. */
+const etcdV3 = ({ server, suite }: (typeof ETCDS)[number], proxies = 0): Contender => ({
+  name: `etcd v3 of ${server}${proxies > 0 ? ` behind ${String(proxies)} \`etcd grpc-proxy\`` : ''}`,
   fifo: true,
   async start() {
     const etcd = await startEtcd(suite);
+    const behind = await Promise.all(Array.from({ length: proxies }, () => startGrpcProxy(etcd.binary, etcd.url)));
+    const urls = proxies > 0 ? behind.map(({ url }) => url) : [etcd.url];
+    let made = 0;
     const admin = new Etcd3({ hosts: etcd.url });
     const holderKey = async (key: string): Promise<string> => {
       const [first] = await admin.getAll().prefix(`${key}/`).sort('Create', 'Ascend').limit(1).keys();
@@ -71,7 +76,7 @@ const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
       return first;
     };
     return {
-      backend: () => etcd3Backend({ hosts: etcd.url }),
+      backend: () => etcd3Backend({ hosts: urls[(made += 1) % urls.length] ?? '' }),
       async deleteHolder(key) {
         await admin.delete().key(await holderKey(key));
       },
@@ -80,6 +85,7 @@ const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
       },
       async stop() {
         admin.close();
+        await Promise.all(behind.map((proxy) => proxy.stop()));
         await etcd.stop();
       },
     };
@@ -103,4 +109,9 @@ const etcdV2 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
   },
 });
 
-export const CONTENDERS: readonly Contender[] = [memory, ...ETCDS.map(etcdV3), ...ETCDS.map(etcdV2)];
+export const CONTENDERS: readonly Contender[] = [
+  memory,
+  ...ETCDS.map((etcd) => etcdV3(etcd)),
+  ...ETCDS.map((etcd) => etcdV3(etcd, 2)),
+  ...ETCDS.map(etcdV2),
+];

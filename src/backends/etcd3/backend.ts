@@ -7,25 +7,26 @@ import {
   catchError,
   concat,
   concatMap,
+  defer,
   endWith,
-  expand,
   forkJoin,
   ignoreElements,
   lastValueFrom,
   map,
+  merge,
   of,
-  reduce,
   switchMap,
   take,
   takeUntil,
   tap,
+  throwError,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { ComparatorBuilder, Etcd3, IOptions } from 'etcd3';
-import { deadlineIn } from '../../time/clock.js';
 import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import type {
+  Audit,
   ClaimRequest,
   EnqueueResult,
   EnqueueAllResult,
@@ -35,14 +36,14 @@ import type {
   RenewResult,
 } from '../../backend/port.js';
 import { settled } from '../../backend/settled.js';
-import { call, orWhen, tried } from './calls.js';
+import { WITH_LEADER, createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
-import { isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
+import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
-import { Incarnation } from './incarnation.js';
+import { Incarnation, OtherCluster } from './incarnation.js';
 import { endOf, objectionTo, prefixOf } from './keys.js';
-import type { StoredClaim } from './keys.js';
+import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
   askRequest,
@@ -51,17 +52,16 @@ import {
   enterRequest,
   entered,
   enteredAll,
+  historyRequest,
   idOf,
   leaveAllRequest,
   leaveRequest,
   left,
   proclaimRequest,
   queueOf,
-  readRequest,
   removeRequest,
   rewritten,
 } from './requests.js';
-import type { TxnAnswer, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
@@ -116,13 +116,14 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
   const watches = createWatches(() => {
     const { client, failed } = source.endpoint();
-    return { open: () => client.watchClient.watch(), failed };
+    return { open: () => client.watchClient.watch(WITH_LEADER), failed };
   });
   const history = new Incarnation((cause) => watches.broken(cause));
+  const { call, tried } = createCalls(source, history);
 
   const send: Send = (txn, timeout) => {
     const asked = history.asked();
-    return call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(timeout))).pipe(
+    return call('carry out a transaction', timeout, (client, options) => client.kv.txn(txn, options)).pipe(
       map(({ header, succeeded, responses }) => {
         history.answered(asked, header);
         return { revision: BigInt(header.revision), succeeded, responses };
@@ -130,46 +131,49 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     );
   };
   const commit = createGroupCommit(send);
+  const read = createReader(commit, (request, what, timeout) =>
+    call(what, timeout, (client, options) => client.kv.range(request, options)),
+  );
 
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
-  const keepAlive = (lease: Lease, timeout: number): Observable<RenewResult> => {
+  const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
     const asked = history.asked();
-    return tried(source, ({ renewing }) =>
+    return tried(timeout, ({ renewing }) =>
       streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
     ).pipe(
       concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, timeout) : of(answer))),
-      map(({ TTL }): RenewResult => {
-        const cause = history.objection(lease);
-        const ttl = Number(TTL) * 1000;
-        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
-      }),
+      map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
     );
   };
 
-  /** Whoever can tell is asked whether the history is still the one we know. */
-  const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
-    send({ success: [{ request_range: { key: HEADER_PROBE_KEY } }] }, timeout).pipe(map(() => answer));
-
-  /** All that begins so, page by page, as it was when the first page was read. */
-  const read = (beginning: string, timeout: number): Observable<Page> => {
-    const what = `read what begins with "${beginning}"`;
-    const txn = (): TxnRequest => ({ success: [{ request_range: readRequest(beginning) }] });
-    const read = ({ revision, responses: [response] }: TxnAnswer): Page => {
-      const { kvs = [], more = false } = response?.response_range ?? {};
-      return { revision, kvs, more };
-    };
-    const first = commit({ what, txn, names: [beginning], kind: 'read', lease: '', read }, timeout);
-    const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
-      call(source, what, (client) =>
-        client.kv.range({ ...readRequest(beginning, after.key), revision: revision.toString() }, deadlineIn(timeout)),
-      ).pipe(map(({ kvs, more }) => ({ revision, kvs, more })));
-    return first.pipe(
-      expand(({ revision, kvs, more }) => {
-        const last = kvs.at(-1);
-        return more && last ? page(revision, last) : EMPTY;
+  const renew = (lease: Lease, timeout: number): Observable<RenewResult> =>
+    keepAlive(lease, timeout).pipe(
+      map(({ ttl }): RenewResult => {
+        const cause = history.objection(lease);
+        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
       }),
-      reduce((all, { revision, kvs }) => ({ revision, kvs: [...all.kvs, ...kvs], more: false })),
     );
+
+  /** The leader is asked whether the history is still the one we know. */
+  const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
+    send(historyRequest, timeout).pipe(map(() => answer));
+
+  /** Those endpoints that have not said yet of which cluster they are, as far as they answer soon. */
+  const sameCluster = (lease: Lease, timeout: number): Observable<never> => {
+    const others = source.endpoints().filter(({ client }) => !history.hasHeardFrom(client));
+    const asked = others.map((endpoint) =>
+      call(
+        'ask for the cluster',
+        timeout / 2,
+        (client, options) => client.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
+        endpoint,
+      ).pipe(
+        catchError((error: unknown) =>
+          error instanceof BackendError && error.cause instanceof OtherCluster ? throwError(() => error) : EMPTY,
+        ),
+      ),
+    );
+    return merge(...asked).pipe(ignoreElements());
   };
 
   /**
@@ -182,12 +186,18 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     cause: unknown,
   ): Observable<unknown> | undefined => (isOutOfSpace(cause) ? send(clearRequest(claims), timeout) : undefined);
 
+  /** Of the answer to entering, what can be gone on from. */
+  const known = (answer: EnqueueResult): EnqueueResult => {
+    if (answer.status === 'entered' && answer.queue) history.read(answer.queue);
+    return answer;
+  };
+
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
     const token = held.fencingToken.toString();
     const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
-    return call(source, `guard "${key}"`, (client) =>
-      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, deadlineIn(held.remaining())),
+    return call(`guard "${key}"`, Math.min(held.remaining(), GUARD_WITHIN), (client, options) =>
+      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, options),
     ).pipe(
       map(({ kvs }): Guard => {
         const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
@@ -199,9 +209,13 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
   const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
     // Until then a predecessor in this process could still write under its own guard.
-    await lastValueFrom(settled(held).pipe(takeUntil(ended(held))), { defaultValue: undefined });
-    if (!held.isHeld()) throw new LockNotOwnedError({ key: held.key });
-    return lastValueFrom(forkJoin(held.keys.map((key) => guard(held, key))));
+    const before$ = settled(held).pipe(ignoreElements());
+    const guards$ = defer(() => forkJoin(held.keys.map((key) => guard(held, key))));
+    const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
+      defaultValue: undefined,
+    });
+    if (!made) throw new LockNotOwnedError({ key: held.key });
+    return made;
   };
 
   return {
@@ -212,27 +226,24 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     close: () => source.close(),
 
     grant: (lease, timeout) =>
-      call(source, 'grant a lease', (client) =>
-        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(timeout)),
+      call('grant a lease', timeout, (client, options) =>
+        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
       ).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
-        tap(() => history.granted(lease)),
         // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
-        orWhen(isLeaseKnown, () =>
-          keepAlive(lease, timeout).pipe(
-            map((answer) => {
-              if (answer.status === 'renewed') return { ttl: answer.ttl };
-              throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
-            }),
-          ),
-        ),
+        orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
+        concatMap((granted) => sameCluster(lease, timeout).pipe(endWith(granted))),
+        tap(({ ttl }) => {
+          if (ttl <= 0) throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
+          history.granted(lease);
+        }),
       ),
 
-    renew: keepAlive,
+    renew,
 
     revoke: (lease, timeout) =>
-      call(source, 'revoke the lease', (client) =>
-        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(timeout)),
+      call('revoke the lease', timeout, (client, options) =>
+        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
       ).pipe(
         map(() => undefined),
         orWhen(isLeaseGone, () => of(undefined)),
@@ -247,7 +258,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           names: [claim.key],
           kind: 'enter',
           lease: claim.lease.id,
-          read: (answer) => entered(claim, answer),
+          read: (answer) => known(entered(claim, answer)),
           leaseGone: { status: 'lease-gone' },
         },
         timeout,
@@ -296,7 +307,11 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
             size: 2 * claims.length,
             kind: 'enter',
             lease: lease.id,
-            read: (answer) => enteredAll(claims, answer),
+            read(answer) {
+              const entered = enteredAll(claims, answer);
+              if (entered.status === 'entered') for (const { queue } of entered.places) if (queue) history.read(queue);
+              return entered;
+            },
             leaseGone: { status: 'lease-gone' },
           },
           timeout,
@@ -321,10 +336,11 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     },
 
     queue(key, timeout, from) {
-      if (from && history.has(from.revision)) return watches.follow(QUEUE, from);
+      if (from && history.has(from)) return watches.follow(QUEUE, from).pipe(tap((queue) => history.read(queue)));
       return read(`${key}/`, timeout).pipe(
         map(({ revision, kvs }) => queueOf(key, revision, kvs)),
         switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
+        tap((queue) => history.read(queue)),
       );
     },
 
@@ -335,16 +351,18 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         map(({ changed }) => changed),
       ),
 
-    probe: () => watches.probe(),
+    probe: (timeout) => watches.probe(timeout),
 
     audit: (lease, timeout) =>
-      call(source, 'audit the lease', (client) =>
-        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, deadlineIn(timeout)),
+      call('audit the lease', timeout, (client, options) =>
+        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, options),
       ).pipe(
-        map(({ keys }) => {
+        map(({ keys }): Audit => {
           const there = new Set(keys.map((key) => key.toString()));
           return (key, { id }) => there.has(`${key}/${id}`);
         }),
+        // More names than an answer carries: then whoever holds looks at its own queue.
+        orWhen(isAnswerTooLarge, () => of<Audit>(() => false)),
       ),
 
     async guard(held) {
@@ -365,15 +383,8 @@ function leaseOf([first]: readonly ClaimRequest[]): Lease {
   throw new TypeError('claims that are to go together are one at least.');
 }
 
-/** A key that is read to ask for the header only. */
-const HEADER_PROBE_KEY = Buffer.of(0);
-
-/** Some keys of a prefix, and whether there are more. */
-interface Page {
-  readonly revision: bigint;
-  readonly kvs: readonly StoredClaim[];
-  readonly more: boolean;
-}
+/** How long a server may take to answer for a guard: the lock itself may be held for a day. */
+const GUARD_WITHIN = 5000;
 
 /** Emits when the lock is given back or lost. */
 const ended = (held: HeldLock): Observable<unknown> =>

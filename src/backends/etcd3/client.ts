@@ -12,11 +12,15 @@ export interface Endpoint {
   readonly renewing: Etcd3;
   /** Did not answer: the next request goes to another one. */
   failed(): void;
+  /** The token is not taken any more: the next request is to get one of its own. */
+  signInAgain(): void;
 }
 
 /** The clients, made when first needed. */
 export interface ClientSource {
   endpoint(): Endpoint;
+  /** All of them. */
+  endpoints(): readonly Endpoint[];
   /** Closes the clients if they are ours. */
   close(): void;
   readonly notes: readonly string[];
@@ -29,8 +33,9 @@ const DEFAULT_POLICY =
 
 export function clientSource(clientOrOptions: Etcd3 | IOptions): ClientSource {
   if (clientOrOptions instanceof Etcd3) {
-    const endpoint = { client: clientOrOptions, renewing: clientOrOptions, failed: () => undefined };
-    return { endpoint: () => endpoint, close: () => undefined, notes: [DEFAULT_POLICY] };
+    const none = (): void => undefined;
+    const endpoint = { client: clientOrOptions, renewing: clientOrOptions, failed: none, signInAgain: none };
+    return { endpoint: () => endpoint, endpoints: () => [endpoint], close: none, notes: [DEFAULT_POLICY] };
   }
   const { hosts, auth, ...rest } = clientOrOptions;
   const urls = typeof hosts === 'string' ? [hosts] : hosts;
@@ -43,24 +48,32 @@ export function clientSource(clientOrOptions: Etcd3 | IOptions): ClientSource {
       ...(auth && signedIn && { auth: { callOptions: () => deadlineIn(SIGN_IN_WITHIN), ...auth } }),
       hosts: host,
     });
-  return {
-    endpoint: () => {
-      const place = current;
+  const endpointAt = (place: number): Endpoint => {
+    let clients = made.get(place);
+    if (!clients) {
       const host = urls[place] ?? '';
-      let clients = made.get(place);
-      if (!clients) {
-        const client = make(host, true);
-        clients = { client, renewing: auth ? make(host, false) : client };
-        made.set(place, clients);
-      }
-      return {
-        client: clients.client,
-        renewing: clients.renewing,
-        failed: () => {
-          if (place === current) current = (current + 1) % urls.length;
-        },
-      };
-    },
+      const client = make(host, true);
+      clients = { client, renewing: auth ? make(host, false) : client };
+      made.set(place, clients);
+    }
+    const { client, renewing } = clients;
+    return {
+      client,
+      renewing,
+      failed: () => {
+        if (place === current) current = (current + 1) % urls.length;
+      },
+      signInAgain: () => {
+        if (made.get(place) !== clients) return;
+        made.delete(place);
+        client.close();
+        if (renewing !== client) renewing.close();
+      },
+    };
+  };
+  return {
+    endpoint: () => endpointAt(current),
+    endpoints: () => urls.map((_, place) => endpointAt(place)),
     close: () => {
       for (const { client, renewing } of made.values()) {
         client.close();

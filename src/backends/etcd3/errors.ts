@@ -11,8 +11,20 @@ interface Meaning {
 
 const NO_SPACE = /database space exceeded|NOSPACE/i;
 
+/** A token is of the users and roles as they were when it was given (JWT), and of the server that gave it. */
+const STALE_TOKEN = /revision of auth store is old|invalid auth token|InvalidAuthToken/i;
+
+/** The server's refusal of a large request begins with "grpc: received". */
+const LARGE_ANSWER = /: Received message larger than max/;
+
 /** By the class of the client's error or its text: the first that matches. Anything else may pass. */
 const MEANINGS: readonly Meaning[] = [
+  {
+    matches: STALE_TOKEN,
+    retryable: true,
+    advice:
+      'the token of the client is no longer taken, as after a change of users or roles. With a client of your own that goes on: give etcd3Backend() the options instead.',
+  },
   {
     matches: /PermissionDenied|permission denied/i,
     retryable: false,
@@ -24,8 +36,9 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'user name or password are wrong, or missing: check `auth` of the client.',
   },
   {
+    // It may come after the put was carried out (etcd looks at the quota once more, when it is too late to refuse).
     matches: NO_SPACE,
-    retryable: false,
+    retryable: true,
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
   {
@@ -34,8 +47,8 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
   },
   {
-    // Of an answer, by grpc-js: what was asked for may have been carried out. The server's refusal begins with "grpc: received".
-    matches: /: Received message larger than max/,
+    // Of an answer, by grpc-js: what was asked for may have been carried out.
+    matches: LARGE_ANSWER,
     retryable: true,
     advice:
       'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
@@ -63,11 +76,20 @@ const MEANINGS: readonly Meaning[] = [
 /** The client's error as ours, with a sentence that says what to do. */
 export function toBackendError(what: string, error: unknown): BackendError {
   if (error instanceof BackendError) return error;
-  const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error);
+  const text = textOf(error);
   const meaning = MEANINGS.find(({ matches }) => matches.test(text));
   const retryable = meaning?.retryable ?? true;
   return new BackendError(`etcd3 could not ${what}: ${meaning?.advice ?? text}`, { retryable, cause: error });
 }
+
+/** Another token may be taken. */
+export const isTokenStale = (error: unknown): boolean => STALE_TOKEN.test(textOf(error));
+
+/** The answer is larger than the client takes. */
+export const isAnswerTooLarge = (error: unknown): boolean => LARGE_ANSWER.test(textOf(error));
+
+const textOf = (error: unknown): string =>
+  error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error);
 
 /** It takes no more writes, but still deletes. */
 export const isOutOfSpace = (error: unknown): boolean => error instanceof Error && NO_SPACE.test(error.message);

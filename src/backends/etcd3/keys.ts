@@ -27,12 +27,23 @@ export function endOf(prefix: Buffer): Buffer {
   return end;
 }
 
+/** Keys from the first on, up to and without the last; to the end of all keys, where that is a zero byte. */
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
 /** All keys that begin so; those of any name, for nothing. */
-export const rangeOf = (beginning: string): { readonly key: Buffer; readonly range_end: Buffer } => {
-  if (beginning === '') return { key: Buffer.of(0), range_end: Buffer.of(0) };
+export const rangeOf = (beginning: string): KeyRange => {
+  if (beginning === '') return { key: ALL_KEYS, range_end: ALL_KEYS };
   const key = Buffer.from(beginning);
   return { key, range_end: endOf(key) };
 };
+
+const ALL_KEYS = Buffer.of(0);
+
+export const isWithin = (key: Buffer, { key: first, range_end: end }: KeyRange): boolean =>
+  key.compare(first) >= 0 && (key.compare(end) < 0 || end.equals(ALL_KEYS));
 
 /** Claims of one lease tell themselves apart behind a dash: a slash would make them claims of another name. */
 const childOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;

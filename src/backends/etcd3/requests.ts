@@ -25,6 +25,7 @@ import {
   queuedAs,
   tombstoneKey,
 } from './keys.js';
+import type { KeyRange } from './keys.js';
 
 export type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
 type Operation = NonNullable<TxnRequest['success']>[number];
@@ -215,14 +216,17 @@ export function left({ responses }: TxnAnswer, successor: QueuedClaim | undefine
   return { successor: there?.create_revision === successor.token.toString() ? 'there' : 'gone' };
 }
 
-/** How many keys one answer may carry: gRPC takes 4 MB. */
-const PAGE = 2000;
-
 /** Of all keys that begin so; those behind `after`, once some are read. */
-export function readRequest(beginning: string, after?: Buffer): { key: Buffer; range_end: Buffer; limit: number } {
+export function readRequest(beginning: string, limit: number, after?: Buffer): KeyRange & { readonly limit: number } {
   const { key, range_end } = rangeOf(beginning);
-  return { key: after ? Buffer.concat([after, Buffer.of(0)]) : key, range_end, limit: PAGE };
+  return { key: after ? Buffer.concat([after, Buffer.of(0)]) : key, range_end, limit };
 }
+
+/**
+ * Asks for the header only, of the leader's word. Not a read, for which no key is inside of every role: a transaction
+ * within the transaction, with nothing in it.
+ */
+export const historyRequest: TxnRequest = { success: [{ request_txn: {} }] };
 
 export const queueOf = (
   key: string,
