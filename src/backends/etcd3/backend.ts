@@ -46,6 +46,8 @@ import { endOf, objectionTo, prefixOf } from './keys.js';
 import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
+  accessToLeave,
+  accessToPut,
   askRequest,
   clearRequest,
   enterAllRequest,
@@ -255,6 +257,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         {
           what: `queue for "${claim.key}"`,
           txn: () => enterRequest(claim, look),
+          access: accessToPut([claim]),
           names: [claim.key],
           kind: 'enter',
           lease: claim.lease.id,
@@ -270,6 +273,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         {
           what: `release "${claim.key}"`,
           txn: () => leaveRequest(claim, mine, successor),
+          access: mine ? accessToLeave([claim]) : accessToPut([claim]),
           names: [claim.key],
           kind: 'leave',
           lease: claim.lease.id,
@@ -303,6 +307,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           {
             what,
             txn: () => enterAllRequest(claims),
+            access: accessToPut(claims),
             names: claims.map(({ key }) => key),
             size: 2 * claims.length,
             kind: 'enter',
@@ -323,6 +328,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           {
             what: `release ${listed(claims)}`,
             txn: () => leaveAllRequest(claims, mine),
+            access: mine ? accessToLeave(claims) : accessToPut(claims),
             names: claims.map(({ key }) => key),
             size: 2 * claims.length,
             kind: 'leave',

@@ -7,7 +7,7 @@ import { BackendError } from '../../api/errors.js';
 import { isAnswerTooLarge } from './errors.js';
 import type { Transaction } from './group-commit.js';
 import type { KeyRange, StoredClaim } from './keys.js';
-import { readRequest } from './requests.js';
+import { accessToRead, readRequest } from './requests.js';
 
 /** Some keys of a prefix, and whether there are more. */
 export interface Page {
@@ -41,6 +41,7 @@ export function createReader(commit: Commit, range: Range): (beginning: string, 
         {
           what,
           txn: () => ({ success: [{ request_range: readRequest(beginning, limit) }] }),
+          access: accessToRead(beginning),
           names: [beginning],
           kind: 'read',
           lease: '',
