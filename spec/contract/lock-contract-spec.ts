@@ -50,9 +50,7 @@ import type { Server } from './backends.js';
 
 jest.setTimeout(60_000);
 
-const TTL = 2000;
-
-describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
+describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) => {
   let server: Server;
   let admin: LockBackend;
   const clients: Locks[] = [];

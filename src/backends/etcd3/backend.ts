@@ -38,6 +38,7 @@ import type {
 import { settled } from '../../backend/settled.js';
 import { WITH_LEADER, createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
+import type { Endpoint } from './client.js';
 import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
@@ -116,9 +117,12 @@ export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): Comp
 export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
+  /** Clients known to talk to etcd itself, and to no proxy. */
+  const direct = new WeakSet<Etcd3>();
   const watches = createWatches(() => {
     const { client, failed } = source.endpoint();
-    return { open: () => client.watchClient.watch(WITH_LEADER), failed };
+    const keepsIds = (does: boolean): unknown => (does ? direct.add(client) : direct.delete(client));
+    return { open: () => client.watchClient.watch(WITH_LEADER), failed, keepsIds };
   });
   const history = new Incarnation((cause) => watches.broken(cause));
   const { call, tried } = createCalls(source, history);
@@ -140,13 +144,33 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
   const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
     const asked = history.asked();
-    return tried(timeout, ({ renewing }) =>
-      streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
+    return tried(timeout, (endpoint) =>
+      streamed('renew the lease', () => endpoint.renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
+        take(1),
+        concatMap((answer) => (direct.has(endpoint.client) ? of(answer) : remaining(endpoint, lease, timeout))),
+      ),
     ).pipe(
       concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, timeout) : of(answer))),
       map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
     );
   };
+
+  /**
+   * `etcd grpc-proxy` answers a renewal with whatever its server answers next, be it to a renewal sent long before: then
+   * the server is asked how long the lease has still to run. Whole seconds, rounded down.
+   */
+  const remaining = (endpoint: Endpoint, lease: Lease, timeout: number) =>
+    call(
+      'ask how long the lease has to run',
+      timeout,
+      (_, options) => endpoint.renewing.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
+      endpoint,
+    ).pipe(
+      map(({ header, TTL }) => {
+        if (Number(TTL) === 0) throw new BackendError('etcd3: the lease is about to run out.', { retryable: true });
+        return { header, TTL };
+      }),
+    );
 
   const renew = (lease: Lease, timeout: number): Observable<RenewResult> =>
     keepAlive(lease, timeout).pipe(

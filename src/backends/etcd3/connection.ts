@@ -33,6 +33,8 @@ export interface StreamSource {
   open(): Promise<Stream>;
   /** The stream broke: the next one goes to another endpoint, where there is one. */
   failed(): void;
+  /** Whether what is there keeps to the ids asked for, as etcd does, and a proxy before it does not. */
+  keepsIds(does: boolean): void;
 }
 
 /** A watch, as its stream sees it. */
@@ -182,6 +184,7 @@ export class Connection {
       this.#refused(asked, response);
     } else {
       this.#keepsIds = id === asked.id;
+      this.#source.keepsIds(this.#keepsIds);
       asked.answered = id;
       this.#answered.set(id, asked);
       if (asked.watch) asked.watch.created();
