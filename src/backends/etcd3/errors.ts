@@ -66,6 +66,11 @@ const MEANINGS: readonly Meaning[] = [
       'no TLS connection, because of a certificate: check `credentials` of the client, and `hosts` against the names in the certificate of the server.',
   },
   {
+    matches: /no leader/i,
+    retryable: true,
+    advice: 'that member knows no leader: it is cut off from its cluster, or one is being elected.',
+  },
+  {
     matches: /Unavailable|ECONNREFUSED|failed to connect|No connection established/i,
     retryable: true,
     advice: 'nobody answers there: is etcd up, and are `hosts` of the client right?',
