@@ -64,7 +64,7 @@ describe('a stream of watches', () => {
     expect(creations(stream)).toHaveLength(1);
     stream.creates();
     expect(first.queues).toHaveLength(1);
-    const [, a, b] = creations(stream).map(({ watch_id }) => String(watch_id));
+    const [, a = '', b = ''] = creations(stream).map(({ watch_id }) => String(watch_id));
     stream.says({ created: true, watch_id: b });
     expect([second.queues.length, third.queues.length]).toEqual([0, 1]);
     stream.says({ created: true, watch_id: a });

@@ -96,9 +96,8 @@ describe('group commit', () => {
     enter(a);
     leave(b);
     await turns();
-    const [{ txn } = { txn: {} }] = sent;
-    expect(txn.compare ?? []).toEqual([]);
-    const ops = txn.failure ?? [];
+    expect(sent[0]?.txn.compare ?? []).toEqual([]);
+    const ops = sent[0]?.txn.failure ?? [];
     const deletes = ops.flatMap(({ request_delete_range: one }) => one ?? []);
     expect(deletes.map(({ key }) => String(key))).toEqual(['x/deep/', expect.stringMatching(/^x\/deep\0/), 'x/']);
     expect(deletes.every(({ prev_kv }) => prev_kv)).toBe(true);

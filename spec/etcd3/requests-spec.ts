@@ -2,7 +2,7 @@
  * What is said to etcd about claims, and what its answers and what others have written mean.
  */
 import { describe, expect, it } from '@jest/globals';
-import { EmptyError, lastValueFrom, of, throwError } from 'rxjs';
+import { EMPTY, lastValueFrom, of, throwError } from 'rxjs';
 import { isTokenStale, toBackendError } from '../../src/backends/etcd3/errors.js';
 import { Incarnation } from '../../src/backends/etcd3/incarnation.js';
 import {
@@ -179,7 +179,7 @@ describe('what is more than one answer carries', () => {
           limits.push(Number(transaction.txn().success?.[0]?.request_range?.limit));
           return throwError(() => error);
         },
-        () => throwError(() => new EmptyError()),
+        () => EMPTY,
       )('a/', 1000);
     await expect(lastValueFrom(failing(tooLarge))).rejects.toBe(tooLarge);
     expect(limits.at(-1)).toBe(1);

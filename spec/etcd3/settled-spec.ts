@@ -1,11 +1,11 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Subject } from 'rxjs';
 import type { HeldLock } from '../../src/index.js';
-import { settlesWith } from '../../src/backend/settled.js';
+import * as settling from '../../src/backend/settled.js';
 
 /** The module once more, as where one is imported and another required. */
-function anotherCopy(): typeof import('../../src/backend/settled.js') {
-  let copy: typeof import('../../src/backend/settled.js') | undefined;
+function anotherCopy(): typeof settling {
+  let copy: typeof settling | undefined;
   jest.isolateModules(() => {
     copy = jest.requireActual('../../src/backend/settled');
   });
@@ -17,9 +17,9 @@ describe('what a lock waits for before it writes guarded', () => {
   it('is known to every copy of the package', () => {
     const held = {} as HeldLock;
     const settled$ = new Subject<unknown>();
-    settlesWith(held, settled$);
+    settling.settlesWith(held, settled$);
     const { settled, settlesWith: another } = anotherCopy();
-    expect(another).not.toBe(settlesWith);
+    expect(another).not.toBe(settling.settlesWith);
     let isOver = false;
     settled(held).subscribe({ complete: () => (isOver = true) });
     expect(isOver).toBe(false);
