@@ -104,7 +104,9 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
       const watched = failureOf(lastValueFrom(backend.queue('cut-off', 5000)));
       await firstValueFrom(backend.queue('cut-off', 5000));
       for (const member of others) member.signal('SIGSTOP');
-      expect(await within(20_000, from(watched))).toMatchObject({ message: expect.stringContaining('cut off from its cluster') });
+      expect(await within(20_000, from(watched))).toMatchObject({
+        message: expect.stringContaining('cut off from its cluster'),
+      });
     } finally {
       for (const member of others) member.signal('SIGCONT');
       backend.close();
