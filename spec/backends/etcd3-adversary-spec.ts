@@ -9,14 +9,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { filter, firstValueFrom, from, lastValueFrom } from 'rxjs';
+import { filter, firstValueFrom, from, lastValueFrom, throwError } from 'rxjs';
 import { startCluster } from '../../scripts/etcd-cluster.cjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, createLocks } from '../../src/index.js';
 import type { LockBackend, Locks } from '../../src/index.js';
-import { behindNetwork } from '../../src/testing/index.js';
 import { ETCDS } from '../support/etcds.js';
 import { failureOf, within } from '../support/waiting.js';
 
@@ -118,9 +117,16 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
     const etcd = await startEtcd(suite);
     const folder = mkdtempSync(join(tmpdir(), 'rxlock-snapshot-'));
     try {
-      const { backend, network } = behindNetwork(etcd3Backend({ hosts: etcd.url }));
-      const locks = client(backend, 6000);
-      network.dropNextReply();
+      const real = etcd3Backend({ hosts: etcd.url });
+      let isLost = false;
+      const grant: LockBackend['grant'] = (lease, timeout) => {
+        if (isLost) return real.grant(lease, timeout);
+        isLost = true;
+        // Sent, and not heard by the backend itself.
+        real.grant(lease, timeout).subscribe().unsubscribe();
+        return throwError(() => new BackendError('the answer is lost', { retryable: true }));
+      };
+      const locks = client({ ...real, grant }, 6000);
       await (await locks.mutex('warm').acquire()).release();
       await etcdctl(etcd, 'snapshot', 'save', join(folder, 'backup'));
       const held = await locks.mutex('a').acquire();
