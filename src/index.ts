@@ -31,7 +31,9 @@ export type { Revocation, RevokeOptions } from './api/revocation.js';
 export type {
   ClaimRequest,
   EnqueueResult,
-  EnqueueAllResult,
+  EnqueueMode,
+  EnqueuedClaim,
+  DequeueResult,
   Lease,
   LockBackend,
   ForeignClaims,
@@ -39,6 +41,8 @@ export type {
   Queue,
   QueuedClaim,
   RenewResult,
-  Together,
+  QueueBackend,
+  SlotBackend,
+  TakeResult,
   LockSpec,
 } from './backend/port.js';

@@ -15,7 +15,7 @@ import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, createLocks } from '../../src/index.js';
-import type { LockBackend, Locks } from '../../src/index.js';
+import type { LockBackend, Locks, QueueBackend } from '../../src/index.js';
 import { ETCDS } from '../support/etcds.js';
 import { failureOf, within } from '../support/waiting.js';
 
@@ -119,7 +119,7 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
     try {
       const real = etcd3Backend({ hosts: etcd.url });
       let isLost = false;
-      const grant: LockBackend['grant'] = (lease, timeout) => {
+      const grant: QueueBackend['grant'] = (lease, timeout) => {
         if (isLost) return real.grant(lease, timeout);
         isLost = true;
         // Sent, and not heard by the backend itself.

@@ -5,13 +5,13 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
 import { defer, filter, firstValueFrom, lastValueFrom, repeat } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
-import type { ClaimRequest, Lease, LockBackend } from '../../src/index.js';
+import type { ClaimRequest, Lease, QueueBackend } from '../../src/index.js';
 import { ETCDS } from '../support/etcds.js';
 import { within } from '../support/waiting.js';
 
@@ -22,7 +22,7 @@ const etcdctl = ({ binary, url }: EtcdServer, ...words: string[]) =>
     env: { ...process.env, ETCDCTL_API: '3' },
   });
 
-async function leaseOf(backend: LockBackend): Promise<Lease> {
+async function leaseOf(backend: QueueBackend): Promise<Lease> {
   const lease = { id: `1${randomBytes(7).toString('hex')}`, ttl: 60_000, owner: 'crowd', key: undefined };
   await lastValueFrom(backend.grant(lease, 2000));
   return lease;
@@ -63,29 +63,38 @@ describe.each(ETCDS)('on $server, a crowd of requests of a user with a role', ({
 
   const locker = () => etcd3Backend({ hosts: etcd.url, auth: { username: 'locker', password: 'a-secret' } });
 
-  it('gets what the role allows, and nothing else, and gives all of it back', async () => {
-    const backend = locker();
-    const lease = await leaseOf(backend);
-    const claims = mixed.map((key) => claimOf(lease, key));
-    const answers = await Promise.allSettled(
-      claims.map((claim) => lastValueFrom(backend.enqueue(claim, 10_000, true))),
-    );
-    expect(answers.map(({ status }) => status)).toEqual(
-      mixed.map((key) => (key.startsWith('jobs/') ? 'fulfilled' : 'rejected')),
-    );
-    expect(answers.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { retryable: false } });
-    expect(await root.getAll().prefix('secret/').keys()).toEqual([]);
-    expect(await root.getAll().prefix('jobs/').keys()).toHaveLength(mine.length);
-    const left = claims.map(async (claim, i) => {
-      const answer = answers[i];
-      if (answer?.status !== 'fulfilled' || answer.value.status !== 'entered') return;
-      await lastValueFrom(backend.dequeue(claim, answer.value.claim, 10_000));
-    });
-    await Promise.all(left);
-    expect(await root.getAll().prefix('jobs/').keys()).toEqual([]);
-    await lastValueFrom(backend.revoke(lease, 2000));
-    backend.close();
-  });
+  it.each(['show', 'try'] as const)(
+    'gets what the role allows, and nothing else, and gives all of it back (%s)',
+    async (mode) => {
+      const backend = locker();
+      const lease = await leaseOf(backend);
+      const claims = mixed.map((key) => claimOf(lease, key));
+      const answers = await Promise.allSettled(
+        claims.map((claim) => lastValueFrom(backend.enqueue([claim], 10_000, mode))),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(
+        mixed.map((key) => (key.startsWith('jobs/') ? 'fulfilled' : 'rejected')),
+      );
+      expect(answers.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { retryable: false } });
+      expect(await root.getAll().prefix('secret/').keys()).toEqual([]);
+      expect(await root.getAll().prefix('jobs/').keys()).toHaveLength(mine.length);
+      const left = claims.map(async (claim, i) => {
+        const answer = answers[i];
+        if (answer?.status !== 'fulfilled' || answer.value.status !== 'queued') return;
+        await lastValueFrom(
+          backend.dequeue(
+            [claim],
+            answer.value.entries.map((entry) => entry.claim),
+            10_000,
+          ),
+        );
+      });
+      await Promise.all(left);
+      expect(await root.getAll().prefix('jobs/').keys()).toEqual([]);
+      await lastValueFrom(backend.revoke(lease, 2000));
+      backend.close();
+    },
+  );
 
   it('may not look where the role may not', async () => {
     await root.put('secret/looked-at/7e57-0').value('{"owner":"somebody"}');
@@ -100,30 +109,35 @@ describe.each(ETCDS)('on $server, a crowd of requests of a user with a role', ({
 
 describe.each(ETCDS)('on $server with a small quota', ({ suite }) => {
   let etcd: EtcdServer;
-  beforeAll(async () => {
+  beforeEach(async () => {
     etcd = await startEtcd(suite, { 'quota-backend-bytes': 4 * 1024 * 1024 });
   });
-  afterAll(() => etcd.stop());
+  afterEach(() => etcd.stop());
 
-  it('a crowd of claims raises its alarm, and is taken back although the server is full', async () => {
-    const backend = etcd3Backend({ hosts: etcd.url });
-    const lease = await leaseOf(backend);
-    const claims = Array.from({ length: 160 }, (_, i) => claimOf(lease, `crowd/${String(i)}`, 'x'.repeat(60_000)));
-    const enter = (claim: ClaimRequest) => lastValueFrom(backend.enqueue(claim, 10_000, false));
-    const answers: PromiseSettledResult<unknown>[] = [];
-    for (let i = 0; i < claims.length; i += 40) {
-      answers.push(...(await Promise.allSettled(claims.slice(i, i + 40).map(enter))));
-    }
-    const refused = answers.filter(({ status }) => status === 'rejected');
-    expect(refused.length).toBeGreaterThan(40);
-    expect(refused[0]).toMatchObject({ reason: { retryable: true, message: expect.stringContaining('out of space') } });
-    const admin = new Etcd3({ hosts: etcd.url });
-    const alarms$ = defer(() => admin.maintenance.alarm({ action: 'Get' })).pipe(repeat({ delay: 20 }));
-    await within(5000, alarms$.pipe(filter(({ alarms }) => alarms.length > 0)));
-    // Nobody knows of those that were refused whether they are in: they are taken out unseen.
-    await Promise.allSettled(claims.map((claim) => lastValueFrom(backend.dequeue(claim, undefined, 10_000))));
-    expect(await admin.getAll().prefix('crowd').keys()).toEqual([]);
-    admin.close();
-    backend.close();
-  });
+  it.each(['plain', 'try'] as const)(
+    'a crowd of claims raises its alarm, and is taken back although the server is full (%s)',
+    async (mode) => {
+      const backend = etcd3Backend({ hosts: etcd.url });
+      const lease = await leaseOf(backend);
+      const claims = Array.from({ length: 160 }, (_, i) => claimOf(lease, `crowd/${String(i)}`, 'x'.repeat(60_000)));
+      const enter = (claim: ClaimRequest) => lastValueFrom(backend.enqueue([claim], 10_000, mode));
+      const answers: PromiseSettledResult<unknown>[] = [];
+      for (let i = 0; i < claims.length; i += 40) {
+        answers.push(...(await Promise.allSettled(claims.slice(i, i + 40).map(enter))));
+      }
+      const refused = answers.filter(({ status }) => status === 'rejected');
+      expect(refused.length).toBeGreaterThan(40);
+      expect(refused[0]).toMatchObject({
+        reason: { retryable: true, message: expect.stringContaining('out of space') },
+      });
+      const admin = new Etcd3({ hosts: etcd.url });
+      const alarms$ = defer(() => admin.maintenance.alarm({ action: 'Get' })).pipe(repeat({ delay: 20 }));
+      await within(5000, alarms$.pipe(filter(({ alarms }) => alarms.length > 0)));
+      // Nobody knows of those that were refused whether they are in: they are taken out unseen.
+      await Promise.allSettled(claims.map((claim) => lastValueFrom(backend.dequeue([claim], undefined, 10_000))));
+      expect(await admin.getAll().prefix('crowd').keys()).toEqual([]);
+      admin.close();
+      backend.close();
+    },
+  );
 });

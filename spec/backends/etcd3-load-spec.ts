@@ -77,16 +77,16 @@ describe.each(ETCDS)('$server', ({ suite }) => {
         since: new Date(),
         meta: undefined,
       });
-      const enter = (key: string): Promise<unknown> => lastValueFrom(backend.enqueue(claim(key), 5000, true));
+      const enter = (key: string): Promise<unknown> => lastValueFrom(backend.enqueue([claim(key)], 5000, 'show'));
       const tooLarge = { ...claim('group/large'), meta: 'x'.repeat(3_000_000) };
       const [large, ...others] = await Promise.allSettled([
-        lastValueFrom(backend.enqueue(tooLarge, 5000, true)),
+        lastValueFrom(backend.enqueue([tooLarge], 5000, 'show')),
         enter('group/a'),
         enter('group/b'),
         enter('group/b'), // the same claim again: its key must not come twice in one transaction
       ]);
       expect(large).toMatchObject({ status: 'rejected', reason: expect.any(BackendError) });
-      expect(others).toMatchObject(others.map(() => ({ status: 'fulfilled', value: { status: 'entered' } })));
+      expect(others).toMatchObject(others.map(() => ({ status: 'fulfilled', value: { status: 'queued' } })));
       await lastValueFrom(backend.revoke(lease, 2000));
       backend.close();
     });

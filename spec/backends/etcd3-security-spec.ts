@@ -143,7 +143,7 @@ describe.each(ETCDS)('on $server with users and roles', ({ suite }) => {
     const lease = { id: '1000000000000007', ttl: 5000, owner: 'a', key: undefined };
     const claim = { key, lease, id: '0', kind: 'mutex', since: new Date(), meta: undefined } as const;
     await lastValueFrom(backend.grant(lease, 2000));
-    await lastValueFrom(backend.dequeue(claim, undefined, 2000));
+    await lastValueFrom(backend.dequeue([claim], undefined, 2000));
     await lastValueFrom(backend.revoke(lease, 2000));
     backend.close();
   });

@@ -124,7 +124,7 @@ describe.each(ETCDS)('on etcd v3 of $server', ({ suite }) => {
     const lease = { id: '7e57', ttl: 5000, owner: 'withdrawn', key: undefined };
     const claim = { key: 'tomb/a/b', lease, id: '0', kind: 'mutex', since: new Date(), meta: undefined } as const;
     await lastValueFrom(backend.grant(lease, 1000));
-    await lastValueFrom(backend.dequeue(claim, undefined, 1000));
+    await lastValueFrom(backend.dequeue([claim], undefined, 1000));
     await client(backend).mutex('tomb/a').acquire({ wait: 0 });
     expect((await firstValueFrom(client().watchAll$('tomb/'))).all.size).toBe(1);
     await lastValueFrom(backend.revoke(lease, 1000), { defaultValue: undefined });

@@ -56,7 +56,7 @@ const memory: Contender = {
           since: new Date(),
           meta: undefined,
         } as const;
-        await lastValueFrom(backend.dequeue(claim, holder, 1000), { defaultValue: undefined });
+        await lastValueFrom(backend.dequeue([claim], [holder], 1000), { defaultValue: undefined });
       },
       stop: () => Promise.resolve(),
     });

@@ -37,7 +37,9 @@ import {
 import type {
   HeldLock,
   Lease,
-  LockBackend,
+  EnqueueResult,
+  QueueBackend,
+  QueuedClaim,
   LockEvent,
   LockState,
   Locks,
@@ -45,6 +47,7 @@ import type {
   Ownership,
 } from '../../src/index.js';
 import { behindNetwork } from '../../src/testing/index.js';
+import { asQueueBackend, isSlotBackend } from '../../src/engine/slot/slot-backend.js';
 import { CONTENDERS, queueNow } from './backends.js';
 import type { Server } from './backends.js';
 
@@ -52,7 +55,7 @@ jest.setTimeout(60_000);
 
 describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) => {
   let server: Server;
-  let admin: LockBackend;
+  let admin: QueueBackend;
   const clients: Locks[] = [];
   let keys = 0;
   let key: string;
@@ -72,7 +75,8 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
 
   beforeAll(async () => {
     server = await start();
-    admin = server.backend();
+    const backend = server.backend();
+    admin = isSlotBackend(backend) ? asQueueBackend(backend) : backend;
   });
   afterAll(async () => {
     admin.close();
@@ -572,6 +576,12 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
     const claimOf = (of: Lease, id: string) =>
       ({ key, lease: of, id, kind: 'mutex', since: new Date(), meta: undefined }) as const;
 
+    const claimIn = (answer: EnqueueResult): QueuedClaim => {
+      const entry = answer.status === 'queued' ? answer.entries[0] : undefined;
+      if (!entry) throw new Error(`not queued: ${answer.status}`);
+      return entry.claim;
+    };
+
     it('a lease granted twice is one lease', async () => {
       fresh();
       const mine = lease('1000000000000001');
@@ -589,13 +599,13 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
       const mine = lease('1000000000000002');
       await lastValueFrom(admin.grant(mine, 2000));
       const claim = claimOf(mine, '0');
-      const first = await lastValueFrom(admin.enqueue(claim, 2000, true));
-      const again = await lastValueFrom(admin.enqueue(claim, 2000, true));
-      if (first.status !== 'entered' || again.status !== 'entered') throw new Error('not entered');
-      expect(again.claim.token).toBe(first.claim.token);
+      const first = await lastValueFrom(admin.enqueue([claim], 2000, 'show'));
+      const again = await lastValueFrom(admin.enqueue([claim], 2000, 'show'));
+      const [before, after] = [claimIn(first), claimIn(again)];
+      expect(after.token).toBe(before.token);
       expect(await claims()).toBe(1);
-      await lastValueFrom(admin.dequeue(claim, first.claim, 2000));
-      await lastValueFrom(admin.dequeue(claim, first.claim, 2000));
+      await lastValueFrom(admin.dequeue([claim], [before], 2000));
+      await lastValueFrom(admin.dequeue([claim], [before], 2000));
       expect(await claims()).toBe(0);
       await lastValueFrom(admin.revoke(mine, 2000));
     });
@@ -606,8 +616,8 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
         const mine = lease('1000000000000003');
         await lastValueFrom(admin.grant(mine, 2000));
         const claim = claimOf(mine, '0');
-        await lastValueFrom(admin.dequeue(claim, undefined, 2000));
-        await expect(lastValueFrom(admin.enqueue(claim, 2000, true))).rejects.toMatchObject({
+        await lastValueFrom(admin.dequeue([claim], undefined, 2000));
+        await expect(lastValueFrom(admin.enqueue([claim], 2000, 'show'))).rejects.toMatchObject({
           code: 'BACKEND',
           retryable: false,
         });
@@ -620,21 +630,20 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
         const mine = lease('1000000000000005');
         await lastValueFrom(admin.grant(mine, 2000));
         const [a, b] = [claimOf(mine, '0'), claimOf(mine, '1')];
-        const first = await lastValueFrom(admin.enqueue(a, 2000, true));
-        const second = await lastValueFrom(admin.enqueue(b, 2000, false));
-        if (first.status !== 'entered' || second.status !== 'entered') throw new Error('not entered');
-        expect(first.queue?.claims).toEqual([first.claim]);
-        expect(second.queue).toBeUndefined();
-        const successor = second.claim;
-        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'there' });
-        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'there' });
+        const first = await lastValueFrom(admin.enqueue([a], 2000, 'show'));
+        const second = await lastValueFrom(admin.enqueue([b], 2000, 'plain'));
+        const [before, successor] = [claimIn(first), claimIn(second)];
+        expect(first).toMatchObject({ entries: [{ queue: { claims: [before] } }] });
+        expect(second).toMatchObject({ entries: [{ queue: undefined }] });
+        expect(await lastValueFrom(admin.dequeue([a], [before], 2000, successor))).toEqual({ successor: 'there' });
+        expect(await lastValueFrom(admin.dequeue([a], [before], 2000, successor))).toEqual({ successor: 'there' });
         const revocation = { reason: 'x', within: Infinity };
         await lastValueFrom(admin.others?.ask(key, successor, revocation, 2000) ?? of(undefined));
-        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'there' });
+        expect(await lastValueFrom(admin.dequeue([a], [before], 2000, successor))).toEqual({ successor: 'there' });
         const isThere = await lastValueFrom(admin.audit(mine, 2000));
-        expect([isThere(key, first.claim), isThere(key, successor)]).toEqual([false, true]);
-        await lastValueFrom(admin.dequeue(b, successor, 2000));
-        expect(await lastValueFrom(admin.dequeue(a, first.claim, 2000, successor))).toEqual({ successor: 'gone' });
+        expect([isThere(key, before), isThere(key, successor)]).toEqual([false, true]);
+        await lastValueFrom(admin.dequeue([b], [successor], 2000));
+        expect(await lastValueFrom(admin.dequeue([a], [before], 2000, successor))).toEqual({ successor: 'gone' });
         await lastValueFrom(admin.revoke(mine, 2000));
       });
 
@@ -642,7 +651,9 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) =
         fresh();
         const none = lease('1000000000000004');
         expect(await lastValueFrom(admin.renew(none, 2000))).toMatchObject({ status: 'gone' });
-        expect(await lastValueFrom(admin.enqueue(claimOf(none, '0'), 2000, true))).toEqual({ status: 'lease-gone' });
+        expect(await lastValueFrom(admin.enqueue([claimOf(none, '0')], 2000, 'show'))).toEqual({
+          status: 'lease-gone',
+        });
       });
     }
   });

@@ -35,6 +35,10 @@ declare global {
   const stateLetters: typeof import('rxlock/testing').stateLetters;
   const ownershipLetters: typeof import('rxlock/testing').ownershipLetters;
   const errorCodes: typeof import('rxlock/testing').errorCodes;
+  const decorate: <B extends object>(
+    backend: B,
+    wrap: <T>(source$: Observable<T>, call: { readonly verb: string }) => Observable<T>,
+  ) => B;
   const sleepProofClock: () => { now(): number };
   const mergeMap: typeof import('rxjs').mergeMap;
   const concatMap: typeof import('rxjs').concatMap;

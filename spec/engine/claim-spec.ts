@@ -2,12 +2,12 @@
  * A claim on its way in and out, where the server is silent or refuses; who keeps the process alive meanwhile.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, Subscription, defer, filter, map, of, throwError } from 'rxjs';
+import { NEVER, Subscription, defer, filter, map, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { settled } from '../../src/backend/settled.js';
 import { BackendError, createLocks } from '../../src/index.js';
-import type { HeldLock, LockBackend, LockEvent } from '../../src/index.js';
+import type { HeldLock, QueueBackend, LockEvent } from '../../src/index.js';
 import { createContenders } from '../../src/engine/contenders.js';
 import { SLOW, TIMES, atFrame, events, letters, openServer, serverOf } from '../support/marbles.js';
 import { onePlace } from '../support/one-place.js';
@@ -17,7 +17,7 @@ type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 const refused = new BackendError('refused', { retryable: false });
 const silent = () => NEVER;
 
-const clientOf = (m: Marbles, change: (memory: LockBackend) => Partial<LockBackend>, random = 0) => {
+const clientOf = (m: Marbles, change: (memory: QueueBackend) => Partial<QueueBackend>, random = 0) => {
   const memory = memoryBackend({ scheduler: m.scheduler });
   const locks = createLocks(
     { ...memory, ...change(memory) },
@@ -29,7 +29,7 @@ const clientOf = (m: Marbles, change: (memory: LockBackend) => Partial<LockBacke
 };
 
 describe('a claim that leaves', () => {
-  const left = (m: Marbles, leave: () => ReturnType<LockBackend['dequeue']>, alive = true) => {
+  const left = (m: Marbles, leave: () => ReturnType<QueueBackend['dequeue']>, alive = true) => {
     let times = 0;
     const made = clientOf(m, () => ({
       dequeue: () => defer(() => ((times += 1), leave())),
@@ -60,7 +60,7 @@ describe('a claim that leaves', () => {
   );
 
   /** Nobody knows whether it was in: the first attempt was not answered, the second one refused. */
-  const doubtful = (m: Marbles, leave: () => ReturnType<LockBackend['dequeue']>) => {
+  const doubtful = (m: Marbles, leave: () => ReturnType<QueueBackend['dequeue']>) => {
     let entered = 0;
     let times = 0;
     const made = clientOf(m, () => ({
@@ -104,29 +104,19 @@ describe('a claim that leaves', () => {
   );
 
   it(
-    'on a lease of its own leaves even when that has ended, unless the server said that it is gone',
+    'on a lease of its own leaves even when that has ended',
     marbles((m) => {
       const leaves: number[] = [];
-      let isFirst = true;
-      const { locks } = clientOf(m, (plain) => {
-        const memory = onePlace(plain);
-        return {
-          ...memory,
-          renew: silent,
-          enqueue: (claim, within, look) => {
-            if (claim.key === 'gone' && isFirst) {
-              isFirst = false;
-              return of({ status: 'lease-gone' as const });
-            }
-            return memory.enqueue(claim, within, look);
-          },
-          dequeue: (...asked) => defer(() => (leaves.push(m.scheduler.now()), memory.dequeue(...asked))),
-        };
-      });
+      const slots = onePlace(memoryBackend({ scheduler: m.scheduler }));
+      const release: typeof slots.release = (...asked) =>
+        defer(() => (leaves.push(m.scheduler.now()), slots.release(...asked)));
+      const locks = createLocks(
+        { ...slots, renew: silent, release },
+        { ...TIMES, random: () => 0, scheduler: m.scheduler },
+      );
       m.expect(letters(locks.mutex('k').lock$())).toBeObservable('h---------#', undefined, 'LOCK_LOST expired');
-      m.expect(letters(locks.mutex('gone').lock$()), '---^---!').toBeObservable('----h');
       m.flush();
-      expect(leaves).toEqual([7, 10]);
+      expect(leaves).toEqual([10]);
     }),
   );
 });

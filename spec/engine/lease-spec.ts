@@ -6,13 +6,13 @@ import { NEVER, Observable, defer, filter, map, take, tap, throwError, timer } f
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { BackendError, LockLostError, createLocks, withLock } from '../../src/index.js';
-import type { Lease, LockBackend, LockEvent, LocksOptions, QueuedClaim, RenewResult } from '../../src/index.js';
+import type { Lease, QueueBackend, LockEvent, LocksOptions, QueuedClaim, RenewResult } from '../../src/index.js';
 import { TIMES, atFrame, events, letters, openServer } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 /** A client of a memory server of which some verbs are others, and all that it reports, each with its frame. */
-const clientOf = (m: Marbles, change: (memory: LockBackend) => Partial<LockBackend>, options?: LocksOptions) => {
+const clientOf = (m: Marbles, change: (memory: QueueBackend) => Partial<QueueBackend>, options?: LocksOptions) => {
   const memory = memoryBackend({ scheduler: m.scheduler });
   const backend = { ...memory, ...change(memory) };
   const locks = createLocks(backend, { ...TIMES, random: () => 0, ...options, scheduler: m.scheduler });
@@ -74,7 +74,7 @@ describe('a lease', () => {
         const [id = '', claim = ''] = waiting?.id.split('-') ?? [];
         const lease = { id, ttl: 0, owner: '', key: undefined };
         const left = { key: 'k', lease, id: claim, kind: 'mutex' as const, since: new Date(0), meta: undefined };
-        memory.dequeue(left, waiting, 0).subscribe();
+        memory.dequeue([left], waiting && [waiting], 0).subscribe();
       });
       m.expect(events(b.events$, { requeued: 'R' }), '^-----!').toBeObservable('---R');
       m.expect(letters(b.mutex('l').lock$()), '------^ 300ms !').toBeObservable('------h');
@@ -325,7 +325,7 @@ describe('a lease that has gone from the server', () => {
 });
 
 describe('a revoke', () => {
-  const released = (m: Marbles, change: () => Partial<LockBackend>) => {
+  const released = (m: Marbles, change: () => Partial<QueueBackend>) => {
     const { locks, of } = clientOf(m, change);
     m.expect(letters(locks.mutex('k').lock$()), '^-!').toBeObservable('h');
     m.flush();
@@ -364,8 +364,8 @@ describe('an entry', () => {
         .lock$()
         .subscribe({ error: (error: unknown) => (told = error) });
       m.flush();
-      expect(told).toMatchObject({ code: 'BACKEND', message: UNANSWERED('enter jobs/7') });
-      expect(of('release-failed')).toMatchObject([{ what: UNANSWERED('leave jobs/7') }]);
+      expect(told).toMatchObject({ code: 'BACKEND', message: UNANSWERED('queue for jobs/7') });
+      expect(of('release-failed')).toMatchObject([{ what: UNANSWERED('release jobs/7') }]);
     }),
   );
 

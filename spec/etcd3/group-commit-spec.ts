@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EMPTY } from 'rxjs';
 import { toBackendError } from '../../src/backends/etcd3/errors.js';
 import { createGroupCommit } from '../../src/backends/etcd3/group-commit.js';
-import { accessToLeave, accessToPut, enterRequest, leaveRequest } from '../../src/backends/etcd3/requests.js';
+import { accessToLeave, accessToPut, dequeueRequest, enqueueRequest } from '../../src/backends/etcd3/requests.js';
 import type { TxnAnswer, TxnRequest } from '../../src/backends/etcd3/requests.js';
 import type { ClaimRequest } from '../../src/index.js';
 import { LEASE, claimOf, fakeSend, turns } from './fakes.js';
@@ -23,7 +23,7 @@ function groups() {
     commit(
       {
         what: `queue for "${claim.key}"`,
-        txn: () => enterRequest(claim, false),
+        txn: () => enqueueRequest([claim], 'plain'),
         access: accessToPut([claim]),
         names: [claim.key],
         kind: 'enter',
@@ -37,7 +37,7 @@ function groups() {
     commit(
       {
         what: `release "${claim.key}"`,
-        txn: () => leaveRequest(claim, undefined, undefined),
+        txn: () => dequeueRequest([claim], undefined, undefined),
         access: accessToLeave([claim]),
         names: [claim.key],
         kind: 'leave',

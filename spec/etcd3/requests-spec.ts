@@ -17,14 +17,8 @@ import {
 } from '../../src/backends/etcd3/keys.js';
 import { createReader } from '../../src/backends/etcd3/pages.js';
 import type { Page, PageRequest } from '../../src/backends/etcd3/pages.js';
-import {
-  entered,
-  leaveAllRequest,
-  leaveRequest,
-  removeRequest,
-  proclaimRequest,
-} from '../../src/backends/etcd3/requests.js';
-import type { TxnAnswer } from '../../src/backends/etcd3/requests.js';
+import { dequeueRequest, proclaimRequest, queuedAll, removeRequest } from '../../src/backends/etcd3/requests.js';
+import type { TxnAnswer, TxnRequest } from '../../src/backends/etcd3/requests.js';
 import { LEASE, claimOf, stored } from './fakes.js';
 
 const answer = (responses: unknown[], succeeded = true): TxnAnswer => ({
@@ -40,26 +34,60 @@ describe('an answer to entering', () => {
   it('shows the queue where all of it was read, and none where it was cut off', () => {
     const claim = claimOf('a');
     const kvs = [stored('a/7e57', '', 3)];
-    expect(entered(claim, answer([{}, looked(kvs, false)]))).toMatchObject({ queue: { claims: [{ token: 3n }] } });
-    expect(entered(claim, answer([{}, looked(kvs, true)]))).toMatchObject({ queue: undefined });
+    const shown = (more: boolean) => queuedAll([claim], answer([{}, looked(kvs, more)])).entries;
+    expect(shown(false)).toMatchObject([{ queue: { claims: [{ token: 3n }] } }]);
+    expect(shown(true)).toMatchObject([{ queue: undefined }]);
   });
 
   it('of a claim that was withdrawn before it came in is a refusal', () => {
-    expect(() => entered(claimOf('a'), answer([{ response_range: { kvs: [] } }], false))).toThrow(/withdrawn/);
+    expect(() => queuedAll([claimOf('a')], answer([{ response_range: { kvs: [] } }], false))).toThrow(/withdrawn/);
+  });
+});
+
+describe('a try', () => {
+  const ranges = ({ compare = [] }: TxnRequest) => compare.filter(({ range_end }) => range_end);
+  const within = (name: string) => rangeOf(`${name}/`);
+
+  it('comes in where nothing is below any of its names, or nothing has come since', () => {
+    const claims = [claimOf('a'), claimOf('b')];
+    expect(ranges(tryRequest(claims, undefined))).toEqual([
+      { ...within('a'), target: 'Create', result: 'Equal', create_revision: 0 },
+      { ...within('b'), target: 'Create', result: 'Equal', create_revision: 0 },
+    ]);
+    expect(ranges(tryRequest(claims, 7n))).toEqual([
+      { ...within('a'), target: 'Mod', result: 'Less', mod_revision: 8 },
+      { ...within('b'), target: 'Mod', result: 'Less', mod_revision: 8 },
+    ]);
+  });
+
+  it('shows what was there, and finds what an earlier attempt of it has put', () => {
+    const claim = claimOf('a');
+    const own = stored(claimKey(claim).toString(), '', 3);
+    const found = (...all: unknown[][]) =>
+      triedAll(
+        [claim],
+        answer(
+          all.map((kvs) => ({ response_range: { kvs, more: false } })),
+          false,
+        ),
+      );
+    expect(found([], [stored('a/7e57', '', 3)])).toMatchObject({
+      status: 'busy',
+      queues: [{ claims: [{ token: 3n }] }],
+    });
+    expect(found([own], [own])).toMatchObject({ status: 'queued', entries: [{ claim: { token: 3n } }] });
   });
 });
 
 describe('a withdrawal', () => {
   it('of one that nobody knows to be in writes a tombstone, on its lease, for each key', () => {
     const claims = [claimOf('a'), claimOf('b')];
-    const [a] = claims;
-    for (const { success = [] } of [
-      leaveAllRequest(claims, undefined),
-      a ? leaveRequest(a, undefined, undefined) : {},
-    ]) {
+    for (const some of [claims, claims.slice(1)]) {
+      const { success = [] } = dequeueRequest(some, undefined, undefined);
       const puts = success.flatMap(({ request_put: one }) => one ?? []);
       const removed = success.flatMap(({ request_delete_range: one }) => one ?? []);
-      expect(puts).toHaveLength(removed.length);
+      expect(puts).toHaveLength(some.length);
+      expect(removed).toHaveLength(some.length);
       expect(puts.every(({ key, lease }) => String(key).includes('\0') && lease === '26')).toBe(true);
     }
   });
@@ -68,9 +96,9 @@ describe('a withdrawal', () => {
     const claim = claimOf('a');
     const mine = queuedAs(claim, 7n);
     const still = [{ key: claimKey(claim), target: 'Create', result: 'Equal', create_revision: 7 }];
-    expect(leaveRequest(claim, mine, undefined).compare).toEqual(still);
+    expect(dequeueRequest([claim], [mine], undefined).compare).toEqual(still);
     expect(removeRequest('a', mine).compare).toEqual(still);
-    const [each] = leaveAllRequest([claim], [mine]).success ?? [];
+    const [each] = dequeueRequest([claim, claimOf('b')], [mine, mine], undefined).success ?? [];
     expect(each).toMatchObject({ request_txn: { compare: still } });
     expect(proclaimRequest('a', mine, 'v').compare).toEqual([
       ...still,

@@ -28,27 +28,27 @@ export const GUARDS = {
   'the clock is not the wall clock': [['src/time/clock.ts', 'return monotonic + asleep;', 'return wall;']],
   'the clock counts sleep': [['src/time/clock.ts', 'asleep += Math.max(wallGain, bootGain)', 'asleep += 0']],
   'a release takes out its own claim only': [
-    [
-      'src/backends/memory/server.ts',
-      'there.filter(({ id, token }) => id !== name || (entered && token !== entered[i]?.token))',
-      'there.slice(1)',
-    ],
+    ['src/backends/memory/server.ts', 'return cut(key, token);', 'return cut(key, claimsAt(key)[0]?.token ?? token);'],
   ],
   'a claim is withdrawn on unsubscribe': [
-    ['src/engine/claim.ts', 'this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY', 'EMPTY'],
+    ['src/engine/claim.ts', 'this.#isWorthLeaving(answer, isClear) ? this.#dequeued$(queued) : EMPTY', 'EMPTY'],
   ],
   'a release is asked for until acknowledged': [
-    ['src/engine/claim.ts', 'again: () => time.now() < giveUpAt || session.isAlive()', 'again: () => false'],
+    [
+      'src/engine/claim.ts',
+      'again: () => time.now() < giveUpAt || (this.session?.isAlive() ?? false)',
+      'again: () => false',
+    ],
   ],
   'an attempt to enter is repeated as the same claim': [
     [
       'src/engine/claim.ts',
-      'backend.enqueue(this.#claim,',
-      'backend.enqueue({ ...this.#claim, id: `${this.#claim.id}x${String(this.#parts.engine.settings.random())}` },',
+      'return backend.enqueue(this.#requests,',
+      'return backend.enqueue(this.#requests.map((one) => ({ ...one, id: `${one.id}x${String(this.#runtime.settings.random())}` })),',
     ],
   ],
   'an unanswered attempt leaves a tombstone': [
-    ['src/engine/claim.ts', 'const entered = isClear ? there : undefined;', 'const entered = there;'],
+    ['src/engine/claim.ts', 'const queued = isClear ? there : undefined;', 'const queued = there;'],
   ],
   'an attempt under way is heard out before it is withdrawn': [
     ['src/engine/io/acquire-release.ts', 'if (!this.#isUnderWay) this.#dispose();', 'this.#dispose();'],
@@ -61,33 +61,33 @@ export const GUARDS = {
     ['src/engine/queue/list-watch.ts', '.subscribe(() => this.start());', '.subscribe(() => undefined);'],
   ],
   'the queue is read again once in a while': [
-    ['src/engine/queue/list-watch.ts', 'this.#engine.time.now() >= this.#readAgainAt', 'false'],
+    ['src/engine/queue/list-watch.ts', 'this.#runtime.time.now() >= this.#readAgainAt', 'false'],
   ],
-  'a holder watches its own claim': [['src/engine/queue/key-queue.ts', 'this.line.follow(this);', '']],
+  'a holder watches its own claim': [['src/engine/queue/key-queue.ts', 'this.queue.follow(this);', '']],
   'a request to give way is no loss': [['src/rules/place.ts', ' || isRevocationRequest(found, mine)', '']],
   'a view older than the claim says nothing about it': [
     ['src/rules/place.ts', 'if (knownAt > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
-    ['src/engine/contender.ts', "if (!session.isAlive()) return this.failed(new ClaimLost('expired'));", ''],
+    ['src/engine/contender.ts', "if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));", ''],
     ['src/engine/hold.ts', '!this.#isOver && this.#session.isAlive()', '!this.#isOver'],
   ],
   'a waiter whose session ended queues again': [
-    [
-      'src/engine/contender.ts',
-      'error instanceof ClaimLost || (this.#inTheWay && isRetryable(error))',
-      'this.#inTheWay && isRetryable(error)',
-    ],
+    ['src/engine/contender.ts', 'return this.#again(loss);', 'return this.#fail(loss);'],
   ],
   'an ended session is revoked': [
-    ['src/engine/session.ts', 'dispose: () => revoke$(engine, lease)', 'dispose: () => of(undefined)'],
+    ['src/engine/session.ts', 'dispose: () => revoke$(runtime, lease)', 'dispose: () => of(undefined)'],
   ],
-  'the lease is audited once in a while': [['src/engine/queue/resync.ts', '!isThere(line.key, mine)', 'false']],
+  'the lease is audited once in a while': [['src/engine/queue/resync.ts', '!isThere(claim.key, claim.mine)', 'false']],
   'a release is acknowledged before a hand-off, unless the body was done': [
-    ['src/engine/claim.ts', 'this.#handsOff && entered ? this.#line.handOff', 'entered ? this.#line.handOff'],
+    ['src/engine/claim.ts', 'this.#handsOff && queued ? this.#handOff(queued)', 'queued ? this.#handOff(queued)'],
   ],
   'a claim of an earlier round that leaves late ends no later hold': [
-    ['src/engine/contender.ts', 'if (this.#entry === entry) this.#endHold();', 'this.#endHold();'],
+    [
+      'src/engine/contender.ts',
+      "if (!('claim' in phase) || phase.claim !== claim) return;",
+      "if (!('claim' in phase)) return;",
+    ],
   ],
   'a writer that waits stops later readers': [
     [
@@ -104,16 +104,16 @@ export const GUARDS = {
   ],
   'of permits the least counts': [['src/rules/blockers.ts', 'least = Math.min(least, permits);', 'least = permits;']],
   'all are held once each of them is first': [
-    ['src/engine/together.ts', 'if (blocked.length > 0) {', 'if (blocked.length === turns.length) {'],
+    ['src/engine/claim.ts', 'if (blocked.length > 0) {', 'if (blocked.length === states.length) {'],
   ],
   'the loss of one is the loss of all': [
     [
-      'src/engine/together.ts',
-      'if (gone) return',
-      "if (gone && !turns.some(({ status }) => status === 'blocked')) return;\n    if (gone) return",
+      'src/engine/claim.ts',
+      "if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);",
+      "if (state.status === 'lost' && this.#places.some((other) => other.state?.status === 'blocked')) return;\n      if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);",
     ],
   ],
   'who wants several leaves all of them': [
-    ['src/backends/memory/server.ts', 'put(leaving.filter(', 'put(leaving.slice(0, 1).filter('],
+    ['src/backends/memory/server.ts', 'return cut(key, token);', 'return i === 0 && cut(key, token);'],
   ],
 };

@@ -3,9 +3,10 @@
  */
 import { EMPTY, NEVER, concat, defer, finalize, interval, retry, takeUntil, tap, throwError, timer } from 'rxjs';
 import type { Observable, SchedulerLike, Subscription } from 'rxjs';
+import { decorate } from '../../src/backend/decorate.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { LockError, LocksClosedError, createLocks, usingLock } from '../../src/index.js';
-import type { HeldLock, Lease, Lock, LockBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
+import type { HeldLock, Lease, Lock, QueueBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
 import { ClaimLost } from '../../src/engine/session.js';
 import { createMachine } from './machine.js';
 import type { Machine } from './machine.js';
@@ -62,13 +63,10 @@ export function simulate(schedule: Schedule): Account {
   const truth = createMachine(world, 1);
   const leases: Lease[] = [];
   const memory = memoryBackend({ scheduler: truth.scheduler });
-  const server = {
-    ...memory,
-    grant: (lease: Lease, within: number) => {
-      leases.push(lease);
-      return memory.grant(lease, within);
-    },
-  };
+  const server = decorate(memory, (source$, call) => {
+    if (call.verb === 'grant') leases.push(call.args[0]);
+    return source$;
+  });
   const queueNow = (key: string): Queue => {
     let now: Queue | undefined;
     memory
@@ -341,13 +339,13 @@ function bodyOf(
 
 const anchorOf = (client: number): string => `anchor ${String(client)}`;
 
-function deleteHolder(memory: LockBackend, { key, claims: [holder] }: Queue, deleted: Set<string>): void {
+function deleteHolder(memory: QueueBackend, { key, claims: [holder] }: Queue, deleted: Set<string>): void {
   if (!holder) return;
   const [id = '', claimId = ''] = holder.id.split('-');
   const lease = { id, ttl: TTL, owner: holder.owner, key: undefined };
   deleted.add(key);
   memory
-    .dequeue({ key, lease, id: claimId, kind: 'mutex', since: new Date(0), meta: undefined }, holder, 0)
+    .dequeue([{ key, lease, id: claimId, kind: 'mutex', since: new Date(0), meta: undefined }], [holder], 0)
     .subscribe();
 }
 

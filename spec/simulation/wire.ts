@@ -3,6 +3,7 @@
  * back, and it may arrive after what was sent later.
  */
 import { Observable } from 'rxjs';
+import { decorate } from '../../src/backend/decorate.js';
 import { BackendError } from '../../src/index.js';
 import type { LockBackend } from '../../src/index.js';
 import type { Machine } from './machine.js';
@@ -112,32 +113,8 @@ export function createWire(
       });
     });
 
-  const { together, others } = server;
   return {
-    backend: {
-      ...server,
-      grant: (lease, within) => carry(server.grant(lease, within)),
-      renew: (lease, within) => carry(server.renew(lease, within)),
-      revoke: (lease, within) => carry(server.revoke(lease, within)),
-      enqueue: (claim, within, look) => carry(server.enqueue(claim, within, look)),
-      dequeue: (claim, entered, within, successor) => carry(server.dequeue(claim, entered, within, successor)),
-      queue: (key, within, from) => follow(server.queue(key, within, from)),
-      audit: (lease, within) => carry(server.audit(lease, within)),
-      probe: (within) => carry(server.probe(within)),
-      ...(others && {
-        others: {
-          ask: (key, claim, revocation, within) => carry(others.ask(key, claim, revocation, within)),
-          remove: (key, claim, within) => carry(others.remove(key, claim, within)),
-        },
-      }),
-      ...(together && {
-        together: {
-          most: together.most,
-          enqueue: (claims, within) => carry(together.enqueue(claims, within)),
-          dequeue: (claims, entered, within) => carry(together.dequeue(claims, entered, within)),
-        },
-      }),
-    },
+    backend: decorate(server, (source$, { isStream }) => (isStream ? follow(source$) : carry(source$))),
     serverGone(until) {
       life += 1;
       goneUntil = Math.max(goneUntil, until);

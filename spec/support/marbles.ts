@@ -7,9 +7,11 @@ import type { Observable } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { sleepProofClock } from '../../src/time/clock.js';
 import type { Clock } from '../../src/time/clock.js';
+import { decorate } from '../../src/backend/decorate.js';
+import type { BackendCall } from '../../src/backend/decorate.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks } from '../../src/index.js';
-import type { LockBackend, LockEvent, Locks, LocksOptions } from '../../src/index.js';
+import type { LockBackend, LockEvent, Locks, LocksOptions, QueueBackend } from '../../src/index.js';
 import { behindNetwork, errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions, Network } from '../../src/testing/index.js';
 
@@ -43,18 +45,16 @@ export const events = (
   );
 
 /** Requests, each as a letter. */
-const REQUESTS = {
+const REQUESTS: Readonly<Partial<Record<BackendCall['verb'], string>>> = {
   grant: 'g',
   renew: 'r',
   revoke: 'x',
-  enter: 'e',
-  leave: 'l',
-  enterAll: 'E',
-  leaveAll: 'L',
+  enqueue: 'e',
+  dequeue: 'l',
   queue: 'q',
   audit: 'a',
   probe: 'p',
-} as const;
+};
 
 export interface OpenServer {
   client(options?: LocksOptions): Locks & { readonly network: Network };
@@ -68,43 +68,28 @@ export interface OpenServer {
   readonly leases$: Observable<number>;
 }
 
-/** A server that can be looked into. `as` makes another server of it. */
+/** A server that can be looked into. `as` makes another server of it, behind the network. */
 export function openServer(
   { scheduler }: Marbles,
   latency = 0,
-  as: (memory: LockBackend) => LockBackend = (same) => same,
+  as: (memory: QueueBackend) => LockBackend = (same) => same,
 ): OpenServer {
-  const memory = as(memoryBackend({ scheduler }));
+  const memory = memoryBackend({ scheduler });
   const requests = new Subject<string>();
   const leases = new Set<string>();
-  const told = <T>(request: keyof typeof REQUESTS, answer$: Observable<T>, what = (): unknown => undefined) =>
+  const shown = decorate(memory, (answer$, call) =>
     defer(() => {
-      what();
-      requests.next(REQUESTS[request]);
+      if (call.verb === 'grant') leases.add(call.args[0].id);
+      if (call.verb === 'revoke') leases.delete(call.args[0].id);
+      const isOfSeveral = (call.verb === 'enqueue' || call.verb === 'dequeue') && call.args[0].length > 1;
+      const letter = isOfSeveral ? REQUESTS[call.verb]?.toUpperCase() : REQUESTS[call.verb];
+      if (letter !== undefined) requests.next(letter);
       return answer$;
-    });
-  const { together } = memory;
-  const shown: LockBackend = {
-    ...memory,
-    grant: (lease, within) => told('grant', memory.grant(lease, within), () => leases.add(lease.id)),
-    renew: (lease, within) => told('renew', memory.renew(lease, within)),
-    revoke: (lease, within) => told('revoke', memory.revoke(lease, within), () => leases.delete(lease.id)),
-    enqueue: (claim, within, look) => told('enter', memory.enqueue(claim, within, look)),
-    dequeue: (claim, entered, within, successor) => told('leave', memory.dequeue(claim, entered, within, successor)),
-    queue: (key, within, from) => told('queue', memory.queue(key, within, from)),
-    audit: (lease, within) => told('audit', memory.audit(lease, within)),
-    probe: (within) => told('probe', memory.probe(within)),
-    ...(together && {
-      together: {
-        most: together.most,
-        enqueue: (claims, within) => told('enterAll', together.enqueue(claims, within)),
-        dequeue: (claims, entered, within) => told('leaveAll', together.dequeue(claims, entered, within)),
-      },
     }),
-  };
+  );
   return {
     client(options) {
-      const { backend, network } = behindNetwork(shown, { scheduler, latency });
+      const { backend, network } = behindNetwork(as(shown), { scheduler, latency });
       return { ...createLocks(backend, { random: () => 0, ...options, scheduler }), network };
     },
     requests$: requests,
@@ -121,7 +106,7 @@ export function openServer(
           const [id = '', claimId = ''] = first.id.split('-');
           const lease = { id, ttl: 0, owner: '', key: undefined };
           const claim = { key, lease, id: claimId, kind: first.kind, since: new Date(0), meta: undefined };
-          return memory.dequeue(claim, first, 0);
+          return memory.dequeue([claim], [first], 0);
         }),
       );
       deleted$.subscribe();

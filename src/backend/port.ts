@@ -70,30 +70,28 @@ export interface Queue {
 }
 
 /**
- * What became of an attempt to queue. `entered`: as it was at that revision of the server (who asks again finds a claim
- * that may have been written over), with the queue where the answer showed all of it.
- * `refused`: a queue with one place, and it is taken.
+ * How to queue. `show`: the answer includes the queue. `plain`: it need not, since the caller watches the queue.
+ * `try`: only if the claims would hold at once, else nothing is written.
+ */
+export type EnqueueMode = 'show' | 'plain' | 'try';
+
+/** A claim that is in the queue, with the queue where the answer showed all of it. */
+export interface EnqueuedClaim {
+  readonly claim: QueuedClaim;
+  readonly queue: Queue | undefined;
+}
+
+/**
+ * What became of an attempt to queue. `queued`: all claims are in, in the order of the request, as they were at that
+ * revision of the server: a repeated attempt finds claims that may have been written over. `refused`: nothing of it is
+ * in, and these queues show who was in the way.
  */
 export type EnqueueResult =
-  | {
-      readonly status: 'entered';
-      readonly revision: bigint;
-      readonly claim: QueuedClaim;
-      readonly queue: Queue | undefined;
-    }
-  | { readonly status: 'refused'; readonly queue: Queue }
+  | { readonly status: 'queued'; readonly revision: bigint; readonly entries: readonly EnqueuedClaim[] }
+  | { readonly status: 'refused'; readonly queues: readonly Queue[] }
   | { readonly status: 'lease-gone' };
 
-/** What became of an attempt to queue at several keys: in at all of them at one revision, in the order of the claims, or at none. */
-export type EnqueueAllResult =
-  | {
-      readonly status: 'entered';
-      readonly revision: bigint;
-      readonly places: readonly { readonly claim: QueuedClaim; readonly queue: Queue | undefined }[];
-    }
-  | { readonly status: 'lease-gone' };
-
-/** The acknowledgement of a leave, and whether the claim that was asked about, next in the queue, is still there. */
+/** The acknowledgement of a dequeue, and whether the successor that was asked about is still in the queue. */
 export interface DequeueResult {
   readonly successor: 'there' | 'gone' | 'unknown';
 }
@@ -116,39 +114,55 @@ export interface RewriteResult {
 /** Says whether a claim of the audited lease is there. */
 export type Audit = (key: string, claim: QueuedClaim) => boolean;
 
-/** A lock server, as the engine sees it. `timeout` is how long the engine listens for the answer, milliseconds. */
-export interface LockBackend {
+/** What every lock server has. `timeout` is how long the engine listens for the answer, milliseconds. */
+interface Server {
   /** The name used in errors and events. */
   readonly name: string;
-  /**
-   * What hangs on one lease. `session`: all claims of a `Locks`, and a queue admits everyone in order.
-   * `claim`: a single claim, and a queue has one place: who comes later is refused and tries again.
-   */
-  readonly leasePer: 'session' | 'claim';
-  /** Why the server cannot carry this lock, as a sentence that says what to do, or nothing. */
-  objection(wanted: LockSpec): string | undefined;
   /** Notes about the backend's set-up that its user should know, told once as events. */
   readonly notes: readonly string[];
+  /** Why the server cannot carry this lock, as a sentence that says what to do, or nothing. */
+  objection(spec: LockSpec): string | undefined;
 
+  /**
+   * The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. With `from`, an
+   * earlier view of it, it need not be read again: that view, once it is being followed, and what has changed since.
+   */
+  queue(key: string, timeout: number, from?: Queue): Observable<Queue>;
+  /**
+   * Asks whether changes of the followed queues would still be told: answers, or errors. Without an answer the streams
+   * of `queue` cannot be relied on; where they share a connection, unsubscribing before the answer ends them with an
+   * error.
+   */
+  probe(timeout: number): Observable<void>;
+  /** Lets go of connections that the backend made for itself. Used again, it makes them anew. */
+  close(): void;
+}
+
+/**
+ * A lock server with leases and queues: all claims of a `Locks` hang on one lease, and a queue admits everyone in order.
+ */
+export interface QueueBackend extends Server {
   /** Grants the lease. Asked again for the same id it answers as if for the first time. */
   grant(lease: Lease, timeout: number): Observable<{ readonly ttl: number }>;
   renew(lease: Lease, timeout: number): Observable<RenewResult>;
   /** Ends the lease and drops what hangs on it. One that is gone is fine. */
   revoke(lease: Lease, timeout: number): Observable<void>;
 
+  /** How many claims can be queued in one step, each at another key. */
+  readonly maxClaims: number;
   /**
-   * Puts the claim at the end of the queue. Asked again for the same claim it finds it where it is.
-   * Without `look` the queue need not be read for the answer: whoever asks sees it already.
+   * Puts the claims, of one lease and each at another key, at the ends of their queues: all of them at one revision, or
+   * none. Asked again for the same claims it finds them where they are.
    */
-  enqueue(claim: ClaimRequest, timeout: number, look: boolean): Observable<EnqueueResult>;
+  enqueue(claims: readonly ClaimRequest[], timeout: number, mode: EnqueueMode): Observable<EnqueueResult>;
   /**
-   * Takes exactly this claim out of the queue; one that is gone is fine. Without `entered` nobody knows whether it is
-   * in: then an attempt to enter that arrives later still must fail, too. `successor` is the claim that holds from now on:
-   * the same request looks whether it is still there.
+   * Takes exactly these claims out of their queues; one that is gone is fine. Without `queued` nobody knows whether they
+   * are in: then an attempt to queue that arrives later still must fail, too. `successor` is the claim that holds from
+   * now on, of a single claim: the same request looks whether it is still there.
    */
   dequeue(
-    claim: ClaimRequest,
-    entered: QueuedClaim | undefined,
+    claims: readonly ClaimRequest[],
+    queued: readonly QueuedClaim[] | undefined,
     timeout: number,
     successor?: QueuedClaim,
   ): Observable<DequeueResult>;
@@ -158,47 +172,39 @@ export interface LockBackend {
    * is there then, written or not. Not on a server that keeps no values.
    */
   proclaim?(claim: ClaimRequest, mine: QueuedClaim, value: string, timeout: number): Observable<RewriteResult>;
-
-  /** Claims at several keys in one step. Not on a server that cannot. */
-  readonly together?: Together;
-  /** What can be done about the claims of others. Not on a server whose claims cannot say more than whose they are. */
+  /** What can be done about the claims of others. Not on a server whose claims cannot carry a request. */
   readonly others?: ForeignClaims;
-
-  /**
-   * The queue of a key now, and again whenever it changes. Errors when it can no longer be followed. With `from`, an
-   * earlier view of it, it need not be read again: that view, once it is being followed, and what has changed since.
-   */
-  queue(key: string, timeout: number, from?: Queue): Observable<Queue>;
   /**
    * The queues of all keys that begin with the prefix: first of all those in which there are claims, then those that
    * have changed, with each change. Errors when they can no longer be followed. Not on a server that cannot tell.
    */
   queues?(prefix: string, timeout: number): Observable<readonly Queue[]>;
-  /**
-   * Asks whether whoever follows a queue would still be told: answers, or errors. Without an answer the streams of
-   * `queue` cannot be relied on; where they share a connection, unsubscribing before the answer ends them with an error.
-   */
-  probe(timeout: number): Observable<void>;
-  /** Which claims hang on the lease: one question for all, against the event that says one is gone and gets lost. */
+  /** Which claims hang on the lease: one question for all, against a lost event that said one is gone. */
   audit(lease: Lease, timeout: number): Observable<Audit>;
-
-  /** Lets go of connections that the backend made for itself. Used again, it makes them anew. */
-  close(): void;
 }
 
-/** Claims at several keys, each another one, of one lease. */
-export interface Together {
-  /** How many at a time. */
-  readonly most: number;
-  /** As {@link LockBackend.enqueue}: all of them come in, at one revision, or none. */
-  enqueue(claims: readonly ClaimRequest[], timeout: number): Observable<EnqueueAllResult>;
-  /** As {@link LockBackend.dequeue}: each is taken out if it is still the one that entered. */
-  dequeue(
-    claims: readonly ClaimRequest[],
-    entered: readonly QueuedClaim[] | undefined,
-    timeout: number,
-  ): Observable<DequeueResult>;
+/** What became of a try: the claim as it is in its slot, or what is there instead. */
+export type TakeResult =
+  | { readonly status: 'taken'; readonly claim: QueuedClaim; readonly queue: Queue }
+  | { readonly status: 'refused'; readonly queue: Queue };
+
+/**
+ * A lock server with one slot for each key and a TTL on the key itself: a claim is let in or refused, and a refused
+ * client watches and tries again. Its queues show the holder at most.
+ */
+export interface SlotBackend extends Server {
+  /** The TTL that the server grants when this one is asked for, milliseconds. */
+  grantedTtl(asked: number): number;
+  /** Takes the slot if it is free, or finds this very claim in it: an attempt whose answer was lost is repeated. */
+  take(claim: ClaimRequest, timeout: number): Observable<TakeResult>;
+  /** Extends the TTL if the claim of this lease is still in its slot. */
+  renew(lease: Lease, timeout: number): Observable<RenewResult>;
+  /** Frees the slot if this claim is in it. */
+  release(claim: ClaimRequest, timeout: number): Observable<void>;
 }
+
+/** What `createLocks` takes. */
+export type LockBackend = QueueBackend | SlotBackend;
 
 /** The claims of others, which stand in the queue of the key. */
 export interface ForeignClaims {

@@ -1,232 +1,271 @@
 /**
- * One claim, from entering the queue to leaving it.
+ * One claim of one or several keys, from joining a session to leaving the queues.
  */
-import { EMPTY, defer, of, switchMap, tap } from 'rxjs';
+import { EMPTY, defer, merge, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { AcquireOptions } from '../api/options.js';
-import type {
-  ClaimRequest,
-  EnqueueResult,
-  DequeueResult,
-  LockBackend,
-  Queue,
-  QueuedClaim,
-  LockSpec,
-} from '../backend/port.js';
+import type { JsonValue } from '../api/json.js';
+import type { Holder } from '../api/ownership.js';
 import type { Revocation } from '../api/revocation.js';
-import { request } from './io/request.js';
+import type { ClaimRequest, DequeueResult, EnqueueResult, LockSpec, QueuedClaim } from '../backend/port.js';
+import { blockers } from '../rules/blockers.js';
+import { holderOf, holdersOf } from '../rules/ownership.js';
+import type { ClaimState, OnClaimState } from './claim-state.js';
 import { AcquireRelease } from './io/acquire-release.js';
 import type { Resource } from './io/acquire-release.js';
-import type { EngineParts } from './runtime.js';
 import type { Limiter } from './io/limiter.js';
+import { request } from './io/request.js';
+import type { LocksRuntime } from './locks-runtime.js';
+import type { Enqueuer } from './queue/enqueue-order.js';
+import type { HandedOff, KeyQueue } from './queue/key-queue.js';
+import { ClaimLost } from './session.js';
 import type { Session } from './session.js';
-import type { HandedOff, KeyQueue, WaiterListener, Turn } from './queue/key-queue.js';
-import type { KeyQueues } from './queue/key-queues.js';
-import type { LockKind } from '../api/ownership.js';
+import type { SessionUser } from './sessions.js';
 
-/** Where the claim stands: not let in, since the queue has one place; or its turn. */
-export type Stage = Turn | { readonly status: 'refused'; readonly queue: Queue };
+/** The candidate of an election object that leads, if any of them does. */
+export interface LeaderRef {
+  leader: { readonly claim: Claim; readonly key: string } | undefined;
+}
 
-export type Proclaim = NonNullable<LockBackend['proclaim']>;
+/** What one claim asks for. */
+export interface ClaimOptions {
+  readonly specs: readonly (LockSpec & { readonly leaderRef?: LeaderRef | undefined })[];
+  readonly isTry: boolean;
+  /** What it asks for, in one string: claims of one shape are interchangeable. Nothing where none is. */
+  readonly shape: string | undefined;
+  readonly meta: JsonValue | undefined;
+}
 
-/** What one contends with in one round: a claim, or several at once. */
-export interface ContestedClaim {
-  readonly session: Session;
-  /** The token, once it is in. */
+/** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
+export interface ContendingClaim {
+  /** Who is told. Contenders that ask for the same may exchange their claims. */
+  listener: OnClaimState;
+  /** Where it stood when it was told last. */
+  readonly state: ClaimState | undefined;
+  /** Once it is in. */
+  readonly session: Session | undefined;
   readonly token: bigint | undefined;
+  /** What was asked of it last. */
+  readonly revocation: Revocation | undefined;
   begin(): void;
-  /** With `handOff`, who is right behind it here holds at once. */
+  /** It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once. */
   leave(handOff: boolean): void;
 }
 
-/** Who contends, and hears what becomes of it. */
-export interface Claimant {
-  /** Where it stands now. */
-  staged(entry: ContestedClaim, stage: Stage): void;
-  /** Somebody wants it, who holds it or would if the other keys were free. */
-  asked(entry: ContestedClaim, revocation: Revocation): void;
-  /** It could not enter, or nobody knows any more where it stands. */
-  failed(error: unknown): void;
-  /** It begins to leave: from now on it is not held. */
-  leaving(entry: ContestedClaim): void;
-  /** It has left, or nothing more can be done about it. */
-  left(entry: ContestedClaim): void;
+/** The claim in the queue of one of its keys. */
+class Place {
+  readonly queue: KeyQueue;
+  mine: QueuedClaim | undefined;
+  state: ClaimState | undefined;
+
+  constructor(queue: KeyQueue) {
+    this.queue = queue;
+  }
 }
 
-/** What is contended for. */
-export interface LockTarget {
-  /** As users are told of it. */
-  readonly key: string;
+/**
+ * With several keys there is no deadlock: all claims of a transaction have one revision, and that is their place in
+ * every queue. Of two who want the same keys one is before the other in all of them.
+ */
+export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionUser, Enqueuer {
+  listener: OnClaimState;
+  state: ClaimState | undefined;
+  session: Session | undefined;
+  revocation: Revocation | undefined;
   readonly keys: readonly string[];
-  /** What to contend with in this session. */
-  claim(session: Session, contention: AcquireOptions, claimant: Claimant): ContestedClaim;
-}
-
-/** What a claim needs of those around it. */
-export interface ClaimParts {
-  readonly engine: EngineParts;
-  readonly lines: KeyQueues;
-  /** Whether the `Locks` is being closed: then the end of its lease takes all claims along. */
-  isClosed(): boolean;
-  /** A claim id that no other claim of this `Locks` has. */
-  nextClaimId(): string;
-}
-
-/** A key, and what is wanted of it. */
-export class KeyTarget implements LockTarget, LockSpec {
-  constructor(
-    readonly parts: ClaimParts,
-    readonly key: string,
-    readonly kind: LockKind,
-    readonly permits: number | undefined,
-    readonly value?: string,
-  ) {}
-
-  get keys(): readonly string[] {
-    return [this.key];
-  }
-
-  claim(session: Session, contention: AcquireOptions, claimant: Claimant): ContestedClaim {
-    return new Entry(this.parts, session, claimOf(this, session, contention), contention.wait === 0, claimant);
-  }
-}
-
-export const claimOf = (
-  { parts, key, kind, permits, value }: KeyTarget,
-  { lease }: Session,
-  { meta }: AcquireOptions,
-): ClaimRequest => ({
-  key,
-  kind,
-  permits,
-  value,
-  lease,
-  id: parts.nextClaimId(),
-  since: parts.engine.time.date(),
-  meta,
-});
-
-/** A claim that is contended with, until {@link Entry.leave}: then it leaves, in the background, whatever was under way. */
-export class Entry implements ContestedClaim, Resource<EnqueueResult>, WaiterListener {
-  readonly session: Session;
-  readonly #parts: ClaimParts;
-  readonly #claim: ClaimRequest;
-  readonly #claimant: Claimant;
-  /** The answer to entering must show the queue: who tries once does not wait for a watch. */
-  readonly #isTry: boolean;
-  readonly #line: KeyQueue;
-  readonly #bracket: AcquireRelease<EnqueueResult>;
-  #mine: QueuedClaim | undefined;
+  readonly #runtime: LocksRuntime;
+  readonly #options: ClaimOptions;
+  readonly #places: readonly Place[];
+  readonly #acquireRelease: AcquireRelease<EnqueueResult>;
+  #requests: readonly ClaimRequest[] = [];
+  #isLeaving = false;
   #handsOff = false;
   #handedOff: HandedOff | undefined;
 
-  constructor(parts: ClaimParts, session: Session, claim: ClaimRequest, isTry: boolean, claimant: Claimant) {
-    this.#parts = parts;
-    this.session = session;
-    this.#claim = claim;
-    this.#isTry = isTry;
-    this.#claimant = claimant;
-    this.#line = parts.lines.at(claim.key);
-    this.#line.keep();
-    this.#bracket = new AcquireRelease(parts.engine, this);
+  constructor(runtime: LocksRuntime, options: ClaimOptions, listener: OnClaimState) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.listener = listener;
+    this.keys = options.specs.map(({ key }) => key);
+    this.#places = this.keys.map((key) => new Place(runtime.queues.at(key)));
+    for (const { queue } of this.#places) queue.keep();
+    this.#acquireRelease = new AcquireRelease(runtime, this);
   }
 
-  get what(): string {
-    return `enter ${this.#claim.key}`;
-  }
-
-  get timeout(): number {
-    return this.session.timing.attempt;
-  }
-
-  get limiter(): Limiter {
-    return this.#parts.engine.limiter;
+  get shape(): string | undefined {
+    return this.#options.shape;
   }
 
   get token(): bigint | undefined {
-    return this.#mine?.token;
+    return this.#places[0]?.mine?.token;
+  }
+
+  get what(): string {
+    return `queue for ${this.keys.join(' + ')}`;
+  }
+
+  get timeout(): number {
+    return this.session?.timing.attempt ?? this.#runtime.timing.attempt;
+  }
+
+  get limiter(): Limiter {
+    return this.#runtime.limiter;
   }
 
   begin(): void {
-    this.#bracket.begin();
+    this.#runtime.sessions.join(this, this.keys[0]);
   }
 
   leave(handOff: boolean): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
     this.#handsOff = handOff;
-    this.#bracket.release();
-    if (this.#handedOff) this.#line.notifyNext();
+    this.#leads(false);
+    this.#runtime.enqueueOrder.leave(this);
+    this.#acquireRelease.release();
+    this.#runtime.sessions.leave(this);
+    const [place] = this.#places;
+    if (this.#handedOff) place?.queue.notifyNext();
+  }
+
+  onSession(session: Session): void {
+    const { meta, specs } = this.#options;
+    const since = this.#runtime.time.date();
+    this.session = session;
+    this.#requests = specs.map(({ key, kind, permits, value }) => {
+      return { key, kind, permits, value, lease: session.lease, id: this.#runtime.nextClaimId(), since, meta };
+    });
+    this.#runtime.enqueueOrder.join(this);
+  }
+
+  onSessionEnd(error: unknown): void {
+    this.#tell(error instanceof ClaimLost ? { status: 'lost', loss: error } : { status: 'failed', error });
+  }
+
+  admitted(): void {
+    const inTheWay = this.#isTry ? this.#ownHolders() : [];
+    if (inTheWay.length > 0) return this.#tell({ status: 'refused', holders: inTheWay });
+    this.#acquireRelease.begin();
+  }
+
+  send(): Observable<EnqueueResult> {
+    const { backend } = this.#runtime;
+    const isWatched = this.#places.every(({ queue }) => queue.isLive);
+    return backend.enqueue(this.#requests, this.timeout, this.#isTry ? 'try' : isWatched ? 'plain' : 'show');
+  }
+
+  use(answer: EnqueueResult): void {
+    const { session } = this;
+    this.#runtime.enqueueOrder.leave(this);
+    if (answer.status === 'refused') {
+      const { queues } = answer;
+      return this.#tell({ status: 'refused', holders: queues.flatMap(holdersOf), queues });
+    }
+    // All claims on the lease are told, this one, too.
+    if (answer.status === 'lease-gone' || !session) return session?.gone();
+    const { revision, entries } = answer;
+    this.#places.forEach((place, i) => (place.mine = entries[i]?.claim));
+    for (const [i, place] of this.#places.entries()) {
+      const { queue, mine } = place;
+      if (mine) queue.join(mine, revision, session.lease, entries[i]?.queue, this.#onPlace(place));
+      // Others are told on the way, and may have ended this one.
+      if (this.#isLeaving) return;
+    }
+  }
+
+  failed(error: unknown): void {
+    this.#runtime.enqueueOrder.leave(this);
+    this.#tell({ status: 'failed', error });
+  }
+
+  stop(): void {
+    for (const { queue, mine } of this.#places) if (mine) queue.leaves(mine);
+  }
+
+  dispose(answer: EnqueueResult | undefined, isClear: boolean): Observable<unknown> {
+    const there = answer?.status === 'queued' ? answer.entries.map(({ claim }) => claim) : undefined;
+    // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
+    const queued = isClear ? there : undefined;
+    this.#handedOff = this.#handsOff && queued ? this.#handOff(queued) : undefined;
+    return this.#isWorthLeaving(answer, isClear) ? this.#dequeued$(queued) : EMPTY;
+  }
+
+  disposed(): void {
+    this.#handedOff?.over();
+    for (const { queue } of this.#places) queue.release();
+    this.#tell({ status: 'left' });
   }
 
   /**
    * Writes another value over it, asked until answered or no longer ours. Emits whether it was: if not, somebody else
-   * has deleted it or written over it, and the claimant is told so.
+   * has deleted it or written over it, and its contender is told so.
    */
-  proclaimed$(proclaim: Proclaim, value: string): Observable<boolean> {
+  proclaimed$(key: string, value: string): Observable<boolean> {
     return defer(() => {
-      const mine = this.#mine && this.#line.rewriting(this.#mine, value);
-      if (!mine || !this.session.isAlive()) return of(false);
-      return request(this.#parts.engine, {
-        what: `proclaim at ${this.#claim.key}`,
+      const claim = this.#requests.find((one) => one.key === key);
+      const place = this.#places.find(({ queue }) => queue.key === key);
+      const { proclaim } = this.#runtime.backend;
+      const mine = place?.mine && place.queue.rewriting(place.mine, value);
+      if (!proclaim || !claim || !mine || !this.session?.isAlive()) return of(false);
+      return request(this.#runtime, {
+        what: `proclaim at ${claim.key}`,
         timeout: this.timeout,
-        send: () => proclaim(this.#claim, mine, value, this.timeout),
-        again: ({ retryable }) => retryable && this.session.isAlive(),
+        send: () => proclaim(claim, mine, value, this.timeout),
+        again: ({ retryable }) => retryable && (this.session?.isAlive() ?? false),
       }).pipe(
         switchMap(({ claim, revision }) => {
-          if (!this.#line.rewritten(mine, claim, revision)) return of(false);
+          if (!place.queue.rewritten(mine, claim, revision)) return of(false);
           // What is there is what an earlier proclamation wrote, whose answer was lost.
-          return claim?.value === value ? of(true) : this.proclaimed$(proclaim, value);
+          return claim?.value === value ? of(true) : this.proclaimed$(key, value);
         }),
       );
     });
   }
 
-  send(): Observable<EnqueueResult> {
-    const { backend } = this.#parts.engine;
-    return backend.enqueue(this.#claim, this.timeout, this.#isTry || !this.#line.isLive);
+  get #isTry(): boolean {
+    return this.#options.isTry;
   }
 
-  use(answer: EnqueueResult): void {
-    switch (answer.status) {
-      case 'refused':
-        return this.#claimant.staged(this, { status: 'refused', queue: answer.queue });
-      case 'lease-gone':
-        // All that is on it is told, this one, too.
-        return this.session.gone();
-      case 'entered':
-        this.#mine = answer.claim;
-        return this.#line.join(answer.claim, answer.revision, this.session.lease, answer.queue, this);
+  /** Told before its contender, which may proclaim at once. */
+  #leads(isFirst: boolean): void {
+    for (const { key, leaderRef } of this.#options.specs) {
+      if (!leaderRef) continue;
+      if (isFirst) leaderRef.leader = { claim: this, key };
+      else if (leaderRef.leader?.claim === this) leaderRef.leader = undefined;
     }
   }
 
-  told(turn: Turn): void {
-    this.#claimant.staged(this, turn);
+  /** Claims of this `Locks` that hold and would keep a try out: the server need not be asked. */
+  #ownHolders(): readonly Holder[] {
+    return this.#places.flatMap(({ queue }, i) => {
+      const spec = this.#options.specs[i];
+      const holders: readonly QueuedClaim[] = queue.holders().map(({ mine }) => mine);
+      return spec && blockers([...holders, spec], holders.length) > 0 ? holders.map(holderOf) : [];
+    });
   }
 
-  asked(revocation: Revocation): void {
-    this.#claimant.asked(this, revocation);
+  #onPlace(place: Place): OnClaimState {
+    return (state) => {
+      if (state.status === 'wanted') this.revocation = state.revocation;
+      else place.state = state;
+      // Past the deadline it went with its lease, and the timer that would have said so is late.
+      if (state.status === 'lost' && !this.session?.isAlive()) {
+        return this.#tell({ status: 'lost', loss: new ClaimLost('expired') });
+      }
+      if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);
+      const whole = this.#places.length === 1 ? state : wholeOf(this.#places);
+      if (whole) this.#tell(whole);
+    };
   }
 
-  failed(error: unknown): void {
-    this.#claimant.failed(error);
+  #tell(state: ClaimState): void {
+    if (state.status !== 'wanted') this.state = state;
+    if (state.status === 'first') this.#leads(true);
+    this.listener(state);
   }
 
-  stop(): void {
-    if (this.#mine) this.#line.leaves(this.#mine);
-  }
-
-  dispose(answer: EnqueueResult | undefined, isClear: boolean): Observable<unknown> {
-    this.#claimant.leaving(this);
-    const there = answer?.status === 'entered' ? answer.claim : undefined;
-    // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
-    const entered = isClear ? there : undefined;
-    this.#handedOff = this.#handsOff && entered ? this.#line.handOff(entered) : undefined;
-    return this.#isWorthLeaving(answer, isClear) ? this.#left$(entered) : EMPTY;
-  }
-
-  disposed(): void {
-    this.#handedOff?.over();
-    this.#line.release();
-    this.#claimant.left(this);
+  /** Of several keys never within the process: the acknowledgement comes first. */
+  #handOff([mine, ...others]: readonly QueuedClaim[]): HandedOff | undefined {
+    return mine && others.length === 0 ? this.#places[0]?.queue.handOff(mine) : undefined;
   }
 
   /**
@@ -234,42 +273,43 @@ export class Entry implements ContestedClaim, Resource<EnqueueResult>, WaiterLis
    * about to: its revoke takes all its claims along.
    */
   #isWorthLeaving(answer: EnqueueResult | undefined, isClear: boolean): boolean {
-    const { engine, isClosed } = this.#parts;
-    if (answer?.status === 'lease-gone' || (answer?.status === 'refused' && isClear)) return false;
-    return engine.backend.leasePer === 'claim' || (this.session.isAlive() && !isClosed());
+    const { session } = this;
+    if (!session || answer?.status === 'lease-gone' || (answer?.status === 'refused' && isClear)) return false;
+    const isOwnLease = session.lease.key !== undefined;
+    return isOwnLease || (session.isAlive() && !this.#runtime.isClosed());
   }
 
-  #left$(entered: QueuedClaim | undefined): Observable<DequeueResult> {
+  /** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
+  #dequeued$(queued: readonly QueuedClaim[] | undefined): Observable<DequeueResult> {
+    const { time, backend, timing } = this.#runtime;
+    const { attempt, ttl } = this.session?.timing ?? timing;
+    const giveUpAt = time.now() + 2 * ttl;
     const successor = this.#handedOff?.successor;
-    const left$ = withdrawn$(this.#parts, this.session, {
-      what: `leave ${this.#claim.key}`,
-      send: (timeout) => this.#parts.engine.backend.dequeue(this.#claim, entered, timeout, successor),
+    const dequeued$ = request(this.#runtime, {
+      what: `release ${this.keys.join(' + ')}`,
+      timeout: attempt,
+      send: () => backend.dequeue(this.#requests, queued, attempt, successor),
+      // Refused for good, too: a server out of space, a role that is changed, are put right some day.
+      again: () => time.now() < giveUpAt || (this.session?.isAlive() ?? false),
     });
-    if (!successor) return left$;
-    return left$.pipe(
+    if (!successor) return dequeued$;
+    return dequeued$.pipe(
       tap((answer) => {
-        if (answer.successor === 'gone') this.#line.gone(successor);
+        if (answer.successor === 'gone') this.#places[0]?.queue.gone(successor);
       }),
     );
   }
 }
 
-/** How claims are taken out. */
-export interface Withdrawal<T> {
-  readonly what: string;
-  send(timeout: number): Observable<T>;
-}
-
-/** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
-export function withdrawn$<T>(parts: ClaimParts, session: Session, { what, send }: Withdrawal<T>): Observable<T> {
-  const { time } = parts.engine;
-  const { attempt, ttl } = session.timing;
-  const giveUpAt = time.now() + 2 * ttl;
-  return request(parts.engine, {
-    what,
-    timeout: attempt,
-    send: () => send(attempt),
-    // Refused for good, too: a server out of space, a role that is changed, are put right some day.
-    again: () => time.now() < giveUpAt || session.isAlive(),
-  });
+/** Where a claim of several keys stands, once that is known of each: it holds where it is first everywhere. */
+function wholeOf(places: readonly Place[]): ClaimState | undefined {
+  const states = places.flatMap(({ state }) => (state?.status === 'blocked' || state?.status === 'first' ? state : []));
+  if (states.length < places.length) return undefined;
+  const blocked = states.filter((state) => state.status === 'blocked');
+  if (blocked.length > 0) {
+    const ahead = Math.max(...blocked.map(({ ahead = 0 }) => ahead));
+    return { status: 'blocked', ahead, holders: blocked.flatMap(({ holders }) => holders) };
+  }
+  const settled$ = merge(...states.map((state) => (state.status === 'first' && state.settled$) || EMPTY));
+  return { status: 'first', settled$ };
 }

@@ -1,314 +1,337 @@
 /**
  * A contender, from its subscription to its end: the stream behind `lock$`.
  */
-import { Observable, Subscription } from 'rxjs';
-import type { Subscriber } from 'rxjs';
+import { Observable } from 'rxjs';
+import type { Subscriber, Subscription } from 'rxjs';
 import { AlreadyLockedError, LockLostError, LocksClosedError } from '../api/errors.js';
 import type { LockState } from '../api/lock.js';
 import type { AcquireOptions } from '../api/options.js';
 import type { Holder } from '../api/ownership.js';
-import type { Queue } from '../backend/port.js';
 import type { Revocation } from '../api/revocation.js';
 import { settlesWith } from '../backend/settled.js';
-import { isRetryable } from './io/request.js';
-import { ClaimLost } from './session.js';
-import type { Session } from './session.js';
-import type { SessionUser, Sessions } from './sessions.js';
-import type { ClaimParts, LockTarget, Claimant, ContestedClaim, Stage } from './claim.js';
+import { at } from '../time/clock.js';
+import { backoff } from '../time/backoff.js';
+import type { ContendingClaim } from './claim.js';
+import type { ClaimState, OnClaimState } from './claim-state.js';
+import type { Closable, Exchangeable } from './contenders.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Holding } from './hold.js';
-import type { Turn } from './queue/key-queue.js';
-import type { LocalTurn, LocalQueue } from './slot/local-queue.js';
-import { holdersOf } from '../rules/ownership.js';
-import { backoff } from '../time/backoff.js';
+import { isRetryable } from './io/request.js';
+import type { LocksRuntime } from './locks-runtime.js';
+import { ClaimLost } from './session.js';
+import type { LockTarget } from './target.js';
 
-/** What all contenders of one `Locks` share. */
-export interface Arena extends ClaimParts {
-  readonly sessions: Sessions;
-  readonly ranks: LocalQueue;
-  /** Who contends or holds, to be ended by a close. */
-  readonly contenders: Contenders;
-}
-
-/** Who can be ended from outside. */
-export interface Closable {
-  close(): void;
-}
-
-export interface Contenders {
-  add(contender: Closable): void;
-  delete(contender: Closable): void;
-}
-
-export function contend(arena: Arena, lock: LockTarget, contention: AcquireOptions): Observable<LockState> {
+export function contend(runtime: LocksRuntime, target: LockTarget, options: AcquireOptions): Observable<LockState> {
   return new Observable((subscriber) => {
-    const contender = new Contender(arena, lock, contention, subscriber);
+    const contender = new Contender(runtime, target, options, subscriber);
     contender.begin();
     return contender;
   });
 }
 
 /**
- * One object and not a pipeline: ten thousand locks may be held, and forty thousand taken a second.
+ * What a contender is doing, and what it has for that.
  *
- * ```text
- * begin -> session -> claim -> waiting -> held -> released
- *   ^                  |          |         |
- *   +--- a pause <-----+----------+         +-> lost
- * ```
+ * | phase      | begins with                   | leads to                                                    |
+ * | ---------- | ----------------------------- | ----------------------------------------------------------- |
+ * | idle       | the subscription              | contending, over                                            |
+ * | contending | a claim is on its way         | waiting, held, refused, paused, over                        |
+ * | waiting    | others are in the way         | held, refused, paused, over                                 |
+ * | paused     | the claim was lost            | contending, over                                            |
+ * | refused    | it will not hold              | over, once its claim has left: nobody runs into it then     |
+ * | held       | the claim is first            | releasing, over                                             |
+ * | releasing  | `held.release()`              | over, once its claim has left                               |
+ * | over       | the end of the subscription   |                                                             |
  */
-class Contender implements Closable, SessionUser, Claimant, Holding {
-  readonly #arena: Arena;
-  readonly #key: string;
-  readonly #lock: LockTarget;
-  readonly #contention: AcquireOptions;
+type Phase =
+  | { readonly name: 'idle' | 'over' }
+  | { readonly name: 'contending' | 'waiting'; readonly claim: ContendingClaim }
+  | { readonly name: 'paused'; readonly pause: Subscription }
+  | {
+      readonly name: 'refused';
+      readonly claim: ContendingClaim;
+      readonly error: unknown;
+      readonly patience: Subscription;
+    }
+  | { readonly name: 'held'; readonly claim: ContendingClaim; readonly hold: Hold }
+  | {
+      readonly name: 'releasing';
+      readonly claim: ContendingClaim;
+      readonly hold: Hold;
+      readonly patience: Subscription;
+    };
+
+const IDLE: Phase = { name: 'idle' };
+const OVER: Phase = { name: 'over' };
+
+/** One object and not a pipeline: ten thousand locks may be held, and forty thousand taken a second. */
+class Contender implements Closable, Exchangeable, Holding {
+  readonly #runtime: LocksRuntime;
+  readonly #target: LockTarget;
+  readonly #options: AcquireOptions;
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
-  #ending: Subscription | undefined;
-  /** Where the queue has one place: in which order those of this `Locks` try to get it. Who tries once just tries. */
-  #turn: LocalTurn | undefined;
-  /** The claim of this round, in the session of this round. */
-  #entry: ContestedClaim | undefined;
-  /** Until the next round: a pause, or a watch of a queue that does not let in. */
-  #between: Subscription | undefined;
-  #hold: Hold | undefined;
-  /** What was asked for, of this round's claim. */
-  #revocation: Revocation | undefined;
+  /** What it asks for: contenders of one shape may exchange their claims. Nothing for a try. */
+  readonly #shape: string | undefined;
+  #endings: Subscription | undefined;
+  #phase: Phase = IDLE;
   /** Who was seen to be in the way; nothing before the server has answered. */
   #inTheWay: readonly Holder[] | undefined;
-  #isReleasing = false;
 
-  constructor(arena: Arena, lock: LockTarget, contention: AcquireOptions, subscriber: Subscriber<LockState>) {
-    this.#arena = arena;
-    this.#key = lock.key;
-    this.#lock = lock;
-    this.#contention = contention;
+  constructor(runtime: LocksRuntime, target: LockTarget, options: AcquireOptions, subscriber: Subscriber<LockState>) {
+    this.#runtime = runtime;
+    this.#target = target;
+    this.#options = options;
     this.#subscriber = subscriber;
-    this.#started = arena.engine.time.now();
+    this.#started = runtime.time.now();
+    this.#shape = options.wait === 0 ? undefined : target.shape(options.meta);
   }
 
   get keys(): readonly string[] {
-    return this.#lock.keys;
+    return this.#target.keys;
+  }
+
+  get waitsWith(): ContendingClaim | undefined {
+    const phase = this.#phase;
+    return phase.name === 'contending' || phase.name === 'waiting' ? phase.claim : undefined;
   }
 
   begin(): void {
-    if (this.#arena.isClosed()) return this.#fail(new LocksClosedError({ key: this.#key }));
-    this.#arena.contenders.add(this);
-    const { wait, signal } = this.#contention;
+    const { contenders, time, backend } = this.#runtime;
+    const { key } = this.#target;
+    if (this.#runtime.isClosed()) return this.#subscriber.error(new LocksClosedError({ key }));
+    contenders.add(this);
+    const { wait, signal } = this.#options;
     if (signal || (wait > 0 && wait < Infinity)) {
-      const { time, backend } = this.#arena.engine;
-      this.#ending = endings({
+      this.#endings = endings({
         time,
-        key: this.#key,
-        contention: this.#contention,
+        key,
+        contention: this.#options,
         serverName: backend.name,
-        isHeld: () => this.#hold !== undefined,
+        isHeld: () => this.#phase.name === 'held' || this.#phase.name === 'releasing',
         inTheWay: () => this.#inTheWay,
-      }).subscribe({ error: (error: unknown) => this.#fail(error) });
+      }).subscribe({
+        // Who aborts is not kept waiting.
+        error: (error: unknown) => (signal?.aborted ? this.#fail(error) : this.#refuse(error)),
+      });
     }
     if (this.#subscriber.closed) return;
-    if (this.#arena.engine.backend.leasePer === 'claim' && wait > 0) this.#turn = this.#arena.ranks.join(this.#key);
-    if (this.#isFirst()) this.#contend();
-    else this.#standBy(-1n);
+    if (this.#shape !== undefined) contenders.order.join(this.#shape, this);
+    this.#contend();
   }
 
   /** Its subscriber is gone: the claim leaves, in the background. */
   unsubscribe(): void {
-    this.#arena.contenders.delete(this);
-    this.#ending?.unsubscribe();
-    this.#endRound();
-    // Who has held makes room when its claim has left.
-    if (!this.#hold) this.#turn?.leave();
+    this.#runtime.contenders.delete(this);
+    this.#waitsNoMore();
+    this.#endings?.unsubscribe();
+    this.#endHold();
+    this.#leave();
+    this.#phase = OVER;
   }
 
   close(): void {
-    this.#fail(new LocksClosedError({ key: this.#key }));
+    this.#fail(new LocksClosedError({ key: this.#target.key }));
   }
 
-  #contend(): void {
-    this.#between = undefined;
-    this.#arena.sessions.join(this, this.#key);
-  }
-
-  /** The claim leaves before its session does. */
-  #endRound(): void {
-    this.#revocation = undefined;
-    this.#between?.unsubscribe();
-    this.#entry?.leave(false);
-    this.#arena.sessions.leave(this);
-  }
-
-  opened(session: Session): void {
-    this.#entry = this.#lock.claim(session, this.#contention, this);
-    this.#entry.begin();
-  }
-
-  ended(error: unknown): void {
-    this.failed(error);
-  }
-
-  staged(entry: ContestedClaim, stage: Stage): void {
-    switch (stage.status) {
-      case 'refused':
-        return this.#refused(stage.queue);
-      case 'blocked':
-        return this.#waiting(stage.holders, stage.ahead);
-      case 'first':
-        return this.#held(entry, stage);
-      case 'gone':
-        // Past the deadline it went with its lease, and the timer that would have said so is late.
-        return this.failed(
-          entry.session.isAlive() ? new ClaimLost(stage.reason, undefined, stage.by) : new ClaimLost('expired'),
-        );
-    }
-  }
-
-  asked(entry: ContestedClaim, revocation: Revocation): void {
-    if (this.#entry !== entry) return;
-    // Several keys may be asked for while others are still waited for.
-    this.#revocation = revocation;
-    this.#tellAsked();
-  }
-
-  #tellAsked(): void {
-    const hold = this.#hold;
-    const revocation = this.#revocation;
-    if (!hold || hold.isOver || !revocation) return;
-    this.#arena.engine.report({ type: 'revocation', key: this.#key, revocation });
-    hold.asked(revocation);
-  }
-
-  #waiting(holders: readonly Holder[], ahead?: number): void {
-    const key = this.#key;
-    if (this.#contention.wait === 0) return this.#fail(new AlreadyLockedError({ key, holders }));
-    const known = ahead === undefined ? {} : { ahead };
-    if (!this.#inTheWay) this.#arena.engine.report({ type: 'queued', key, ...known });
-    this.#inTheWay = holders;
-    this.#subscriber.next({ status: 'waiting', key, holders, ...known });
-  }
-
-  #isFirst(): boolean {
-    return this.#turn?.isFirst() ?? true;
-  }
-
-  /** By a queue with one place. */
-  #refused(queue: Queue): void {
-    this.#endRound();
-    // Free again by the time somebody looked who has it.
-    if (queue.claims.length === 0) return this.#again();
-    this.#waiting(holdersOf(queue));
-    if (this.#subscriber.closed) return;
-    this.#standBy(queue.revision);
-  }
-
-  /** Watches until the place is free and nobody of this `Locks` came before, then another round begins. */
-  #standBy(after: bigint): void {
-    const outside = new Subscription();
-    this.#between = outside;
-    const enter = (): void => {
-      outside.unsubscribe();
-      this.#again();
-    };
-    // As long as nobody knows, who gets to be the first finds out by trying.
-    let isFree = true;
-    outside.add(this.#turn?.first$.subscribe(() => isFree && enter()));
-    outside.add(
-      this.#arena.lines.view$(this.#key).subscribe((view) => {
-        if (view.status !== 'known' || view.queue.revision < after) return;
-        isFree = view.queue.claims.length === 0;
-        if (isFree && this.#isFirst()) enter();
-        else this.#waiting(holdersOf(view.queue));
-      }),
-    );
-  }
-
-  #held(entry: ContestedClaim, { settled$ }: Extract<Turn, { status: 'first' }>): void {
-    const { token, session } = entry;
-    if (token === undefined) return;
-    if (!session.isAlive()) return this.failed(new ClaimLost('expired'));
-    const key = this.#key;
-    // The holder before us in this same `Locks` was told of the close a moment before we are.
-    if (this.#arena.isClosed()) return this.close();
-    const { engine } = this.#arena;
-    const hold = new Hold(engine, key, session, token, this);
-    this.#hold = hold;
-    if (settled$) settlesWith(hold.held, settled$);
-    engine.report({ type: 'acquired', key, fencingToken: token, waitedFor: hold.since - this.#started });
-    this.#subscriber.next({ status: 'held', key, held: hold.held });
-    this.#tellAsked();
+  exchanged(claim: ContendingClaim): void {
+    const phase = this.#phase;
+    if (phase.name !== 'contending' && phase.name !== 'waiting') return;
+    this.#phase = { name: phase.name, claim };
+    claim.listener = this.#listenTo(claim);
   }
 
   /** Asked for by the user. The acknowledgement is waited for until the lease has run out. */
   release(handOff: boolean): void {
+    const phase = this.#phase;
+    if (phase.name !== 'held') return;
     this.#endHold();
-    this.#isReleasing = true;
-    this.#entry?.leave(handOff);
+    const { time } = this.#runtime;
+    const patience = at(time, phase.hold.held.validUntil).subscribe(() => this.#left());
+    this.#phase = { ...phase, name: 'releasing', patience };
+    phase.claim.leave(handOff);
   }
 
-  leaving(entry: ContestedClaim): void {
-    // An entry of an earlier round may still be leaving; what it says is not about this round's hold.
-    if (this.#entry === entry) this.#endHold();
+  #contend(): void {
+    const claim = this.#target.claim(this.#options, this.#shape, () => undefined);
+    claim.listener = this.#listenTo(claim);
+    this.#phase = { name: 'contending', claim };
+    claim.begin();
   }
 
-  left(entry: ContestedClaim): void {
-    if (this.#entry === entry) this.#left();
+  #listenTo(claim: ContendingClaim): OnClaimState {
+    return (state) => this.#onClaim(claim, state);
+  }
+
+  #onClaim(claim: ContendingClaim, state: ClaimState): void {
+    const phase = this.#phase;
+    // A claim of an earlier round may still be leaving: what becomes of it is not about this round.
+    if (!('claim' in phase) || phase.claim !== claim) return;
+    switch (state.status) {
+      case 'blocked':
+        return this.#wait(claim, state);
+      case 'refused':
+        return this.#refuse(new AlreadyLockedError({ key: this.#target.key, holders: state.holders }));
+      case 'first':
+        return this.#takesTurnOf(claim).#hold(claim, state);
+      case 'wanted':
+        return this.#askBack(state.revocation);
+      case 'lost':
+        return this.#lost(state.loss);
+      case 'failed':
+        return this.#failed(state.error);
+      case 'left':
+        return this.#left();
+    }
+  }
+
+  /** Who was there before, of those who ask for the same, holds first: it gets this claim, and this one the other's. */
+  #takesTurnOf(claim: ContendingClaim): Contender {
+    if (this.#shape === undefined) return this;
+    for (const oldest of this.#runtime.contenders.order.waiting(this.#shape)) {
+      if (oldest === this) return this;
+      const theirs = oldest.waitsWith;
+      if (!theirs || !(oldest instanceof Contender)) continue;
+      oldest.exchanged(claim);
+      this.exchanged(theirs);
+      if (theirs.state?.status === 'blocked') this.#wait(theirs, theirs.state);
+      return oldest;
+    }
+    return this;
+  }
+
+  #wait(claim: ContendingClaim, { holders, ahead }: Extract<ClaimState, { status: 'blocked' }>): void {
+    const { key } = this.#target;
+    if (this.waitsWith !== claim) return;
+    if (this.#options.wait === 0) return this.#refuse(new AlreadyLockedError({ key, holders }));
+    const known = ahead === undefined ? {} : { ahead };
+    this.#phase = { name: 'waiting', claim };
+    if (!this.#inTheWay) this.#runtime.report({ type: 'queued', key, ...known });
+    this.#inTheWay = holders;
+    this.#subscriber.next({ status: 'waiting', key, holders, ...known });
+  }
+
+  #hold(claim: ContendingClaim, { settled$ }: Extract<ClaimState, { status: 'first' }>): void {
+    const { token, session } = claim;
+    if (this.waitsWith !== claim || token === undefined || !session) return;
+    if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));
+    const { key } = this.#target;
+    // The holder before us in this same `Locks` was told of the close a moment before we are.
+    if (this.#runtime.isClosed()) return this.close();
+    this.#waitsNoMore();
+    const hold = new Hold(this.#runtime, key, session, token, this);
+    this.#phase = { name: 'held', claim, hold };
+    if (settled$) settlesWith(hold.held, settled$);
+    this.#runtime.report({ type: 'acquired', key, fencingToken: token, waitedFor: hold.since - this.#started });
+    this.#subscriber.next({ status: 'held', key, held: hold.held });
+    if (claim.revocation) this.#askBack(claim.revocation);
+  }
+
+  /** Somebody asks for what is held. Several keys may be asked for while others are still waited for. */
+  #askBack(revocation: Revocation): void {
+    const phase = this.#phase;
+    if (phase.name !== 'held' || phase.hold.isOver) return;
+    this.#runtime.report({ type: 'revocation', key: this.#target.key, revocation });
+    phase.hold.asked(revocation);
+  }
+
+  /** It will not hold. Its user is told once its claim has left, or after the time of one attempt: others must not run into it. */
+  #refuse(error: unknown): void {
+    const claim = this.waitsWith;
+    if (!claim) return this.#fail(error);
+    const { time, timing } = this.#runtime;
+    this.#waitsNoMore();
+    const patience = time.after(timing.attempt).subscribe(() => this.#fail(error));
+    this.#phase = { name: 'refused', claim, error, patience };
+    claim.leave(false);
+  }
+
+  /** The loss of what was held, or another round for who was queued. */
+  #lost(loss: ClaimLost): void {
+    const phase = this.#phase;
+    switch (phase.name) {
+      case 'held':
+        return this.#fail(this.#lostBy(phase.hold, loss));
+      case 'releasing':
+      case 'refused':
+        return this.#left();
+      case 'contending':
+      case 'waiting':
+        return this.#again(loss);
+      case 'idle':
+      case 'paused':
+      case 'over':
+        return;
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#phase.name === 'refused') return;
+    if (this.#inTheWay && isRetryable(error)) this.#again(error);
+    else this.#fail(error);
   }
 
   /** The claim is out of the queue, or not worth waiting for any more. */
   #left(): void {
-    if (this.#hold) this.#turn?.leave();
-    this.#hold?.left();
-    if (this.#isReleasing) this.#subscriber.complete();
+    const phase = this.#phase;
+    if (phase.name === 'refused') return this.#fail(phase.error);
+    if (phase.name !== 'releasing') return;
+    phase.hold.left();
+    this.#subscriber.complete();
+  }
+
+  #fail(error: unknown): void {
+    this.#endHold(error instanceof Error ? error : new Error('the lock ended', { cause: error }));
+    this.#subscriber.error(error);
+  }
+
+  /** Another round, at the tail of the queue. */
+  #again(cause: Error): void {
+    const { key } = this.#target;
+    const { time, settings, report } = this.#runtime;
+    const session = this.waitsWith?.session;
+    report({ type: 'requeued', key, cause });
+    this.#leave();
+    if (this.#subscriber.closed) return;
+    // The next session is begun after a pause, and all who wait for it are served in the order of their coming.
+    if (this.#shape !== undefined && !session?.isAlive()) return this.#contend();
+    const pause = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
+    this.#phase = { name: 'paused', pause };
+  }
+
+  /** The claim of this round leaves. */
+  #leave(): void {
+    const phase = this.#phase;
+    this.#phase = IDLE;
+    if (phase.name === 'paused') phase.pause.unsubscribe();
+    if (phase.name === 'refused' || phase.name === 'releasing') phase.patience.unsubscribe();
+    if (!('claim' in phase)) return;
+    // Who waits for the acknowledgement of a release goes on waiting, though its stream is not subscribed to any more.
+    if ('hold' in phase)
+      phase.claim.listener = ({ status }) => {
+        if (status === 'left' || status === 'lost') phase.hold.left();
+      };
+    phase.claim.leave(false);
+  }
+
+  #waitsNoMore(): void {
+    if (this.#shape !== undefined) this.#runtime.contenders.order.leave(this.#shape, this);
   }
 
   /** What is done under the lock stops here, before the claim leaves and before anybody downstream is told. */
   #endHold(cause?: Error): void {
-    const hold = this.#hold;
-    if (!hold || hold.isOver) return;
-    const key = this.#key;
-    const { time, report } = this.#arena.engine;
+    const phase = this.#phase;
+    if (phase.name !== 'held' || phase.hold.isOver) return;
+    const { hold } = phase;
+    const { key } = this.#target;
+    const { time, report } = this.#runtime;
     // Given back after its deadline, before the timer that would have told so: that was a loss.
     const error = cause ?? (hold.isHeld() ? undefined : this.#lostBy(hold, new ClaimLost('expired')));
     hold.end(error);
     const heldFor = time.now() - hold.since;
     if (error instanceof LockLostError) report({ type: 'lost', key, reason: error.reason, heldFor });
     else report({ type: 'released', key, heldFor });
-  }
-
-  /** What a failure means: the loss of what was held, another round for who was queued, or the end. */
-  failed(error: unknown): void {
-    const hold = this.#hold;
-    if (error instanceof ClaimLost && hold) {
-      if (hold.isOver) this.#left();
-      else this.#fail(this.#lostBy(hold, error));
-    } else if (
-      error instanceof ClaimLost &&
-      this.#arena.engine.backend.leasePer === 'claim' &&
-      !this.#inTheWay &&
-      error.cause
-    ) {
-      // Its own lease ran out unanswered before anybody ever answered: a new one, which costs nothing, would not help.
-      this.#fail(error.cause);
-    } else if (error instanceof ClaimLost || (this.#inTheWay && isRetryable(error))) {
-      this.#arena.engine.report({ type: 'requeued', key: this.#key, cause: error });
-      this.#again();
-    } else {
-      this.#fail(error);
-    }
-  }
-
-  #fail(error: unknown): void {
-    this.#endHold(error instanceof Error ? error : new Error(String(error)));
-    this.#subscriber.error(error);
-  }
-
-  /** Another round, at the tail of the queue. */
-  #again(): void {
-    this.#endRound();
-    if (this.#subscriber.closed) return;
-    const { time, settings } = this.#arena.engine;
-    this.#between = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
   }
 
   #lostBy({ held: { key, fencingToken } }: Hold, { reason, cause, by }: ClaimLost): LockLostError {

@@ -3,12 +3,35 @@
  */
 import type { Subscription } from 'rxjs';
 import type { Time } from '../time/clock.js';
-import type { Closable, Contenders } from './contender.js';
+import { createSubscriptionOrder } from './subscription-order.js';
+import type { SubscriptionOrder } from './subscription-order.js';
+import type { ContendingClaim } from './claim.js';
+
+/** What can be ended from outside. */
+export interface Closable {
+  close(): void;
+}
+
+/** A contender whose claim may be exchanged for that of another one that asks for the same. */
+export interface Exchangeable {
+  /** The claim that it waits with, while it waits. */
+  readonly waitsWith: ContendingClaim | undefined;
+  /** From now on it waits with this one. */
+  exchanged(claim: ContendingClaim): void;
+}
+
+export interface Contenders {
+  add(contender: Closable): void;
+  delete(contender: Closable): void;
+  /** Those that wait, in the order of their subscription. */
+  readonly order: SubscriptionOrder<Exchangeable>;
+}
 
 export function createContenders(time: Time): Contenders & { close(): void } {
   const all = new Set<Closable>();
   let awake: Subscription | undefined;
   return {
+    order: createSubscriptionOrder(),
     add(contender) {
       awake ??= time.awake();
       all.add(contender);

@@ -5,7 +5,7 @@ import { Observable, Subject, defer, map, startWith } from 'rxjs';
 import { LockNotOwnedError } from '../api/errors.js';
 import type { HeldLock, ReleaseOptions, Renewal } from '../api/lock.js';
 import type { Revocation } from '../api/revocation.js';
-import type { EngineParts } from './runtime.js';
+import type { Runtime } from './runtime.js';
 import type { Session } from './session.js';
 
 /** Who holds. */
@@ -34,12 +34,12 @@ export class Hold {
   #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(engine: EngineParts, key: string, session: Session, token: bigint, holder: Holding) {
+  constructor(runtime: Runtime, key: string, session: Session, token: bigint, holder: Holding) {
     this.#session = session;
     this.#holder = holder;
-    this.since = engine.time.now();
+    this.since = runtime.time.now();
     this.#renewalsBefore = session.renewals();
-    this.held = new Held(this, engine, key, session, token);
+    this.held = new Held(this, runtime, key, session, token);
   }
 
   /** Whether it was ended, by a release or a loss. */
@@ -135,15 +135,15 @@ class Held implements HeldLock {
   readonly owner: string;
   readonly fencingToken: bigint;
   readonly #hold: Hold;
-  readonly #engine: EngineParts;
+  readonly #runtime: Runtime;
   readonly #session: Session;
 
-  constructor(hold: Hold, engine: EngineParts, key: string, session: Session, token: bigint) {
+  constructor(hold: Hold, runtime: Runtime, key: string, session: Session, token: bigint) {
     this.key = key;
-    this.owner = engine.settings.owner;
+    this.owner = runtime.settings.owner;
     this.fencingToken = token;
     this.#hold = hold;
-    this.#engine = engine;
+    this.#runtime = runtime;
     this.#session = session;
   }
 
@@ -172,7 +172,7 @@ class Held implements HeldLock {
   }
 
   remaining(): number {
-    return this.isHeld() ? this.validUntil - this.#engine.time.now() : 0;
+    return this.isHeld() ? this.validUntil - this.#runtime.time.now() : 0;
   }
 
   release({ handOff: handOff = true }: ReleaseOptions = {}): Promise<void> {

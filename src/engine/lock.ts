@@ -10,21 +10,21 @@ import type { ContendOptions, RevokeRequest } from '../api/options.js';
 import type { Holder, Ownership } from '../api/ownership.js';
 import type { ForeignClaims } from '../backend/port.js';
 import type { RevokeOptions } from '../api/revocation.js';
-import type { LockTarget, KeyTarget } from './claim.js';
+import type { LockTarget } from './target.js';
 import { contend } from './contender.js';
-import type { Arena } from './contender.js';
+import type { LocksRuntime } from './locks-runtime.js';
 import { revoked$ } from './features/revoke.js';
 import { isSameOwnership, ownershipOf, ownershipOfAll } from '../rules/ownership.js';
 
 abstract class BaseLock implements Lock {
   readonly key: string;
-  readonly #arena: Arena;
-  readonly #what: LockTarget;
+  readonly #runtime: LocksRuntime;
+  readonly #target: LockTarget;
 
-  constructor(arena: Arena, what: LockTarget) {
-    this.#arena = arena;
-    this.key = what.key;
-    this.#what = what;
+  constructor(runtime: LocksRuntime, target: LockTarget) {
+    this.#runtime = runtime;
+    this.key = target.key;
+    this.#target = target;
   }
 
   abstract ownership$(): Observable<Ownership>;
@@ -33,7 +33,7 @@ abstract class BaseLock implements Lock {
   abstract revoked$(others: ForeignClaims, demand: RevokeRequest): Observable<readonly Holder[]>;
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
-    return contend(this.#arena, this.#what, checkedAcquireOptions(options));
+    return contend(this.#runtime, this.#target, checkedAcquireOptions(options));
   }
 
   acquire(options?: ContendOptions): Promise<HeldLock> {
@@ -51,12 +51,12 @@ abstract class BaseLock implements Lock {
 
   use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T> {
     const acquired = this.acquire(options);
-    return acquired.then((held) => runHeld(this.#arena, held, body));
+    return acquired.then((held) => runHeld(this.#runtime, held, body));
   }
 
   revoke(options: RevokeOptions): Promise<readonly Holder[]> {
     const demand = checkedRevokeRequest(options);
-    const { others, name } = this.#arena.engine.backend;
+    const { others, name } = this.#runtime.backend;
     if (others) return lastValueFrom(this.revoked$(others, demand));
     const advice = `claims on ${name} have no room for a request. Have the holder watch something else, or use etcd v3.`;
     throw new InvalidOptionError('key', this.key, advice);
@@ -65,31 +65,31 @@ abstract class BaseLock implements Lock {
 
 /** The lock of a key. */
 export class KeyLock extends BaseLock {
-  readonly #arena: Arena;
-  readonly #one: KeyTarget;
+  readonly #runtime: LocksRuntime;
+  readonly #target: LockTarget;
 
-  constructor(arena: Arena, one: KeyTarget) {
-    super(arena, one);
-    this.#arena = arena;
-    this.#one = one;
+  constructor(runtime: LocksRuntime, target: LockTarget) {
+    super(runtime, target);
+    this.#runtime = runtime;
+    this.#target = target;
   }
 
   /** What is contended for, if it is a lock of these `Locks`. */
-  in(arena: Arena): KeyTarget | undefined {
-    return this.#arena === arena ? this.#one : undefined;
+  in(runtime: LocksRuntime): LockTarget | undefined {
+    return this.#runtime === runtime ? this.#target : undefined;
   }
 
   revoked$(others: ForeignClaims, demand: RevokeRequest): Observable<readonly Holder[]> {
-    return revoked$(this.#arena, this.key, others, demand);
+    return revoked$(this.#runtime, this.key, others, demand);
   }
 
   ownership$(): Observable<Ownership> {
     const { key } = this;
-    const { engine, lines } = this.#arena;
-    return lines.view$(key).pipe(
+    const { queues, localQueue } = this.#runtime;
+    return queues.view$(key).pipe(
       map((view): Ownership => {
         if (view.status === 'unknown') return { status: 'unknown', key, cause: view.cause };
-        return ownershipOf(view.queue, engine.backend.leasePer === 'session');
+        return ownershipOf(view.queue, localQueue === undefined);
       }),
       distinctUntilChanged(isSameOwnership),
     );
@@ -100,8 +100,8 @@ export class KeyLock extends BaseLock {
 export class LockOfAll extends BaseLock implements AllLock {
   readonly members: readonly KeyLock[];
 
-  constructor(arena: Arena, what: LockTarget, members: readonly KeyLock[]) {
-    super(arena, what);
+  constructor(runtime: LocksRuntime, target: LockTarget, members: readonly KeyLock[]) {
+    super(runtime, target);
     this.members = members;
   }
 
@@ -120,7 +120,11 @@ export class LockOfAll extends BaseLock implements AllLock {
 }
 
 /** Settles as the body does, after the release; or at the loss, whatever the body does then. */
-function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) => T | PromiseLike<T>): Promise<T> {
+function runHeld<T>(
+  { report }: LocksRuntime,
+  held: HeldLock,
+  body: (held: HeldLock) => T | PromiseLike<T>,
+): Promise<T> {
   const { key, signal } = held;
   return new Promise<T>((resolve, reject) => {
     const lost = (): void => reject(signal.reason);
@@ -131,7 +135,7 @@ function runHeld<T>({ engine }: Arena, held: HeldLock, body: (held: HeldLock) =>
       // It is rejected for a lock that is not ours any more: then the signal aborts, or has aborted, and that rejects.
       held
         .release({ handOff: outcome === 'resolved' })
-        .then(settle, () => engine.report({ type: 'late-result', key, outcome, cause }));
+        .then(settle, () => report({ type: 'late-result', key, outcome, cause }));
     };
     const running = new Promise<T>((done) => done(body(held)));
     running.then(

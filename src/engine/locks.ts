@@ -10,20 +10,23 @@ import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedPermits, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
 import type { LockBackend } from '../backend/port.js';
-import type { Arena } from './contender.js';
 import { createContenders } from './contenders.js';
-import { KeyTarget } from './claim.js';
+import { timingOf } from '../rules/timing.js';
+import type { LocksRuntime } from './locks-runtime.js';
+import { createEnqueueOrder } from './queue/enqueue-order.js';
+import type { Runtime } from './runtime.js';
+import { OwnSessions, SharedSession } from './sessions.js';
+import { asQueueBackend, isSlotBackend } from './slot/slot-backend.js';
+import { createLocalQueue } from './slot/local-queue.js';
+import { LockTarget } from './target.js';
 import { lockOfAll } from './features/all.js';
 import { KeyElection } from './features/election.js';
 import { KeyLock } from './lock.js';
 import { createKeyQueues } from './queue/key-queues.js';
 import { createResync } from './queue/resync.js';
-import { createLocalQueue } from './slot/local-queue.js';
 import { createPrefixWatches } from './features/prefix-watches.js';
 import { createBackground } from './io/background.js';
-import type { EngineParts } from './runtime.js';
 import { createLimiter } from './io/limiter.js';
-import { createSessions } from './sessions.js';
 import { createDeadlines } from './io/deadlines.js';
 import type { LockKind } from '../api/ownership.js';
 
@@ -36,12 +39,12 @@ const CLOSE_WITHIN = 2000;
 /**
  * Makes the locks of one client on one server. Nothing is sent before a lock is contended for.
  *
- * @param backend from `rxlock/memory`, `rxlock/etcd3` or `rxlock/node-etcd`
+ * @param server a backend: from `rxlock/memory`, `rxlock/etcd3` or `rxlock/node-etcd`
  * @throws InvalidOptionError
  * @example
  * const locks = createLocks(memoryBackend(), { ttl: 10_000, owner: 'billing' });
  */
-export function createLocks(backend: LockBackend, options: LocksOptions = {}): Locks {
+export function createLocks(server: LockBackend, options: LocksOptions = {}): Locks {
   const settings = checkedSettings(options);
   const time = timeOf(options);
   const events = new Subject<LockEvent>();
@@ -52,24 +55,28 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   });
   const deadlines = createDeadlines(time);
   const limiter = createLimiter(MAX_ENQUEUING);
-  const engine: EngineParts = { backend, settings, time, deadlines, background, limiter, report };
-
+  const base = { settings, time, deadlines, background, limiter, report };
+  const isSlots = isSlotBackend(server);
+  const backend = isSlots ? asQueueBackend(server) : server;
+  const runtime: Runtime = { ...base, backend, timing: timingOf(settings.ttl, settings) };
   const contenders = createContenders(time);
+  const sessions = isSlots ? new OwnSessions(runtime) : new SharedSession(runtime);
+  const resync = createResync(runtime);
+  const prefixWatches = createPrefixWatches(runtime, resync);
+  const queues = createKeyQueues(runtime, resync);
   let isClosed = false;
   let closing: Promise<void> | undefined;
-  const sessions = createSessions(engine);
-  const patrol = createResync(engine);
-  const regions = createPrefixWatches(engine, patrol);
   let claims = 0;
-  const arena: Arena = {
-    engine,
+  // The same object: the timing of a granted lease is known to all.
+  const locksRuntime: LocksRuntime = Object.assign(runtime, {
     sessions,
-    lines: createKeyQueues(engine, patrol),
-    ranks: createLocalQueue(),
+    queues,
     contenders,
+    enqueueOrder: createEnqueueOrder(),
+    localQueue: isSlots ? createLocalQueue() : undefined,
     isClosed: () => isClosed,
     nextClaimId: () => (claims++).toString(36),
-  };
+  });
 
   const close = async (): Promise<void> => {
     const awake = time.awake();
@@ -77,9 +84,9 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     isClosed = true;
     contenders.close();
     sessions.close();
-    arena.lines.stop();
-    regions.stop();
-    patrol.stop();
+    queues.stop();
+    prefixWatches.stop();
+    resync.stop();
     await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
     background.stop();
     deadlines.stop();
@@ -89,10 +96,10 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
   };
 
   const lock = (key: string, kind: LockKind, permits?: number): KeyLock => {
-    const wanted = { key: checkedKey(key), kind, permits };
-    const objection = backend.objection(wanted);
+    const spec = { key: checkedKey(key), kind, permits };
+    const objection = backend.objection(spec);
     if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
-    return new KeyLock(arena, new KeyTarget(arena, wanted.key, kind, permits));
+    return new KeyLock(locksRuntime, new LockTarget(locksRuntime, [spec]));
   };
 
   const locks: Locks = {
@@ -100,17 +107,16 @@ export function createLocks(backend: LockBackend, options: LocksOptions = {}): L
     semaphore: (key, permits) => lock(key, 'semaphore', checkedPermits(permits)),
     readLock: (key) => lock(key, 'read'),
     writeLock: (key) => lock(key, 'write'),
-    all: (...members) => lockOfAll(arena, members),
+    all: (...members) => lockOfAll(locksRuntime, members),
     election(name) {
       const { proclaim, objection } = backend;
       const refused = objection({ key: checkedKey(name), kind: 'mutex', value: '' });
-      if (proclaim && refused === undefined) return new KeyElection(arena, name, proclaim);
+      if (proclaim && refused === undefined) return new KeyElection(locksRuntime, name);
       throw new InvalidOptionError('name', name, refused ?? `${backend.name} keeps no values. Use whileLeader().`);
     },
     watchAll$(prefix) {
       const name = checkedPrefix(prefix);
-      const { queues } = backend;
-      if (queues) return regions.watchAll$(queues, name);
+      if (backend.queues) return prefixWatches.watchAll$(backend.queues, name);
       const advice = `${backend.name} cannot list its locks. Use ownership$() of each, or etcd v3.`;
       throw new InvalidOptionError('prefix', prefix, advice);
     },

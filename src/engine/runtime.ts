@@ -1,21 +1,25 @@
 /**
- * What every part of the engine stands on, made once per `Locks`.
+ * What every part of the engine stands on: one object for each `Locks`, made in locks.ts.
  */
-import type { Time } from '../time/clock.js';
 import type { LockEvent } from '../api/events.js';
 import type { Settings } from '../api/options.js';
-import type { LockBackend } from '../backend/port.js';
+import type { QueueBackend } from '../backend/port.js';
+import type { Timing } from '../rules/timing.js';
+import type { Time } from '../time/clock.js';
 import type { Background } from './io/background.js';
-import type { Limiter } from './io/limiter.js';
 import type { Deadlines } from './io/deadlines.js';
+import type { Limiter } from './io/limiter.js';
 
-export interface EngineParts {
-  readonly backend: LockBackend;
+export interface Runtime {
+  /** The server. One with slots is adapted: slot/slot-backend.ts. */
+  readonly backend: QueueBackend;
   readonly settings: Settings;
+  /** Of the lease as it was granted last; before the first grant, as asked for. */
+  timing: Timing;
   readonly time: Time;
   readonly deadlines: Deadlines;
   readonly background: Background;
-  /** What enters a queue goes through here. */
+  /** Limits how many requests to queue are under way. */
   readonly limiter: Limiter;
   report(event: LockEvent): void;
 }

@@ -20,11 +20,11 @@ import {
 import { at, failAt } from '../time/clock.js';
 import type { LossReason } from '../api/errors.js';
 import type { Lease, RenewResult } from '../backend/port.js';
-import { attemptOf, deadline, timingOf } from '../rules/timing.js';
+import { deadline, timingOf } from '../rules/timing.js';
 import type { Timing } from '../rules/timing.js';
 import { request } from './io/request.js';
 import { AcquireRelease } from './io/acquire-release.js';
-import type { EngineParts } from './runtime.js';
+import type { Runtime } from './runtime.js';
 import type { ForeignWrite } from '../api/revocation.js';
 
 /** A lease that the server has granted and that is being renewed. */
@@ -76,23 +76,23 @@ interface Granted {
  * session$    s---------------#
  * ```
  */
-export function session$(engine: EngineParts, lease: Lease): Observable<Session> {
-  const { backend, time, settings } = engine;
-  const budget = attemptOf(settings.ttl);
+export function session$(runtime: Runtime, lease: Lease): Observable<Session> {
+  const { backend, time } = runtime;
+  const { attempt } = runtime.timing;
 
   return new Observable((subscriber) => {
-    const bracket = new AcquireRelease<Granted>(engine, {
+    const bracket = new AcquireRelease<Granted>(runtime, {
       what: 'grant',
-      timeout: budget,
+      timeout: attempt,
       send() {
         const sentAt = time.now();
-        return backend.grant(lease, budget).pipe(map(({ ttl }) => ({ sentAt, ttl })));
+        return backend.grant(lease, attempt).pipe(map(({ ttl }) => ({ sentAt, ttl })));
       },
-      use: (granted) => void alive$(engine, lease, granted).subscribe(subscriber),
+      use: (granted) => void alive$(runtime, lease, granted).subscribe(subscriber),
       failed: (error) => subscriber.error(error),
       // It ends with the subscriber.
       stop: () => undefined,
-      dispose: () => revoke$(engine, lease),
+      dispose: () => revoke$(runtime, lease),
       disposed: () => undefined,
     });
     bracket.begin();
@@ -100,10 +100,11 @@ export function session$(engine: EngineParts, lease: Lease): Observable<Session>
   });
 }
 
-function alive$(engine: EngineParts, lease: Lease, granted: Granted): Observable<Session> {
-  const { time, settings, report } = engine;
+function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Session> {
+  const { time, settings, report } = runtime;
   const timing = timingOf(granted.ttl, settings);
-  for (const message of [...engine.backend.notes, ...timing.clamped]) report({ type: 'note', message });
+  runtime.timing = timing;
+  for (const message of [...runtime.backend.notes, ...timing.clamped]) report({ type: 'note', message });
 
   let validUntil = deadline(granted.sentAt, timing);
   let ended = false;
@@ -111,7 +112,7 @@ function alive$(engine: EngineParts, lease: Lease, granted: Granted): Observable
   let lastFailure: Error | undefined;
   const expired = (): ClaimLost => new ClaimLost('expired', lastFailure);
 
-  const renewed$ = renewals$(engine, lease, timing, granted.sentAt, {
+  const renewed$ = renewals$(runtime, lease, timing, granted.sentAt, {
     failed: (cause) => {
       lastFailure = cause;
       report({ type: 'renewal-failed', lease: lease.id, cause, remaining: Math.max(0, validUntil - time.now()) });
@@ -151,17 +152,17 @@ function alive$(engine: EngineParts, lease: Lease, granted: Granted): Observable
 
 /** The answered renewals, each `renewEvery` after the send of the last attempt. */
 function renewals$(
-  engine: EngineParts,
+  runtime: Runtime,
   lease: Lease,
   timing: Timing,
   grantedAt: number,
   { failed }: { failed: (cause: Error) => void },
 ): Observable<Granted> {
-  const { backend, time } = engine;
+  const { backend, time } = runtime;
   let lastSent = grantedAt;
 
   // Only the deadline ends it: a refusal (say, of an expired token) may have passed at the next attempt.
-  const renewed$ = request(engine, {
+  const renewed$ = request(runtime, {
     what: 'renew',
     timeout: timing.attempt,
     send() {
@@ -184,11 +185,11 @@ function renewals$(
 }
 
 /** Asked until acknowledged, or until the lease has run out by itself even if its last renewal just arrived. */
-function revoke$(engine: EngineParts, lease: Lease): Observable<void> {
-  const { backend, time, settings } = engine;
-  const giveUpAt = time.now() + 2 * settings.ttl;
-  const timeout = attemptOf(settings.ttl);
-  return request(engine, {
+function revoke$(runtime: Runtime, lease: Lease): Observable<void> {
+  const { backend, time, timing } = runtime;
+  const giveUpAt = time.now() + 2 * timing.ttl;
+  const timeout = timing.attempt;
+  return request(runtime, {
     what: 'revoke',
     timeout,
     send: () => backend.revoke(lease, timeout),

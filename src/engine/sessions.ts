@@ -3,56 +3,57 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Subscription } from 'rxjs';
-import type { EngineParts } from './runtime.js';
+import type { Runtime } from './runtime.js';
 import { session$ } from './session.js';
 import type { Session } from './session.js';
+import { backoff } from '../time/backoff.js';
 
 export interface SessionUser {
   /** It is granted. */
-  opened(session: Session): void;
+  onSession(session: Session): void;
   /** It has ended, or could not be had: who goes on joins again. */
-  ended(error: unknown): void;
+  onSessionEnd(error: unknown): void;
 }
 
 export interface Sessions {
   /** A session for a claim on `key`, until the user leaves or it ends. */
-  join(user: SessionUser, key: string): void;
+  join(user: SessionUser, key: string | undefined): void;
   leave(user: SessionUser): void;
   /** Ends what lingers, when all users have left for good. */
   close(): void;
 }
 
-export const createSessions = (engine: EngineParts): Sessions =>
-  engine.backend.leasePer === 'session' ? new SharedSession(engine) : new OwnSessions(engine);
-
-/** A set and not an operator: of ten thousand users each can leave without a search. */
-class SharedSession implements Sessions {
-  readonly #engine: EngineParts;
+/** One for all. A set and not an operator: of ten thousand users each can leave without a search. */
+export class SharedSession implements Sessions {
+  readonly #runtime: Runtime;
   readonly #users = new Set<SessionUser>();
   #session: Session | undefined;
   #open: Subscription | undefined;
   #lingering: Subscription | undefined;
+  /** After the end of a session, before the next one is begun. */
+  #pause: Subscription | undefined;
 
-  constructor(engine: EngineParts) {
-    this.#engine = engine;
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
   }
 
   join(user: SessionUser): void {
     this.#lingering?.unsubscribe();
     this.#users.add(user);
-    if (this.#session) user.opened(this.#session);
-    else if (!this.#open) this.#begin();
+    if (this.#session) user.onSession(this.#session);
+    else if (!this.#open && !this.#pause) this.#begin();
   }
 
   leave(user: SessionUser): void {
     if (!this.#users.delete(user) || this.#users.size > 0) return;
-    const { time, settings } = this.#engine;
+    const { time, settings } = this.#runtime;
     // It lingers, so that locks taken one after another pay for one grant.
     this.#lingering = time.after(settings.ttl).subscribe(() => this.#end());
   }
 
   close(): void {
     this.#lingering?.unsubscribe();
+    this.#pause?.unsubscribe();
     this.#end();
   }
 
@@ -60,23 +61,31 @@ class SharedSession implements Sessions {
     const open = new Subscription();
     this.#open = open;
     open.add(
-      session$(this.#engine, newLease(this.#engine)).subscribe({
+      session$(this.#runtime, newLease(this.#runtime)).subscribe({
         next: (session) => {
           this.#session = session;
           // Who joins meanwhile is told at once.
-          for (const user of [...this.#users]) if (this.#users.has(user)) user.opened(session);
+          for (const user of [...this.#users]) if (this.#users.has(user)) user.onSession(session);
         },
         error: (error: unknown) => {
           this.#session = undefined;
           // All are told before its revoke: nobody else may hold before they have stopped what they did.
           const users = [...this.#users];
-          for (const user of users) if (this.#users.delete(user)) user.ended(error);
+          this.#beginAfterPause();
+          for (const user of users) if (this.#users.delete(user)) user.onSessionEnd(error);
           this.#end();
-          // Who joined again meanwhile is a user of the next one.
-          if (this.#users.size > 0) this.#begin();
         },
       }),
     );
+  }
+
+  /** Who joins meanwhile is a user of the next one. */
+  #beginAfterPause(): void {
+    const { time, settings } = this.#runtime;
+    this.#pause = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => {
+      this.#pause = undefined;
+      if (this.#users.size > 0) this.#begin();
+    });
   }
 
   #end(): void {
@@ -86,21 +95,22 @@ class SharedSession implements Sessions {
   }
 }
 
-class OwnSessions implements Sessions {
-  readonly #engine: EngineParts;
+/** One for each claim. */
+export class OwnSessions implements Sessions {
+  readonly #runtime: Runtime;
   readonly #open = new Map<SessionUser, Subscription>();
 
-  constructor(engine: EngineParts) {
-    this.#engine = engine;
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
   }
 
-  join(user: SessionUser, key: string): void {
+  join(user: SessionUser, key: string | undefined): void {
     const open = new Subscription();
     this.#open.set(user, open);
     open.add(
-      session$(this.#engine, newLease(this.#engine, key)).subscribe({
-        next: (session) => user.opened(session),
-        error: (error: unknown) => user.ended(error),
+      session$(this.#runtime, newLease(this.#runtime, key)).subscribe({
+        next: (session) => user.onSession(session),
+        error: (error: unknown) => user.onSessionEnd(error),
       }),
     );
   }
@@ -115,7 +125,7 @@ class OwnSessions implements Sessions {
   }
 }
 
-const newLease = ({ settings: { ttl, owner } }: EngineParts, key?: string): Session['lease'] => ({
+const newLease = ({ settings: { ttl, owner } }: Runtime, key?: string): Session['lease'] => ({
   id: leaseId(),
   ttl,
   owner,

@@ -5,6 +5,7 @@ import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil 
 import type { Observable, SchedulerLike } from 'rxjs';
 import { failAt, timeOf } from '../time/clock.js';
 import { BackendError } from '../api/errors.js';
+import { decorate } from '../backend/decorate.js';
 import type { LockBackend } from '../backend/port.js';
 
 /** What a test can do to the network of one client. */
@@ -91,36 +92,11 @@ export function behindNetwork(
       );
     });
 
-  const { queues, together, proclaim, others } = backend;
   return {
-    backend: {
-      ...backend,
-      grant: (lease, timeout) => carry(backend.grant(lease, timeout)),
-      renew: (lease, timeout) => carry(backend.renew(lease, timeout), () => extraForRenewals),
-      revoke: (lease, timeout) => carry(backend.revoke(lease, timeout)),
-      enqueue: (claim, timeout, look) => carry(backend.enqueue(claim, timeout, look)),
-      dequeue: (claim, entered, timeout, successor) => carry(backend.dequeue(claim, entered, timeout, successor)),
-      queue: (key, timeout, from) => stream(backend.queue(key, timeout, from)),
-      ...(proclaim && {
-        proclaim: (claim, mine, value, timeout) => carry(proclaim(claim, mine, value, timeout)),
-      }),
-      ...(others && {
-        others: {
-          ask: (key, claim, revocation, timeout) => carry(others.ask(key, claim, revocation, timeout)),
-          remove: (key, claim, timeout) => carry(others.remove(key, claim, timeout)),
-        },
-      }),
-      ...(together && {
-        together: {
-          most: together.most,
-          enqueue: (claims, timeout) => carry(together.enqueue(claims, timeout)),
-          dequeue: (claims, entered, timeout) => carry(together.dequeue(claims, entered, timeout)),
-        },
-      }),
-      ...(queues && { queues: (prefix, timeout) => stream(queues(prefix, timeout)) }),
-      audit: (lease, timeout) => carry(backend.audit(lease, timeout)),
-      probe: (timeout) => carry(backend.probe(timeout)),
-    },
+    backend: decorate(backend, (source$, { verb, isStream }) => {
+      if (isStream) return stream(source$);
+      return carry(source$, verb === 'renew' ? () => extraForRenewals : undefined);
+    }),
     network: {
       partition: () => {
         cut = true;

@@ -3,7 +3,8 @@
  */
 import { Subscription, concatMap, defer, map, of, timer } from 'rxjs';
 import type { MonoTypeOperatorFunction, SchedulerAction, SchedulerLike } from 'rxjs';
-import type { LockBackend, ForeignClaims, Together } from '../backend/port.js';
+import { decorate } from '../backend/decorate.js';
+import type { LockBackend } from '../backend/port.js';
 
 /** A scheduler whose timers can be made late, while its clock runs on. */
 export interface StallableScheduler extends SchedulerLike {
@@ -47,42 +48,5 @@ export function stallable(base: SchedulerLike): StallableScheduler {
 }
 
 /** The backend, as a process that may stand still hears its answers. */
-export const heardBy = (process: StallableScheduler, backend: LockBackend): LockBackend => ({
-  ...backend,
-  ...(backend.queues && heardQueues(process, backend.queues)),
-  ...(backend.together && { together: heardTogether(process, backend.together) }),
-  ...(backend.proclaim && { proclaim: heardProclaim(process, backend.proclaim) }),
-  ...(backend.others && { others: heardOthers(process, backend.others) }),
-  grant: (lease, timeout) => backend.grant(lease, timeout).pipe(process.hears()),
-  renew: (lease, timeout) => backend.renew(lease, timeout).pipe(process.hears()),
-  revoke: (lease, timeout) => backend.revoke(lease, timeout).pipe(process.hears()),
-  enqueue: (claim, timeout, look) => backend.enqueue(claim, timeout, look).pipe(process.hears()),
-  dequeue: (claim, entered, timeout, successor) =>
-    backend.dequeue(claim, entered, timeout, successor).pipe(process.hears()),
-  queue: (key, timeout, from) => backend.queue(key, timeout, from).pipe(process.hears()),
-  audit: (lease, timeout) => backend.audit(lease, timeout).pipe(process.hears()),
-  probe: (timeout) => backend.probe(timeout).pipe(process.hears()),
-});
-
-const heardQueues = (
-  process: StallableScheduler,
-  queues: NonNullable<LockBackend['queues']>,
-): Pick<LockBackend, 'queues'> => ({ queues: (prefix, timeout) => queues(prefix, timeout).pipe(process.hears()) });
-
-const heardTogether = (process: StallableScheduler, { most, enqueue: enter, dequeue: leave }: Together): Together => ({
-  most,
-  enqueue: (claims, timeout) => enter(claims, timeout).pipe(process.hears()),
-  dequeue: (claims, entered, timeout) => leave(claims, entered, timeout).pipe(process.hears()),
-});
-
-type Proclaim = NonNullable<LockBackend['proclaim']>;
-
-const heardProclaim =
-  (process: StallableScheduler, proclaim: Proclaim): Proclaim =>
-  (claim, mine, value, timeout) =>
-    proclaim(claim, mine, value, timeout).pipe(process.hears());
-
-const heardOthers = (process: StallableScheduler, { ask, remove }: ForeignClaims): ForeignClaims => ({
-  ask: (key, claim, revocation, timeout) => ask(key, claim, revocation, timeout).pipe(process.hears()),
-  remove: (key, claim, timeout) => remove(key, claim, timeout).pipe(process.hears()),
-});
+export const heardBy = (process: StallableScheduler, backend: LockBackend): LockBackend =>
+  decorate(backend, (source$) => source$.pipe(process.hears()));

@@ -2,7 +2,7 @@
  * The one file that touches real time. Everything else gets a {@link Time} and asks it.
  */
 import { uptime } from 'node:os';
-import { Observable, Subscription, concatMap, defer, map, of, take, timer } from 'rxjs';
+import { Observable, Subscription, map, take, timer } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 
 /** Reads the time, in milliseconds since an arbitrary but fixed instant. */
@@ -137,10 +137,17 @@ const LONGEST_TIMER = 2 ** 31 - 1;
  * @param lookEvery how long it may go unnoticed that the machine slept past the instant: timers stand still with it
  */
 export function at(time: Time, instant: number, lookEvery = LONGEST_TIMER): Observable<0> {
-  return defer(() => {
-    const left = instant - time.now();
-    if (left <= 0) return of(0 as const);
-    return time.after(Math.min(left, lookEvery)).pipe(concatMap(() => at(time, instant, lookEvery)));
+  return new Observable((subscriber) => {
+    // One look after another, none inside the one before: a lease of a day is looked at 86,400 times.
+    const look = (): void => {
+      const left = instant - time.now();
+      if (left > 0) subscriber.add(time.after(Math.min(left, lookEvery)).subscribe(look));
+      else {
+        subscriber.next(0);
+        subscriber.complete();
+      }
+    };
+    look();
   });
 }
 

@@ -13,7 +13,7 @@ import {
   createLocks,
   whileLeader,
 } from '../../../src/index.js';
-import type { HeldLock, Leader, LockBackend } from '../../../src/index.js';
+import type { HeldLock, Leader, QueueBackend } from '../../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, events, letters, openServer, serverOf } from '../../support/marbles.js';
 
 const refused = new BackendError('refused', { retryable: false });
@@ -248,7 +248,7 @@ describe('a campaign', () => {
     'that is tried once asks who is there, also where that is followed',
     marbles((m) => {
       const { scheduler } = m;
-      const looks: boolean[] = [];
+      const looks: string[] = [];
       const memory = memoryBackend({ scheduler });
       const enter: typeof memory.enqueue = (claim, within, look) => {
         looks.push(look);
@@ -260,7 +260,7 @@ describe('a campaign', () => {
       m.expect(led(election.campaign$('A')), '    --^--!').toBeObservable('--h---');
       m.expect(led(election.campaign$('A', { wait: 0 })), '------^--!').toBeObservable('------h---');
       m.flush();
-      expect(looks).toEqual([false, true]);
+      expect(looks).toEqual(['plain', 'try']);
     }),
   );
 });
@@ -280,7 +280,7 @@ describe('who watches an election', () => {
 });
 
 describe('proclaim', () => {
-  const doctored = (change: (memory: LockBackend) => Partial<LockBackend>) => {
+  const doctored = (change: (memory: QueueBackend) => Partial<QueueBackend>) => {
     const memory = memoryBackend();
     return createLocks({ ...memory, ...change(memory) }, { ttl: 60, safetyMargin: 10 });
   };

@@ -13,7 +13,8 @@ import { createContenders } from '../../../src/engine/contenders.js';
 import { createKeyQueues } from '../../../src/engine/queue/key-queues.js';
 import { revoked$ } from '../../../src/engine/features/revoke.js';
 import { claim } from '../../support/claims.js';
-import { engineOf } from '../../support/engines.js';
+import { timingOf } from '../../../src/rules/timing.js';
+import { locksRuntimeOf } from '../../support/engines.js';
 import { TIMES, atFrame } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
@@ -33,10 +34,12 @@ interface Circumstances {
 const asking = (m: Marbles, queue$: () => Observable<Queue>, { ask, remove }: Circumstances = {}) => {
   const { scheduler } = m;
   const said: string[] = [];
-  const engine = engineOf(scheduler, {
+  // A tenth of it is whole milliseconds.
+  const settings = { ...checkedSettings({ ttl: 20, safetyMargin: 3 }), random: () => 0 };
+  const engine = locksRuntimeOf(scheduler, {
     backend: { ...memoryBackend({ scheduler }), queue: queue$ },
-    // A tenth of it is whole milliseconds.
-    settings: { ...checkedSettings({ ttl: 20, safetyMargin: 3 }), random: () => 0 },
+    settings,
+    timing: timingOf(20, settings),
   });
   let awake = 0;
   const contenders = createContenders({
@@ -66,7 +69,7 @@ const asking = (m: Marbles, queue$: () => Observable<Queue>, { ask, remove }: Ci
       }),
   };
   const revoke = (demand: { within?: number; fencingToken?: bigint } = {}) =>
-    revoked$({ engine, lines, contenders }, 'k', others, {
+    revoked$(Object.assign(engine, { queues: lines, contenders }), 'k', others, {
       reason: 'mine',
       within: demand.within ?? Infinity,
       fencingToken: demand.fencingToken,

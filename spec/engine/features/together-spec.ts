@@ -8,16 +8,13 @@ import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { timingOf } from '../../../src/rules/timing.js';
 import { BackendError } from '../../../src/index.js';
-import type { EnqueueAllResult, Queue, QueuedClaim } from '../../../src/index.js';
-import { KeyTarget } from '../../../src/engine/claim.js';
-import type { Claimant, ClaimParts } from '../../../src/engine/claim.js';
-import type { WaiterListener } from '../../../src/engine/queue/key-queue.js';
-import { createKeyQueues } from '../../../src/engine/queue/key-queues.js';
-import { KeysTarget } from '../../../src/engine/together.js';
+import type { EnqueueResult, Queue } from '../../../src/index.js';
+import type { OnClaimState } from '../../../src/engine/claim-state.js';
+import { LockTarget } from '../../../src/engine/target.js';
 import { createBackground } from '../../../src/engine/io/background.js';
 import type { Session } from '../../../src/engine/session.js';
 import { claim } from '../../support/claims.js';
-import { engineOf } from '../../support/engines.js';
+import { locksRuntimeOf } from '../../support/engines.js';
 import { TIMES, atFrame } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
@@ -31,14 +28,14 @@ const queue = (key: string, ...tokens: number[]): Queue => ({
   claims: tokens.map((token) => claim(token)),
 });
 const place = (shown?: Queue) => ({ claim: claim(OURS), queue: shown });
-const inAt = (...shown: (Queue | undefined)[]): EnqueueAllResult => ({
-  status: 'entered',
+const inAt = (...shown: (Queue | undefined)[]): EnqueueResult => ({
+  status: 'queued',
   revision: BigInt(OURS),
-  places: shown.map(place),
+  entries: shown.map(place),
 });
 
 interface Circumstances {
-  readonly answers?: Observable<EnqueueAllResult>[];
+  readonly answers?: Observable<EnqueueResult>[];
   readonly queue?: () => Observable<Queue>;
   readonly isAlive?: boolean;
   readonly isClosed?: boolean;
@@ -51,13 +48,6 @@ const contest = (m: Marbles, given: Circumstances = {}) => {
   const { answers = [], isAlive = true, isClosed = false, left$ } = given;
   const { scheduler } = m;
   const said: string[] = [];
-  const engine = engineOf(scheduler, {
-    backend: { ...memoryBackend({ scheduler }), queue: given.queue ?? (() => NEVER) },
-    background: createBackground((error) => said.push(`failed ${String(error)}`)),
-  });
-  const lines = createKeyQueues(engine, { add: () => undefined, stop: () => undefined });
-  let ids = 0;
-  const parts: ClaimParts = { engine, lines, isClosed: () => isClosed, nextClaimId: () => String((ids += 1)) };
   const session: Session = {
     lease: LEASE,
     timing: timingOf(TIMES.ttl, TIMES),
@@ -67,30 +57,47 @@ const contest = (m: Marbles, given: Circumstances = {}) => {
     renewed$: NEVER,
     gone: () => said.push('the lease is gone'),
   };
-  const members = ['a', 'b'].map((key) => new KeyTarget(parts, key, 'mutex', undefined));
-  const together = {
-    most: 9,
-    enqueue: () => defer(() => answers.shift() ?? NEVER),
-    dequeue: (_: unknown, entered: readonly QueuedClaim[] | undefined) =>
-      defer(() => {
-        said.push(`asks to leave, ${entered ? `from ${entered.map(({ token }) => token).join()}` : 'wherever it is'}`);
-        return left$ ?? of({ successor: 'unknown' } as const);
-      }),
-  };
-  let settled$: Observable<unknown> | undefined;
-  const claimant: Claimant = {
-    staged: (_, stage) => {
-      if (stage.status === 'first') settled$ = stage.settled$;
-      const { status } = stage;
-      const holders = status === 'blocked' ? stage.holders.map(({ fencingToken }) => fencingToken).join() : '';
-      said.push(status === 'blocked' ? `${status} by ${String(stage.ahead)}, held by ${holders}` : status);
+  const runtime = locksRuntimeOf(scheduler, {
+    background: createBackground((error) => said.push(`failed ${String(error)}`)),
+    isClosed: () => isClosed,
+    sessions: { join: (user) => user.onSession(session), leave: () => undefined, close: () => undefined },
+    backend: {
+      ...memoryBackend({ scheduler }),
+      queue: given.queue ?? (() => NEVER),
+      enqueue: () => defer(() => answers.shift() ?? NEVER),
+      dequeue: (_, queued) =>
+        defer(() => {
+          said.push(`asks to leave, ${queued ? `from ${queued.map(({ token }) => token).join()}` : 'wherever it is'}`);
+          return left$ ?? of({ successor: 'unknown' } as const);
+        }),
     },
-    asked: (_, { reason }) => said.push(`asked ${reason}`),
-    failed: (error) => said.push(`cannot: ${String(error)}`),
-    leaving: () => said.push('leaving'),
-    left: () => said.push('left'),
-  };
-  const contested = new KeysTarget(parts, together, members).claim(session, CONTENTION, claimant);
+  });
+  const { queues: lines } = runtime;
+  let settled$: Observable<unknown> | undefined;
+  const target = new LockTarget(
+    runtime,
+    ['a', 'b'].map((key) => ({ key, kind: 'mutex' })),
+  );
+  const contested = target.claim(CONTENTION, target.shape(undefined), (state) => {
+    switch (state.status) {
+      case 'blocked': {
+        const holders = state.holders.map(({ fencingToken }) => fencingToken).join();
+        return void said.push(`blocked by ${String(state.ahead)}, held by ${holders}`);
+      }
+      case 'first':
+        settled$ = state.settled$;
+        return void said.push('first');
+      case 'wanted':
+        return void said.push(`asked ${state.revocation.reason}`);
+      case 'lost':
+        return void said.push('gone');
+      case 'failed':
+        return void said.push(`cannot: ${String(state.error)}`);
+      case 'refused':
+      case 'left':
+        return void said.push(state.status);
+    }
+  });
   const tokensAt = (key: string): string =>
     lines
       .at(key)
@@ -102,12 +109,8 @@ const contest = (m: Marbles, given: Circumstances = {}) => {
   return { contested, lines, said, tokensAt, settled: () => settled$ ?? EMPTY };
 };
 
-/** Another claim of ours, in the line at one of the keys. */
-const listener = (told: WaiterListener['told'] = () => undefined): WaiterListener => ({
-  told,
-  asked: () => undefined,
-  failed: () => undefined,
-});
+/** Another claim of ours, in the queue of one of the keys. */
+const listener = (told: OnClaimState = () => undefined): OnClaimState => told;
 
 describe('claims at several keys', () => {
   it(
@@ -152,11 +155,11 @@ describe('claims at several keys', () => {
         answers: [of(inAt(queue('a', 1, OURS), queue('b', OURS)))],
       });
       const leaves = listener(({ status }) => {
-        if (status === 'gone') contested.leave(false);
+        if (status === 'lost') contested.leave(false);
       });
       lines.at('a').join(claim(2), 2n, LEASE, { ...queue('a', 2), revision: 2n }, leaves);
       contested.begin();
-      expect(said).toEqual(['leaving', 'asks to leave, from 9,9', 'left']);
+      expect(said).toEqual(['asks to leave, from 9,9', 'left']);
       expect(tokensAt('b')).toBe('');
     }),
   );
@@ -238,7 +241,7 @@ describe('claims at several keys that leave', () => {
       contested.begin();
       expect([tokensAt('a'), tokensAt('b')]).toEqual(['9', '9']);
       contested.leave(true);
-      expect(said).toEqual(['first', 'leaving', 'asks to leave, from 9,9', 'left']);
+      expect(said).toEqual(['first', 'asks to leave, from 9,9', 'left']);
       expect([tokensAt('a'), tokensAt('b')]).toEqual(['', '']);
       expect([lines.at('a') === a, lines.at('b') === b]).toEqual([false, false]);
     }),
@@ -253,7 +256,7 @@ describe('claims at several keys that leave', () => {
       expect(said).toEqual([]);
       m.flush();
       // The attempt under way is heard out, and may arrive after all.
-      expect(said).toEqual(['leaving', 'asks to leave, wherever it is', 'left']);
+      expect(said).toEqual(['asks to leave, wherever it is', 'left']);
     }),
   );
 
@@ -264,7 +267,7 @@ describe('claims at several keys that leave', () => {
       contested.begin();
       atFrame(m, 5, () => contested.leave(false));
       m.flush();
-      expect(said).toEqual(['first', 'leaving', 'asks to leave, wherever it is', 'left']);
+      expect(said).toEqual(['first', 'asks to leave, wherever it is', 'left']);
     }),
   );
 
@@ -279,7 +282,7 @@ describe('claims at several keys that leave', () => {
       });
       contested.begin();
       contested.leave(false);
-      expect(said).toEqual(['first', 'leaving', 'left']);
+      expect(said).toEqual(['first', 'left']);
     })();
   });
 
@@ -289,7 +292,7 @@ describe('claims at several keys that leave', () => {
       const { contested, said } = contest(m, { answers: [of({ status: 'lease-gone' })] });
       contested.begin();
       contested.leave(false);
-      expect(said).toEqual(['the lease is gone', 'leaving', 'left']);
+      expect(said).toEqual(['the lease is gone', 'left']);
     }),
   );
 
@@ -302,8 +305,10 @@ describe('claims at several keys that leave', () => {
       const refused = contest(m);
       refused.contested.begin();
       m.flush();
-      expect(silent.said.find((one) => one.startsWith('failed'))).toContain('did not answer "leave a + b" within 2 ms');
-      expect(refused.said).toEqual([expect.stringContaining('did not answer "enter a + b" within 2 ms')]);
+      expect(silent.said.find((one) => one.startsWith('failed'))).toContain(
+        'did not answer "release a + b" within 2 ms',
+      );
+      expect(refused.said).toEqual([expect.stringContaining('did not answer "queue for a + b" within 2 ms')]);
     }),
   );
 });

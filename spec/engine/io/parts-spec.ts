@@ -10,7 +10,7 @@ import { createBackground } from '../../../src/engine/io/background.js';
 import type { Job } from '../../../src/engine/io/background.js';
 import { createLimiter } from '../../../src/engine/io/limiter.js';
 import type { LimitedJob } from '../../../src/engine/io/limiter.js';
-import { createSessions } from '../../../src/engine/sessions.js';
+import { SharedSession } from '../../../src/engine/sessions.js';
 import type { SessionUser } from '../../../src/engine/sessions.js';
 import { createDeadlines } from '../../../src/engine/io/deadlines.js';
 import { engineOf } from '../../support/engines.js';
@@ -198,21 +198,21 @@ describe('a session of many', () => {
       const backend = memoryBackend({ scheduler: m.scheduler });
       const grant: typeof backend.grant = (...asked) =>
         timer(1, m.scheduler).pipe(mergeMap(() => backend.grant(...asked)));
-      const sessions = createSessions(engineOf(m.scheduler, { backend: { ...backend, grant, renew: () => NEVER } }));
+      const sessions = new SharedSession(engineOf(m.scheduler, { backend: { ...backend, grant, renew: () => NEVER } }));
       const told: string[] = [];
       const user = (name: string, then: { opened?: () => void; ended?: () => void } = {}): SessionUser => ({
-        opened: () => {
+        onSession: () => {
           told.push(`${name} opened`);
           then.opened?.();
         },
-        ended: () => {
+        onSessionEnd: () => {
           told.push(`${name} ended`);
           then.ended?.();
         },
       });
       const [late, gone] = [user('late'), user('gone')];
       const first = user('first', { opened: () => sessions.leave(gone), ended: () => sessions.leave(late) });
-      for (const one of [first, gone, late]) sessions.join(one, 'k');
+      for (const one of [first, gone, late]) sessions.join(one);
       m.flush();
       expect(told).toEqual(['first opened', 'late opened', 'first ended']);
     }),

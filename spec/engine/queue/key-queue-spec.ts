@@ -6,20 +6,20 @@ import { NEVER, concat, defer, filter, finalize, map, mergeMap, of, take, throwE
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { createLocks } from '../../../src/index.js';
-import type { LockBackend, LockState, QueuedClaim } from '../../../src/index.js';
+import type { QueueBackend, LockState, QueuedClaim } from '../../../src/index.js';
 import { TIMES, atFrame, events, letters, seen } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 /** A server and a client of it that is told the first view only where it is deaf; its requests, each with its frame. */
-const world = (m: Marbles, change: (memory: LockBackend) => Partial<LockBackend> = () => ({})) => {
+const world = (m: Marbles, change: (memory: QueueBackend) => Partial<QueueBackend> = () => ({})) => {
   const memory = memoryBackend({ scheduler: m.scheduler });
   const options = { ...TIMES, random: () => 0, scheduler: m.scheduler };
   const asked: string[] = [];
   const note = (what: string): void => void asked.push(`${String(m.scheduler.now())} ${what}`);
   let isDeaf = false;
   let watches = 0;
-  const backend: LockBackend = {
+  const backend: QueueBackend = {
     ...memory,
     queue: (key, within, from) =>
       defer(() => {
@@ -42,7 +42,7 @@ const world = (m: Marbles, change: (memory: LockBackend) => Partial<LockBackend>
     const [id = '', claim = ''] = found?.id.split('-') ?? [];
     const lease = { id, ttl: 0, owner: '', key: undefined };
     const out = { key, lease, id: claim, kind: 'mutex' as const, since: new Date(0), meta: undefined };
-    memory.dequeue(out, found, 0).subscribe();
+    memory.dequeue([out], found && [found], 0).subscribe();
   };
   const deafen = (): void => {
     isDeaf = true;

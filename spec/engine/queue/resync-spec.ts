@@ -84,7 +84,7 @@ describe('the patrol', () => {
       atFrame(m, 7, () => void client.close());
       m.flush();
       expect(messages).toEqual([
-        'memory did not answer "are you there" within 2 ms. Is the server up, and are hosts and firewall right?',
+        'memory did not answer "health probe" within 2 ms. Is the server up, and are hosts and firewall right?',
       ]);
     }),
   );

@@ -7,13 +7,18 @@ import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import type { Queue } from '../../../src/index.js';
 import { createKeyQueues } from '../../../src/engine/queue/key-queues.js';
-import type { KeyQueue, WaiterListener, Turn, View } from '../../../src/engine/queue/key-queue.js';
+import type { ClaimState, OnClaimState } from '../../../src/engine/claim-state.js';
+import type { KeyQueue, View } from '../../../src/engine/queue/key-queue.js';
 import type { Resyncable } from '../../../src/engine/queue/resync.js';
 import { claim } from '../../support/claims.js';
 import { engineOf } from '../../support/engines.js';
 import { atFrame, letters, openServer } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
+
+type First = Extract<ClaimState, { status: 'first' }>;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const LEASE = { id: '1', ttl: 12, owner: 'me', key: undefined };
 const queue = (revision: number, ...tokens: number[]): Queue => ({
@@ -42,19 +47,23 @@ const world = (m: Marbles) => {
   // Nobody answers a watch that is shown nothing, so it would be begun again for ever.
   atFrame(m, 60, () => lines.stop());
   const told: string[] = [];
-  const settled = new Map<number, Turn & { status: 'first' }>();
-  const listener = (token: number, then: (turn: Turn) => void = () => undefined): WaiterListener => ({
-    told: (turn) => {
+  const settled = new Map<number, First>();
+  const listener =
+    (token: number, then: (state: ClaimState) => void = () => undefined): OnClaimState =>
+    (state) => {
+      if (state.status === 'wanted') return void told.push(`${String(token)} asked ${state.revocation.reason}`);
+      if (state.status === 'failed') return void told.push(`${String(token)} failed ${messageOf(state.error)}`);
       const more =
-        turn.status === 'blocked' ? ` by ${String(turn.ahead)}` : turn.status === 'gone' ? ` ${turn.reason}` : '';
-      told.push(`${String(token)} ${turn.status}${more}`);
-      if (turn.status === 'first') settled.set(token, turn);
-      then(turn);
-    },
-    asked: ({ reason }) => told.push(`${String(token)} asked ${reason}`),
-    failed: (cause) => told.push(`${String(token)} failed ${cause.message}`),
-  });
-  const join = (token: number, view?: Queue, then?: (turn: Turn) => void): void => {
+        state.status === 'blocked'
+          ? ` blocked by ${String(state.ahead)}`
+          : state.status === 'lost'
+            ? ` gone ${state.loss.reason}`
+            : ` ${state.status}`;
+      told.push(`${String(token)}${more}`);
+      if (state.status === 'first') settled.set(token, state);
+      then(state);
+    };
+  const join = (token: number, view?: Queue, then?: (state: ClaimState) => void): void => {
     line.join(claim(token), BigInt(token), LEASE, view, listener(token, then));
   };
   const looked = (): string[] => {
@@ -73,7 +82,7 @@ const world = (m: Marbles) => {
   return { lines, line, join, listener, views, watches, followed, news, looked, settled, breakAll, time: engine.time };
 };
 /** Completion of what has to settle before a guarded write. */
-const settles = (turn: (Turn & { status: 'first' }) | undefined): { isSettled: boolean } => {
+const settles = (turn: First | undefined): { isSettled: boolean } => {
   const seen = { isSettled: false };
   (turn?.settled$ ?? of()).subscribe({ complete: () => (seen.isSettled = true) });
   return seen;
@@ -373,7 +382,7 @@ describe('a hand-off in a line', () => {
       const tokens = [3, 5, 7, 9, 11];
       let depth = 0;
       let deepest = 0;
-      const pass = (token: number) => (turn: Turn) => {
+      const pass = (token: number) => (turn: ClaimState) => {
         if (turn.status !== 'first') return;
         depth += 1;
         deepest = Math.max(deepest, depth);

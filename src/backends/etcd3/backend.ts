@@ -29,10 +29,10 @@ import type {
   Audit,
   ClaimRequest,
   EnqueueResult,
-  EnqueueAllResult,
   Lease,
   DequeueResult,
-  LockBackend,
+  Queue,
+  QueueBackend,
   RenewResult,
 } from '../../backend/port.js';
 import { settled } from '../../backend/settled.js';
@@ -51,20 +51,21 @@ import {
   accessToPut,
   askRequest,
   clearRequest,
-  enterAllRequest,
-  enterRequest,
-  entered,
-  enteredAll,
+  dequeueRequest,
+  dequeued,
+  enqueueRequest,
+  isBlocked,
+  queuedAll,
+  triedAll,
+  tryRequest,
   historyRequest,
   idOf,
-  leaveAllRequest,
-  leaveRequest,
-  left,
   proclaimRequest,
   queueOf,
   removeRequest,
   rewritten,
 } from './requests.js';
+import type { Busy } from './requests.js';
 import { streamed } from './stream.js';
 import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
@@ -75,8 +76,8 @@ const seconds = (ms: number): number => Math.ceil(ms / 1000);
 /** The arguments of npm etcd3's `client.if(...)`. */
 export type Guard = readonly [key: Buffer, column: 'Create', comparator: '==', token: string];
 
-/** A {@link LockBackend} on etcd v3, which can also guard writes to that etcd. */
-export interface Etcd3Backend extends LockBackend {
+/** A {@link QueueBackend} on etcd v3, which can also guard writes to that etcd. */
+export interface Etcd3Backend extends QueueBackend {
   /**
    * Has the server itself refuse a write once the lock is no longer held: the comparison that our claim is still
    * there. Take it before reading what you will write.
@@ -212,11 +213,49 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     cause: unknown,
   ): Observable<unknown> | undefined => (isOutOfSpace(cause) ? send(clearRequest(claims), timeout) : undefined);
 
-  /** Of the answer to entering, what can be gone on from. */
-  const known = (answer: EnqueueResult): EnqueueResult => {
-    if (answer.status === 'entered' && answer.queue) history.read(answer.queue);
+  /** Of the answer to queueing, what can be gone on from. */
+  const known = <Answer extends EnqueueResult | Busy>(answer: Answer): Answer => {
+    if (answer.status === 'queued') for (const { queue } of answer.entries) if (queue) history.read(queue);
+    if (answer.status === 'refused') for (const queue of answer.queues) history.read(queue);
     return answer;
   };
+
+  /** Lets them in if they would hold at once. What is there may not block (readers, nested names): then nothing else may come. */
+  const tried$ = (
+    claims: readonly ClaimRequest[],
+    timeout: number,
+    seen: bigint | undefined,
+  ): Observable<EnqueueResult> => {
+    // Of another history than this one, what was seen says nothing about who has come since.
+    if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
+    return commit<EnqueueResult | Busy>(
+      {
+        ...enqueuing(claims),
+        txn: () => tryRequest(claims, seen),
+        read: (answer) => known(triedAll(claims, answer)),
+      },
+      timeout,
+    ).pipe(
+      switchMap((answer) => {
+        if (answer.status !== 'busy') return of(answer);
+        return forkJoin(
+          answer.queues.map((queue, i) => (queue ? of(queue) : readQueue(claims[i]?.key ?? '', timeout))),
+        ).pipe(
+          switchMap((queues) => {
+            if (isBlocked(claims, queues)) return of(known({ status: 'refused', queues } as const));
+            return tried$(
+              claims,
+              timeout,
+              queues.reduce((oldest, { revision }) => (revision < oldest ? revision : oldest), answer.revision),
+            );
+          }),
+        );
+      }),
+    );
+  };
+
+  const readQueue = (key: string, timeout: number): Observable<Queue> =>
+    read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
@@ -246,7 +285,6 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
   return {
     name: 'etcd3',
-    leasePer: 'session',
     notes: source.notes,
     objection: objectionTo,
     close: () => source.close(),
@@ -275,35 +313,34 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         orWhen(isLeaseGone, () => of(undefined)),
       ),
 
-    enqueue: (claim, timeout, look) => {
-      if (history.objection(claim.lease)) return of({ status: 'lease-gone' });
+    maxClaims: MAX_TOGETHER,
+
+    enqueue(claims, timeout, mode) {
+      if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
+      if (mode === 'try') return tried$(claims, timeout, undefined);
       return commit<EnqueueResult>(
         {
-          what: `queue for "${claim.key}"`,
-          txn: () => enterRequest(claim, look),
-          access: accessToPut([claim]),
-          names: [claim.key],
-          kind: 'enter',
-          lease: claim.lease.id,
-          read: (answer) => known(entered(claim, answer)),
-          leaseGone: { status: 'lease-gone' },
+          ...enqueuing(claims),
+          txn: () => enqueueRequest(claims, mode),
+          read: (answer) => known(queuedAll(claims, answer)),
         },
         timeout,
       );
     },
 
-    dequeue: (claim, mine, timeout, successor) =>
+    dequeue: (claims, queued, timeout, successor) =>
       commit<DequeueResult>(
         {
-          what: `release "${claim.key}"`,
-          txn: () => leaveRequest(claim, mine, successor),
-          access: mine ? accessToLeave([claim]) : accessToPut([claim]),
-          names: [claim.key],
+          what: `release ${listed(claims)}`,
+          txn: () => dequeueRequest(claims, queued, successor),
+          access: queued ? accessToLeave(claims) : accessToPut(claims),
+          names: claims.map(({ key }) => key),
+          size: 2 * claims.length,
           kind: 'leave',
-          lease: claim.lease.id,
-          read: (answer) => left(answer, successor),
+          lease: leaseOf(claims).id,
+          read: (answer) => dequeued(answer, successor),
           leaseGone: { successor: 'unknown' },
-          before: (cause) => cleared$([claim], timeout, cause),
+          before: (cause) => cleared$(claims, timeout, cause),
         },
         timeout,
       ),
@@ -321,54 +358,9 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
     },
 
-    together: {
-      most: MAX_TOGETHER,
-
-      enqueue(claims, timeout) {
-        const [lease, what] = [leaseOf(claims), `queue for ${listed(claims)}`];
-        if (history.objection(lease)) return of({ status: 'lease-gone' });
-        return commit<EnqueueAllResult>(
-          {
-            what,
-            txn: () => enterAllRequest(claims),
-            access: accessToPut(claims),
-            names: claims.map(({ key }) => key),
-            size: 2 * claims.length,
-            kind: 'enter',
-            lease: lease.id,
-            read(answer) {
-              const entered = enteredAll(claims, answer);
-              if (entered.status === 'entered') for (const { queue } of entered.places) if (queue) history.read(queue);
-              return entered;
-            },
-            leaseGone: { status: 'lease-gone' },
-          },
-          timeout,
-        );
-      },
-
-      dequeue: (claims, mine, timeout) =>
-        commit<DequeueResult>(
-          {
-            what: `release ${listed(claims)}`,
-            txn: () => leaveAllRequest(claims, mine),
-            access: mine ? accessToLeave(claims) : accessToPut(claims),
-            names: claims.map(({ key }) => key),
-            size: 2 * claims.length,
-            kind: 'leave',
-            lease: leaseOf(claims).id,
-            read: () => ({ successor: 'unknown' }),
-            leaseGone: { successor: 'unknown' },
-            before: (cause) => cleared$(claims, timeout, cause),
-          },
-          timeout,
-        ),
-    },
-
     queue(key, timeout, from) {
       if (from && history.has(from)) return watches.follow(QUEUE, from).pipe(tap((queue) => history.read(queue)));
-      return read(`${key}/`, timeout).pipe(
-        map(({ revision, kvs }) => queueOf(key, revision, kvs)),
+      return readQueue(key, timeout).pipe(
         switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
         tap((queue) => history.read(queue)),
       );
@@ -406,6 +398,18 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 }
 
 const listed = (claims: readonly ClaimRequest[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
+
+/** What all requests to queue have in common. */
+const enqueuing = (claims: readonly ClaimRequest[]) =>
+  ({
+    what: `queue for ${listed(claims)}`,
+    access: accessToPut(claims),
+    names: claims.map(({ key }) => key),
+    size: 3 * claims.length,
+    kind: 'enter',
+    lease: leaseOf(claims).id,
+    leaseGone: { status: 'lease-gone' },
+  }) as const;
 
 /** All of them are of one. */
 function leaseOf([first]: readonly ClaimRequest[]): Lease {

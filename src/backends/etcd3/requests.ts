@@ -6,13 +6,14 @@ import { BackendError } from '../../api/errors.js';
 import type {
   ClaimRequest,
   EnqueueResult,
-  EnqueueAllResult,
   Lease,
   DequeueResult,
   Queue,
   QueuedClaim,
   RewriteResult,
 } from '../../backend/port.js';
+import { blockers } from '../../rules/blockers.js';
+import type { Mode } from '../../rules/blockers.js';
 import type { Revocation } from '../../api/revocation.js';
 import {
   claimKey,
@@ -51,11 +52,12 @@ export function idOf(lease: Lease): string {
 /** Spelled out, since to spread an object costs as much as to encode it (measured). */
 const isAbsent = (key: Buffer) => ({ key, target: 'Create', result: 'Equal', create_revision: 0 }) as const;
 
-/** As many as one transaction takes: two comparisons each, of 128 operations. */
-export const MAX_TOGETHER = 60;
+/** As many as one transaction takes: three comparisons each, of 128 operations. */
+export const MAX_TOGETHER = 42;
 
 /** How many of a queue an answer to entering carries. Whoever comes behind more than that reads and watches. */
 const LOOK = 16;
+const OLDEST_FEW = { sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } as const;
 
 /** Nothing of it is in, and it was not withdrawn. */
 const isNew = (claim: ClaimRequest, key: Buffer) => [isAbsent(key), isAbsent(tombstoneKey(claim))];
@@ -70,31 +72,38 @@ const lookAt = (name: string): Operation => {
   return {
     request_txn: {
       compare: [{ key, range_end, target: 'Create', result: 'Equal', create_revision: 0 }],
-      failure: [{ request_range: { key, range_end, sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } }],
+      failure: [{ request_range: { key, range_end, ...OLDEST_FEW } }],
     },
   };
 };
 const lookFor = (key: Buffer) => ({ request_range: { key } });
 
-/** Queues unless it is there already or withdrawn. */
-export function enterRequest(claim: ClaimRequest, look: boolean): TxnRequest {
-  const key = claimKey(claim);
+/** Queues, all of them or none, unless they are there already or withdrawn. */
+export function enqueueRequest(claims: readonly ClaimRequest[], mode: 'show' | 'plain'): TxnRequest {
+  const each = claims.map((claim) => ({ claim, key: claimKey(claim) }));
+  const puts = each.map(({ claim, key }) => put(claim, key));
   return {
-    compare: isNew(claim, key),
-    success: look ? [put(claim, key), lookAt(claim.key)] : [put(claim, key)],
+    compare: each.flatMap(({ claim, key }) => isNew(claim, key)),
+    success: mode === 'show' ? [...puts, ...claims.map(({ key }) => lookAt(key))] : puts,
     // Asked again: rare, and the queue will be read.
-    failure: [lookFor(key)],
+    failure: each.map(({ key }) => lookFor(key)),
   };
 }
 
-/** The same for claims at several keys. */
-export function enterAllRequest(claims: readonly ClaimRequest[]): TxnRequest {
-  const each = claims.map((claim) => ({ claim, key: claimKey(claim) }));
-  return {
-    compare: each.flatMap(({ claim, key }) => isNew(claim, key)),
-    success: [...each.map(({ claim, key }) => put(claim, key)), ...claims.map(({ key }) => lookAt(key))],
-    failure: each.map(({ key }) => lookFor(key)),
-  };
+/**
+ * Queues only if nobody is in the way: nothing is there, or, where `seen` is a revision at which what was there would
+ * not block, nothing has come since. What has left meanwhile does not matter.
+ */
+export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undefined): TxnRequest {
+  const { compare = [], success = [], failure = [] } = enqueueRequest(claims, 'plain');
+  const ranges = claims.map(({ key }) => rangeOf(`${key}/`));
+  const nothingCame = ranges.map((range) =>
+    seen === undefined
+      ? ({ ...range, target: 'Create', result: 'Equal', create_revision: 0 } as const)
+      : ({ ...range, target: 'Mod', result: 'Less', mod_revision: Number(seen + 1n) } as const),
+  );
+  const looks = ranges.map((range) => ({ request_range: { ...range, ...OLDEST_FEW } }));
+  return { compare: [...compare, ...nothingCame], success, failure: [...failure, ...looks] };
 }
 
 type Response = TxnAnswer['responses'][number];
@@ -134,26 +143,45 @@ export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
   return { compare: [isStill(key, claim)], success: [remove(key)] };
 }
 
-export function entered(
-  claim: ClaimRequest,
-  { revision, succeeded, responses: [own, shown] }: TxnAnswer,
-): EnqueueResult {
-  const { claim: mine, queue } = placeOf(claim, revision, succeeded ? undefined : own, shown);
-  return { status: 'entered', revision, claim: mine, queue };
-}
-
-export function enteredAll(
+/** Where the claims are: just put, or found where they had been asked for before. */
+export function queuedAll(
   claims: readonly ClaimRequest[],
   { revision, succeeded, responses }: TxnAnswer,
-): EnqueueAllResult {
+): Extract<EnqueueResult, { status: 'queued' }> {
   const shown = succeeded ? responses.slice(claims.length) : [];
   const found = succeeded ? [] : responses;
-  return {
-    status: 'entered',
-    revision,
-    places: claims.map((claim, i) => placeOf(claim, revision, found[i], shown[i])),
-  };
+  const entries = claims.map((claim, i) => placeOf(claim, revision, found[i], shown[i]));
+  return { status: 'queued', revision, entries };
 }
+
+/** What a try found instead of being let in. */
+export interface Busy {
+  readonly status: 'busy';
+  readonly revision: bigint;
+  /** In the order of the claims; nothing for one of which the answer does not show all. */
+  readonly queues: readonly (Queue | undefined)[];
+}
+
+export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer): EnqueueResult | Busy {
+  const { revision, succeeded, responses } = answer;
+  const own = responses.slice(0, claims.length);
+  // A try that is repeated finds its claims where an earlier attempt has put them.
+  if (succeeded || own.every(({ response_range: found }) => found.kvs.length > 0)) {
+    return queuedAll(claims, { ...answer, responses: own });
+  }
+  const queues = claims.map(({ key }, i) => {
+    const read = responses[claims.length + i]?.response_range;
+    return read && !read.more ? queueOf(key, revision, read.kvs) : undefined;
+  });
+  return { status: 'busy', revision, queues };
+}
+
+/** Whether any of the claims would have to wait in these queues. */
+export const isBlocked = (claims: readonly ClaimRequest[], queues: readonly Queue[]): boolean =>
+  claims.some((claim, i) => {
+    const ahead: readonly Mode[] = queues[i]?.claims ?? [];
+    return blockers([...ahead, claim], ahead.length) > 0;
+  });
 
 /** `found`: the answer to looking for it, where it had been asked before. */
 function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefined, shown: Response | undefined) {
@@ -177,31 +205,27 @@ const isStill = (key: Buffer, { token }: QueuedClaim) =>
   ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
 
 /**
- * Deletes the claim if it is still the one that entered. Where nobody knows whether it did, it must not come in later.
+ * Deletes the claims, each if it is still the one that was queued. Where nobody knows whether they were, they must not
+ * come in later.
  */
-export function leaveRequest(
-  claim: ClaimRequest,
-  mine: QueuedClaim | undefined,
+export function dequeueRequest(
+  claims: readonly ClaimRequest[],
+  queued: readonly QueuedClaim[] | undefined,
   successor: QueuedClaim | undefined,
 ): TxnRequest {
-  const key = claimKey(claim);
-  if (!mine) return { success: [bury(claim), remove(key)] };
-  const compare = [isStill(key, mine)];
-  if (!successor) return { compare, success: [remove(key)] };
-  const look = { request_range: { key: keyIn(claim.key, successor), keys_only: true } };
-  return { compare, success: [remove(key), look], failure: [look] };
-}
-
-/** The same for claims at several keys: each by itself, since one of them may be gone. */
-export function leaveAllRequest(claims: readonly ClaimRequest[], mine: readonly QueuedClaim[] | undefined): TxnRequest {
-  if (!mine) return { success: claims.flatMap((claim) => [bury(claim), remove(claimKey(claim))]) };
-  const each = mine.flatMap((one, i) => {
+  if (!queued) return { success: claims.flatMap((claim) => [bury(claim), remove(claimKey(claim))]) };
+  const each = queued.flatMap((mine, i): TxnRequest | readonly [] => {
     const claim = claims[i];
     if (!claim) return [];
     const key = claimKey(claim);
-    return [{ compare: [isStill(key, one)], success: [remove(key)] }];
+    const compare = [isStill(key, mine)];
+    if (!successor) return { compare, success: [remove(key)] };
+    const look = { request_range: { key: keyIn(claim.key, successor), keys_only: true } };
+    return { compare, success: [remove(key), look], failure: [look] };
   });
-  return { success: each.map((one) => ({ request_txn: one })) };
+  const [only, ...others] = each;
+  // Of several each by itself, since one of them may be gone.
+  return only && others.length === 0 ? only : { success: each.map((one) => ({ request_txn: one })) };
 }
 
 /** Deletes the claims, and says nothing that takes space. */
@@ -209,7 +233,7 @@ export const clearRequest = (claims: readonly ClaimRequest[]): TxnRequest => ({
   success: claims.map((claim) => remove(claimKey(claim))),
 });
 
-export function left({ responses }: TxnAnswer, successor: QueuedClaim | undefined): DequeueResult {
+export function dequeued({ responses }: TxnAnswer, successor: QueuedClaim | undefined): DequeueResult {
   if (!successor) return { successor: 'unknown' };
   const [there] = responses.at(-1)?.response_range.kvs ?? [];
   // Whatever is written over it meanwhile: it may have been asked for. A watch tells if it is ours no more.

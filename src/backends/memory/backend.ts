@@ -5,7 +5,7 @@ import { defer, of } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
 import { timeOf } from '../../time/clock.js';
 import { InvalidOptionError } from '../../api/errors.js';
-import type { LockBackend } from '../../backend/port.js';
+import type { QueueBackend } from '../../backend/port.js';
 import { createMemoryServer } from './server.js';
 
 /** The options of {@link memoryBackend}. */
@@ -24,7 +24,7 @@ export interface MemoryBackendOptions {
  * @example
  * const locks = createLocks(memoryBackend());
  */
-export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: MemoryBackendOptions = {}): LockBackend {
+export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: MemoryBackendOptions = {}): QueueBackend {
   const checkedTtl = (asked: number): number => {
     const ttl = grantedTtl(asked);
     if (ttl > 0 && Number.isFinite(ttl)) return ttl;
@@ -35,27 +35,18 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
 
   return {
     name: 'memory',
-    leasePer: 'session',
+    maxClaims: Infinity,
     notes: [],
     objection: () => undefined,
     grant: (lease) => answer(() => server.grant(lease)),
     renew: (lease) => answer(() => server.renew(lease)),
     revoke: (lease) => answer(() => server.revoke(lease)),
-    enqueue: (claim, _, look) => answer(() => server.enter(claim, look)),
-    dequeue: (claim, entered, _, successor) => answer(() => server.leave(claim, entered, successor)),
+    enqueue: (claims, _, mode) => answer(() => server.enqueue(claims, mode)),
+    dequeue: (claims, queued, _, successor) => answer(() => server.dequeue(claims, queued, successor)),
     proclaim: (claim, mine, value) => answer(() => server.proclaim(claim, mine, value)),
     others: {
       ask: (key, claim, revocation) => answer(() => server.ask(key, claim, revocation)),
       remove: (key, claim) => answer(() => server.remove(key, claim)),
-    },
-    together: {
-      most: Infinity,
-      enqueue: (claims) => answer(() => server.enterAll(claims)),
-      dequeue: (claims, entered) =>
-        answer(() => {
-          server.leaveAll(claims, entered);
-          return { successor: 'unknown' };
-        }),
     },
     queue: (key) => server.queue(key),
     queues: (prefix) => server.queues(prefix),

@@ -7,86 +7,118 @@ import type { Subscription } from 'rxjs';
 import { at } from '../../time/clock.js';
 import type { Time } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
+import { indexOf } from '../../rules/place.js';
 import type {
   Audit,
   ClaimRequest,
   EnqueueResult,
-  EnqueueAllResult,
   Lease,
   DequeueResult,
+  EnqueueMode,
   Queue,
   QueuedClaim,
   RenewResult,
   RewriteResult,
 } from '../../backend/port.js';
+import { blockers } from '../../rules/blockers.js';
 import type { Revocation } from '../../api/revocation.js';
 
 interface ServerLease {
   readonly ttl: number;
   expiresAt: number;
   expiry: Subscription | undefined;
-  /** The keys on which it has claims, by claim id. */
-  readonly claims: Map<string, string>;
+  /** Where its claims are queued, by claim id. */
+  readonly claims: Map<string, { readonly key: string; readonly token: bigint }>;
   /** Claims withdrawn before anybody knew whether they were in: they must not come in later. */
   readonly withdrawn: Set<string>;
 }
 
-/** A key, and who is queued there from now on. */
-type Change = readonly [key: string, claims: readonly QueuedClaim[]];
+/** The claims at a key, in the order of their tokens. */
+interface ServerQueue {
+  claims: QueuedClaim[];
+  /** Somebody has been shown them, so they must be changed in a copy: with many contenders, only what is looked at is copied. */
+  isShown: boolean;
+}
 
 /** The requests of the server, answered at once. */
 export interface MemoryServer {
   grant(lease: Lease): { readonly ttl: number };
   renew(lease: Lease): RenewResult;
   revoke(lease: Lease): void;
-  enter(claim: ClaimRequest, look: boolean): EnqueueResult;
-  leave(claim: ClaimRequest, entered: QueuedClaim | undefined, successor: QueuedClaim | undefined): DequeueResult;
+  enqueue(claims: readonly ClaimRequest[], mode: EnqueueMode): EnqueueResult;
+  dequeue(
+    claims: readonly ClaimRequest[],
+    queued: readonly QueuedClaim[] | undefined,
+    successor: QueuedClaim | undefined,
+  ): DequeueResult;
   proclaim(claim: ClaimRequest, mine: QueuedClaim, value: string): RewriteResult;
   ask(key: string, claim: QueuedClaim, revocation: Revocation): RewriteResult;
   remove(key: string, claim: QueuedClaim): void;
-  enterAll(claims: readonly ClaimRequest[]): EnqueueAllResult;
-  leaveAll(claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void;
   queue(key: string): Observable<Queue>;
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
 }
 
+/** Whether a claim that came now would have to wait. */
+const isBlocked = (claims: readonly QueuedClaim[], mine: QueuedClaim): boolean =>
+  blockers([...claims, mine], claims.length) > 0;
+
 export function createMemoryServer(time: Time, grantedTtl: (asked: number) => number): MemoryServer {
   const leases = new Map<string, ServerLease>();
-  const queues = new Map<string, readonly QueuedClaim[]>();
+  const queues = new Map<string, ServerQueue>();
   const watchers = new Map<string, Set<(queue: Queue) => void>>();
   const overseers = new Set<(queue: Queue) => void>();
   let revision = 1n;
 
-  const queueOf = (key: string): Queue => ({ key, revision, claims: queues.get(key) ?? [] });
+  const queueOf = (key: string): Queue => {
+    const queue = queues.get(key);
+    if (queue) queue.isShown = true;
+    return { key, revision, claims: queue?.claims ?? [] };
+  };
+  const claimsAt = (key: string): readonly QueuedClaim[] => queues.get(key)?.claims ?? [];
   const nameOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
 
   // Told one after another, never one inside the other: a long chain of hand-offs must not grow the stack.
-  const changed: string[] = [];
+  const changed = new Set<string>();
   let telling = false;
   const tell = (keys: readonly string[]): void => {
-    changed.push(...keys);
+    for (const key of keys) changed.add(key);
     if (telling) return;
     telling = true;
     try {
-      for (let next = changed.shift(); next !== undefined; next = changed.shift()) {
-        const queue = queueOf(next);
-        for (const watcher of [...(watchers.get(next) ?? []), ...overseers]) watcher(queue);
+      for (const key of changed) {
+        // What changes while it is being told is told after it.
+        changed.delete(key);
+        const queue = queueOf(key);
+        for (const watcher of [...(watchers.get(key) ?? []), ...overseers]) watcher(queue);
       }
     } finally {
       telling = false;
     }
   };
 
-  /** All of it at one revision. */
-  const put = (changes: readonly Change[]): void => {
-    if (changes.length === 0) return;
+  /** The claims at a key, to be changed. */
+  const writable = (key: string): QueuedClaim[] => {
+    const queue = queues.get(key) ?? { claims: [], isShown: false };
+    queues.set(key, queue);
+    if (queue.isShown) queue.claims = queue.claims.slice();
+    queue.isShown = false;
+    return queue.claims;
+  };
+
+  /** Ends a change of these keys, all of it at one revision. */
+  const commit = (keys: readonly string[]): void => {
+    if (keys.length === 0) return;
     revision += 1n;
-    for (const [key, claims] of changes) {
-      if (claims.length === 0) queues.delete(key);
-      else queues.set(key, claims);
-    }
-    tell(changes.map(([key]) => key));
+    for (const key of keys) if (claimsAt(key).length === 0) queues.delete(key);
+    tell(keys);
+  };
+
+  /** Takes the claim of that token out, where it is; says whether it was. */
+  const cut = (key: string, token: bigint): boolean => {
+    const place = indexOf(claimsAt(key), token);
+    if (place >= 0) writable(key).splice(place, 1);
+    return place >= 0;
   };
 
   const drop = (id: string): void => {
@@ -94,8 +126,12 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     if (!lease) return;
     lease.expiry?.unsubscribe();
     leases.delete(id);
-    const keys = new Set(lease.claims.values());
-    put([...keys].map((key) => [key, (queues.get(key) ?? []).filter((claim) => !lease.claims.has(claim.id))]));
+    const gone = new Map<string, Set<bigint>>();
+    for (const { key, token } of lease.claims.values()) gone.set(key, (gone.get(key) ?? new Set()).add(token));
+    for (const [key, tokens] of gone) {
+      queues.set(key, { claims: claimsAt(key).filter(({ token }) => !tokens.has(token)), isShown: false });
+    }
+    commit([...gone.keys()]);
   };
 
   /** One timer a lease; a renewal moves the instant, and the timer that fires too early is set again. */
@@ -113,7 +149,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return leases.get(id);
   };
 
-  const enterAll = (claims: readonly ClaimRequest[]): EnqueueAllResult => {
+  const enqueue = (claims: readonly ClaimRequest[], mode: EnqueueMode): EnqueueResult => {
     const token = revision + 1n;
     const entering = claims.map((claim) => {
       const lease = alive(claim.lease);
@@ -122,7 +158,8 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
         throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
       }
       const { key, kind, permits, since, meta, value } = claim;
-      const there = queues.get(key)?.find(({ id }) => id === name);
+      const known = lease?.claims.get(name);
+      const there = known && claimsAt(key)[indexOf(claimsAt(key), known.token)];
       const { owner } = claim.lease;
       const stamp = token.toString();
       const mine = there ?? { id: name, token, stamp, kind, permits, owner, since, meta, value };
@@ -130,35 +167,40 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
-    for (const { lease, name, key } of added) lease?.claims.set(name, key);
-    put(added.map(({ key, mine }) => [key, [...(queues.get(key) ?? []), mine]]));
-    return {
-      status: 'entered',
-      revision,
-      places: entering.map(({ key, mine }) => ({ claim: mine, queue: queueOf(key) })),
-    };
+    const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => isBlocked(claimsAt(key), mine)) : [];
+    if (inTheWay.length > 0) return { status: 'refused', queues: inTheWay.map(({ key }) => queueOf(key)) };
+    for (const { lease, name, key, mine } of added) {
+      lease?.claims.set(name, { key, token });
+      writable(key).push(mine);
+    }
+    commit(added.map(({ key }) => key));
+    const isShown = mode !== 'plain';
+    const entries = entering.map(({ key, mine }) => ({ claim: mine, queue: isShown ? queueOf(key) : undefined }));
+    return { status: 'queued', revision, entries };
   };
 
-  const leaveAll = (claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void => {
-    const leaving = claims.map((claim, i): Change => {
+  const dequeueAll = (claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void => {
+    const left = claims.filter((claim, i) => {
+      const { key } = claim;
       const name = nameOf(claim);
       const lease = alive(claim.lease);
       if (!entered) lease?.withdrawn.add(name);
-      const there = queues.get(claim.key) ?? [];
-      const left = there.filter(({ id, token }) => id !== name || (entered && token !== entered[i]?.token));
-      if (left.length < there.length) lease?.claims.delete(name);
-      return [claim.key, left];
+      const token = entered ? entered[i]?.token : lease?.claims.get(name)?.token;
+      if (token === undefined || claimsAt(key)[indexOf(claimsAt(key), token)]?.id !== name) return false;
+      lease?.claims.delete(name);
+      return cut(key, token);
     });
-    put(leaving.filter(([key, left]) => left.length < (queues.get(key)?.length ?? 0)));
+    commit(left.map(({ key }) => key));
   };
 
   /** Only as it is known: what somebody else has written meanwhile is not lost. */
   const rewrite = (key: string, known: QueuedClaim, change: Partial<QueuedClaim>): RewriteResult => {
-    const claims = queues.get(key) ?? [];
-    const there = claims.find(({ token }) => token === known.token);
+    const place = indexOf(claimsAt(key), known.token);
+    const there = claimsAt(key)[place];
     if (there?.stamp !== known.stamp) return { claim: there, revision };
     const written = { ...there, ...change, stamp: (revision + 1n).toString() };
-    put([[key, claims.map((one) => (one === there ? written : one))]]);
+    writable(key)[place] = written;
+    commit([key]);
     return { claim: written, revision };
   };
 
@@ -184,13 +226,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
 
     revoke: ({ id }) => drop(id),
 
-    enter(claim, look) {
-      const answer = enterAll([claim]);
-      if (answer.status !== 'entered') return answer;
-      const [place] = answer.places;
-      if (!place) throw new TypeError('a claim that entered has its place.');
-      return { status: 'entered', revision, claim: place.claim, queue: look ? place.queue : undefined };
-    },
+    enqueue,
 
     proclaim({ key, lease }, mine, value) {
       alive(lease);
@@ -200,29 +236,22 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     ask: (key, claim, revocation) => rewrite(key, claim, { revocation }),
 
     remove(key, { id, token }) {
-      const claims = queues.get(key) ?? [];
-      const left = claims.filter((claim) => claim.token !== token);
-      if (left.length === claims.length) return;
-      for (const { claims } of leases.values()) claims.delete(id);
-      put([[key, left]]);
+      if (!cut(key, token)) return;
+      leases.get(id.split('-')[0] ?? '')?.claims.delete(id);
+      commit([key]);
     },
 
-    enterAll,
-
-    leave(claim, entered, successor) {
-      const claims = queues.get(claim.key) ?? [];
-      leaveAll([claim], entered && [entered]);
-      if (!successor) return { successor: 'unknown' };
-      return {
-        successor: claims.some(({ id, token }) => id === successor.id && token === successor.token) ? 'there' : 'gone',
-      };
+    dequeue(claims, queued, successor) {
+      dequeueAll(claims, queued);
+      const [claim] = claims;
+      if (!successor || !claim) return { successor: 'unknown' };
+      const there = claimsAt(claim.key);
+      return { successor: there[indexOf(there, successor.token)]?.id === successor.id ? 'there' : 'gone' };
     },
-
-    leaveAll,
 
     audit(lease) {
       const claims = new Map(alive(lease)?.claims);
-      return (key, { id }) => claims.get(id) === key;
+      return (key, { id }) => claims.get(id)?.key === key;
     },
 
     queue: (key) =>

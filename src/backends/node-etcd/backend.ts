@@ -3,7 +3,7 @@
  */
 import { concat, defer, filter, map, of, switchMap } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { EnqueueResult, LockBackend, Queue, RenewResult } from '../../backend/port.js';
+import type { Queue, RenewResult, SlotBackend, TakeResult } from '../../backend/port.js';
 import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
@@ -15,7 +15,7 @@ import { createWatches } from './watches.js';
 /** etcd counts whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
-const known = new WeakMap<NodeEtcd, LockBackend>();
+const known = new WeakMap<NodeEtcd, SlotBackend>();
 
 /**
  * A backend on etcd v2 (servers up to 3.5, started with `--enable-v2`).
@@ -29,7 +29,7 @@ const known = new WeakMap<NodeEtcd, LockBackend>();
  * @example
  * const locks = createLocks(nodeEtcdBackend(new Etcd('http://127.0.0.1:2379')));
  */
-export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): LockBackend {
+export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): SlotBackend {
   if (isList(client)) return createBackend(client);
   const there = known.get(client);
   if (there) return there;
@@ -40,7 +40,7 @@ export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): LockBac
 
 const isList = (clients: NodeEtcd | readonly NodeEtcd[]): clients is readonly NodeEtcd[] => Array.isArray(clients);
 
-function createBackend(clients: readonly NodeEtcd[]): LockBackend {
+function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
   const source = clientSource(clients, () => watches.moved());
 
   const read = (path: string): Observable<Answer> =>
@@ -62,14 +62,11 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
 
   return {
     name: 'node-etcd',
-    leasePer: 'claim',
     notes: source.notes,
     objection: objectionTo,
     close: () => undefined,
 
-    // The TTL hangs on the key itself: there is a lease as soon as the key is written, and it ends with it.
-    grant: ({ ttl }) => of({ ttl: seconds(ttl) * 1000 }),
-    revoke: () => of(undefined),
+    grantedTtl: (asked) => seconds(asked) * 1000,
 
     renew: (lease) => {
       const path = pathOfLease(lease);
@@ -86,7 +83,7 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       );
     },
 
-    enqueue: ({ key, lease }) => {
+    take: ({ key, lease }) => {
       const path = pathOf(key);
       const value = valueOf(lease);
       return call(source, `lock "${key}"`, (client, once, done) =>
@@ -94,26 +91,24 @@ function createBackend(clients: readonly NodeEtcd[]): LockBackend {
       ).pipe(
         // Taken: by somebody else, or by an attempt of ours whose answer was lost.
         switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path) : of(answer))),
-        map((answer): EnqueueResult => {
+        map((answer): TakeResult => {
           const queue = queueOf(key, answer);
           if (answer.node?.value !== value) return { status: 'refused', queue };
-          return { status: 'entered', revision: queue.revision, claim: decodeClaim(answer.node), queue };
+          return { status: 'taken', claim: decodeClaim(answer.node), queue };
         }),
       );
     },
 
-    dequeue: ({ key, lease }) =>
+    release: ({ key, lease }) =>
       call(source, `release "${key}"`, (client, once, done) =>
         client.compareAndDelete(urlOf(pathOf(key)), valueOf(lease), once(), done),
-      ).pipe(map(() => ({ successor: 'unknown' }))),
+      ).pipe(map(() => undefined)),
 
     // Reads say whether the endpoint answers, which the long polls there cannot be asked.
     probe: () => {
       const path = watches.any();
       return path === undefined ? of(undefined) : read(path).pipe(map(() => undefined));
     },
-    // A renewal compares the value, and so it finds out by itself.
-    audit: () => of(() => true),
 
     queue: (key, _, from) => {
       const path = pathOf(key);

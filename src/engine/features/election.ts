@@ -20,18 +20,11 @@ import type { CampaignOptions, Election, Leader } from '../../api/election.js';
 import { InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock, Lock, LockState } from '../../api/lock.js';
 import { checkedValue } from '../../api/options.js';
-import type { AcquireOptions } from '../../api/options.js';
-import type { Session } from '../session.js';
-import { Entry, KeyTarget, claimOf } from '../claim.js';
-import type { Claimant, ClaimParts, ContestedClaim, Proclaim } from '../claim.js';
-import type { Arena } from '../contender.js';
+import type { LeaderRef } from '../claim.js';
+import type { LocksRuntime } from '../locks-runtime.js';
+import { LockTarget } from '../target.js';
 import { KeyLock } from '../lock.js';
 import { isSameLeader, leaderOf } from '../../rules/leader.js';
-
-/** The one of an election's candidates that leads, if any of them does. */
-interface LeaderRef {
-  leader: Entry | undefined;
-}
 
 /** What is to be said, and to whom the outcome is told. */
 interface Proclamation {
@@ -42,17 +35,15 @@ interface Proclamation {
 export class KeyElection implements Election {
   readonly name: string;
   readonly leader$: Observable<Leader>;
-  readonly #arena: Arena;
-  readonly #proclaim: Proclaim;
+  readonly #runtime: LocksRuntime;
   readonly #leaderRef: LeaderRef = { leader: undefined };
   /** One after another: each is written over what the one before has left. */
   readonly #proclamations = new Subject<Proclamation>();
 
-  constructor(arena: Arena, name: string, proclaim: Proclaim) {
+  constructor(runtime: LocksRuntime, name: string) {
     this.name = name;
-    this.#arena = arena;
-    this.#proclaim = proclaim;
-    this.leader$ = arena.lines.view$(name).pipe(
+    this.#runtime = runtime;
+    this.leader$ = runtime.queues.view$(name).pipe(
       map((view): Leader => {
         if (view.status === 'unknown') return { status: 'unknown', key: name, cause: view.cause };
         return leaderOf(view.queue);
@@ -72,7 +63,8 @@ export class KeyElection implements Election {
   }
 
   candidate(value: string): Lock {
-    return new KeyLock(this.#arena, new Candidate(this.#arena, this.name, this.#checked(value), this.#leaderRef));
+    const spec = { key: this.name, kind: 'mutex', value: this.#checked(value), leaderRef: this.#leaderRef } as const;
+    return new KeyLock(this.#runtime, new LockTarget(this.#runtime, [spec]));
   }
 
   proclaim(value: string): Promise<void> {
@@ -82,7 +74,7 @@ export class KeyElection implements Election {
   }
 
   #checked(value: string): string {
-    const objection = this.#arena.engine.backend.objection({
+    const objection = this.#runtime.backend.objection({
       key: this.name,
       kind: 'mutex',
       value: checkedValue(value),
@@ -95,9 +87,9 @@ export class KeyElection implements Election {
   #said$({ value, result: said }: Proclamation): Observable<unknown> {
     return defer(() => {
       const { leader } = this.#leaderRef;
-      return (leader?.proclaimed$(this.#proclaim, value) ?? of(false)).pipe(
+      return (leader?.claim.proclaimed$(leader.key, value) ?? of(false)).pipe(
         catchError((cause: unknown) => {
-          if (leader?.session.isAlive()) throw cause;
+          if (leader?.claim.session?.isAlive()) throw cause;
           throw this.#notLeading(cause);
         }),
       );
@@ -118,36 +110,5 @@ export class KeyElection implements Election {
   #notLeading(cause?: unknown): LockNotOwnedError {
     const message = `No candidate of this election object leads "${this.name}", so it cannot proclaim: campaign first.`;
     return new LockNotOwnedError({ key: this.name, message, cause });
-  }
-}
-
-/** A claim with a value. */
-class Candidate extends KeyTarget {
-  readonly #leaderRef: LeaderRef;
-
-  constructor(parts: ClaimParts, name: string, value: string, leaderRef: LeaderRef) {
-    super(parts, name, 'mutex', undefined, value);
-    this.#leaderRef = leaderRef;
-  }
-
-  override claim(session: Session, contention: AcquireOptions, claimant: Claimant): ContestedClaim {
-    const leaderRef = this.#leaderRef;
-    const overheard: Claimant = {
-      staged(one, stage) {
-        // First, since who is told may proclaim at once.
-        if (stage.status === 'first') leaderRef.leader = entry;
-        claimant.staged(one, stage);
-      },
-      asked: (one, revocation) => claimant.asked(one, revocation),
-      failed: (error) => claimant.failed(error),
-      leaving(one) {
-        if (leaderRef.leader === entry) leaderRef.leader = undefined;
-        claimant.leaving(one);
-      },
-      left: (one) => claimant.left(one),
-    };
-    const claim = claimOf(this, session, contention);
-    const entry = new Entry(this.parts, session, claim, contention.wait === 0, overheard);
-    return entry;
   }
 }

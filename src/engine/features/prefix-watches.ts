@@ -1,11 +1,11 @@
 /**
  * All keys that begin with a prefix, seen from outside.
  */
-import { Observable, ReplaySubject, share } from 'rxjs';
+import { Observable, ReplaySubject, map, share } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import type { Ownership, Ownerships } from '../../api/ownership.js';
-import type { LockBackend, Queue } from '../../backend/port.js';
-import type { EngineParts } from '../runtime.js';
+import type { Queue, QueueBackend } from '../../backend/port.js';
+import type { Runtime } from '../runtime.js';
 import { ListWatch } from '../queue/list-watch.js';
 import type { WatchHandler } from '../queue/list-watch.js';
 import type { Resync, Resyncable } from '../queue/resync.js';
@@ -18,28 +18,32 @@ export interface PrefixWatches {
   stop(): void;
 }
 
-type Queues = NonNullable<LockBackend['queues']>;
+type Queues = NonNullable<QueueBackend['queues']>;
 
-export function createPrefixWatches(engine: EngineParts, patrol: Resync): PrefixWatches {
-  const regions = new Set<PrefixWatch>();
+export function createPrefixWatches(runtime: Runtime, resync: Resync): PrefixWatches {
+  const watches = new Set<PrefixWatch>();
   let isStopped = false;
 
   return {
     watchAll$: (queues, prefix) =>
       new Observable<Ownerships>((subscriber) => {
         if (isStopped) return subscriber.complete();
-        const region = new PrefixWatch(engine, queues, prefix, subscriber);
-        regions.add(region);
-        patrol.add(region);
-        region.begin();
+        const watch = new PrefixWatch(runtime, queues, prefix, subscriber);
+        watches.add(watch);
+        resync.add(watch);
+        watch.begin();
         return () => {
-          regions.delete(region);
-          region.stop();
+          watches.delete(watch);
+          watch.stop();
         };
-      }).pipe(share({ connector: () => new ReplaySubject(1) })),
+      }).pipe(
+        share({ connector: () => new ReplaySubject(1) }),
+        // A later subscriber has seen nothing yet: to it, all is new.
+        map((state, i) => (i === 0 ? { ...state, changed: [...state.all.values()] } : state)),
+      ),
     stop() {
       isStopped = true;
-      for (const region of [...regions]) region.complete();
+      for (const watch of [...watches]) watch.complete();
     },
   };
 }
@@ -48,9 +52,8 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   readonly key: string;
   readonly #prefix: string;
   readonly #queues: Queues;
-  readonly #waitersQueue: boolean;
   readonly #subscriber: Subscriber<Ownerships>;
-  readonly #follower: ListWatch<readonly Queue[]>;
+  readonly #listWatch: ListWatch<readonly Queue[]>;
   readonly #all = new Map<string, Ownership>();
   /** Why nothing is known at the moment, if it is so. */
   #cause: Error | undefined;
@@ -58,21 +61,20 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   /** Whether the next thing seen is all there is. */
   #isWhole = true;
 
-  constructor(engine: EngineParts, queues: Queues, prefix: string, subscriber: Subscriber<Ownerships>) {
+  constructor(runtime: Runtime, queues: Queues, prefix: string, subscriber: Subscriber<Ownerships>) {
     this.key = `${prefix}*`;
     this.#prefix = prefix;
     this.#queues = queues;
-    this.#waitersQueue = engine.backend.leasePer === 'session';
     this.#subscriber = subscriber;
-    this.#follower = new ListWatch(engine, this);
+    this.#listWatch = new ListWatch(runtime, this);
   }
 
   begin(): void {
-    this.#follower.start();
+    this.#listWatch.start();
   }
 
   stop(): void {
-    this.#follower.stop();
+    this.#listWatch.stop();
   }
 
   complete(): void {
@@ -87,7 +89,7 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   seen(queues: readonly Queue[]): void {
     const isNews = !this.#isKnown || this.#cause !== undefined;
     const changed = [...(this.#isWhole ? this.#missingIn(queues) : []), ...queues]
-      .map((queue) => ownershipOf(queue, this.#waitersQueue))
+      .map((queue) => ownershipOf(queue, true))
       .filter((ownership) => this.#isChange(ownership));
     this.#isWhole = false;
     this.#isKnown = true;
@@ -110,7 +112,7 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
 
   resync(): boolean {
     if (this.#subscriber.closed) return false;
-    this.#follower.readAgainIfDue();
+    this.#listWatch.readAgainIfDue();
     return true;
   }
 
@@ -120,7 +122,7 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   }
 
   markStale(cause: unknown): void {
-    this.#follower.broken(cause);
+    this.#listWatch.broken(cause);
   }
 
   /** Of those known, the ones that are not there any more, as empty queues. */

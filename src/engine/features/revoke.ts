@@ -24,40 +24,37 @@ import { at } from '../../time/clock.js';
 import { LocksClosedError } from '../../api/errors.js';
 import type { RevokeRequest } from '../../api/options.js';
 import type { Holder } from '../../api/ownership.js';
+import { holderOf } from '../../rules/ownership.js';
 import type { ForeignClaims, Queue, QueuedClaim } from '../../backend/port.js';
 import { isSameRevocation } from '../../api/revocation.js';
 import type { Revocation } from '../../api/revocation.js';
-import { attemptOf } from '../../rules/timing.js';
 import { ATTEMPTS, retryFewTimes, request } from '../io/request.js';
-import type { Arena } from '../contender.js';
-import { holderOf } from '../../rules/ownership.js';
-
-type Around = Pick<Arena, 'engine' | 'lines' | 'contenders'>;
+import type { LocksRuntime } from '../locks-runtime.js';
 
 /** From the last word to a loser until its claim is deleted without it: so many in a ttl. */
 const GRACES_PER_TTL = 10;
 
 /** Asks each holder of the key, or the one with the token; takes it after `within`. Emits those who were asked. */
 export const revoked$ = (
-  around: Around,
+  runtime: LocksRuntime,
   key: string,
   others: ForeignClaims,
   demand: RevokeRequest,
 ): Observable<readonly Holder[]> =>
-  known$(around, key).pipe(
+  known$(runtime, key).pipe(
     switchMap((queue) => {
       const { fencingToken } = demand;
       const holders = holding(queue.claims).filter(({ token }) => token === (fencingToken ?? token));
-      return forkJoin(holders.map((claim) => new Requested(around, key, others, claim, demand).settled$()));
+      return forkJoin(holders.map((claim) => new Requested(runtime, key, others, claim, demand).settled$()));
     }),
     map((holders) => holders.flatMap((holder) => holder ?? [])),
     defaultIfEmpty([]),
-    takeUntil(closed$(around, key)),
+    takeUntil(closed$(runtime, key)),
   );
 
 /** The queue as it is, or why nobody knows. */
-const known$ = ({ lines }: Around, key: string): Observable<Queue> =>
-  lines.view$(key).pipe(
+const known$ = ({ queues }: LocksRuntime, key: string): Observable<Queue> =>
+  queues.view$(key).pipe(
     concatMap((view, i) => {
       if (view.status === 'known') return of(view.queue);
       if (i + 1 < ATTEMPTS) return EMPTY;
@@ -69,7 +66,7 @@ const known$ = ({ lines }: Around, key: string): Observable<Queue> =>
 
 /** One holder that is asked. */
 class Requested {
-  readonly #around: Around;
+  readonly #runtime: LocksRuntime;
   readonly #key: string;
   readonly #others: ForeignClaims;
   /** As it was seen last. */
@@ -79,18 +76,18 @@ class Requested {
   readonly #attempt: number;
 
   constructor(
-    around: Around,
+    runtime: LocksRuntime,
     key: string,
     others: ForeignClaims,
     claim: QueuedClaim,
     { reason, within }: RevokeRequest,
   ) {
-    const { settings, time } = around.engine;
-    this.#around = around;
+    const { settings, time, timing } = runtime;
+    this.#runtime = runtime;
     this.#key = key;
     this.#others = others;
     this.#claim = claim;
-    this.#attempt = attemptOf(settings.ttl);
+    this.#attempt = timing.attempt;
     this.#revocation = { reason, within, by: settings.owner, at: time.date() };
   }
 
@@ -106,12 +103,12 @@ class Requested {
   }
 
   #taken$(): Observable<never> {
-    const { engine } = this.#around;
+    const runtime = this.#runtime;
     return concat(
       // Where it cannot be written (no space), it is taken all the same: then the deletion tells the loser.
       this.#written$({ ...this.#revocation, within: 0 }).pipe(catchError(() => EMPTY)),
-      this.#pause$(engine.settings.ttl / GRACES_PER_TTL),
-      request(engine, {
+      this.#pause$(runtime.settings.ttl / GRACES_PER_TTL),
+      request(runtime, {
         what: `take "${this.#key}"`,
         timeout: this.#attempt,
         send: () => this.#others.remove(this.#key, this.#claim, this.#attempt),
@@ -122,8 +119,8 @@ class Requested {
 
   /** Over the claim as it is by then: it may have been asked by others, or have proclaimed something. */
   #written$(revocation: Revocation): Observable<never> {
-    const { engine } = this.#around;
-    return request(engine, {
+    const runtime = this.#runtime;
+    return request(runtime, {
       what: `ask for "${this.#key}"`,
       timeout: this.#attempt,
       send: () => this.#others.ask(this.#key, this.#claim, revocation, this.#attempt),
@@ -137,20 +134,20 @@ class Requested {
   }
 
   #pause$(ms: number): Observable<never> {
-    const { time } = this.#around.engine;
+    const { time } = this.#runtime;
     return defer(() => at(time, time.now() + ms)).pipe(ignoreElements());
   }
 
   #gone$(): Observable<unknown> {
     const { token } = this.#claim;
-    return this.#around.lines
+    return this.#runtime.queues
       .view$(this.#key)
       .pipe(filter((view) => view.status === 'known' && !view.queue.claims.some((claim) => claim.token === token)));
   }
 }
 
 /** Errors when the `Locks` is closed; until then the process has to live. */
-const closed$ = ({ contenders }: Around, key: string): Observable<never> =>
+const closed$ = ({ contenders }: LocksRuntime, key: string): Observable<never> =>
   new Observable((subscriber) => {
     const waiting = { close: () => subscriber.error(new LocksClosedError({ key })) };
     contenders.add(waiting);

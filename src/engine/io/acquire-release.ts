@@ -7,7 +7,7 @@ import type { BackendError } from '../../api/errors.js';
 import { retryFewTimes, request } from './request.js';
 import type { Request } from './request.js';
 import type { Job } from './background.js';
-import type { EngineParts } from '../runtime.js';
+import type { Runtime } from '../runtime.js';
 import type { Limiter } from './limiter.js';
 
 /** How the resource is obtained, what is done with it, how it is given back. */
@@ -50,7 +50,7 @@ export interface Resource<R> {
  * ```
  */
 export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
-  readonly #engine: EngineParts;
+  readonly #runtime: Runtime;
   readonly #resource: Resource<R>;
   /** Whether no attempt went without an answer or a refusal for good: one that did may still arrive. */
   #isClear = true;
@@ -60,8 +60,8 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   /** Of the asking, then of the giving back. */
   #step: Subscription | undefined;
 
-  constructor(engine: EngineParts, resource: Resource<R>) {
-    this.#engine = engine;
+  constructor(runtime: Runtime, resource: Resource<R>) {
+    this.#runtime = runtime;
     this.#resource = resource;
   }
 
@@ -78,7 +78,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   begin(): void {
-    const step = request(this.#engine, this).subscribe(this);
+    const step = request(this.#runtime, this).subscribe(this);
     // Unless it was answered and let go at once.
     this.#step ??= step;
   }
@@ -88,7 +88,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
     this.#isWanted = false;
     // First: nothing is done with a resource that is being given back.
     this.#resource.stop();
-    this.#engine.background.begin(this);
+    this.#runtime.background.begin(this);
     if (!this.#isUnderWay) this.#dispose();
   }
 
@@ -134,7 +134,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
     if (this.#isClear && this.#answer === undefined) return this.#end();
     this.#step = this.#resource.dispose(this.#answer, this.#isClear).subscribe({
       error: (error: unknown) => {
-        this.#engine.background.failed(error);
+        this.#runtime.background.failed(error);
         this.#end();
       },
       complete: () => this.#end(),
@@ -142,7 +142,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   #end(): void {
-    this.#engine.background.end(this);
+    this.#runtime.background.end(this);
     this.#resource.disposed();
   }
 }

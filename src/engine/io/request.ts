@@ -4,7 +4,7 @@
 import { Observable, Subscription } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
-import type { EngineParts } from '../runtime.js';
+import type { Runtime } from '../runtime.js';
 import type { Limiter, LimitedJob } from './limiter.js';
 import type { DeadlineListener } from './deadlines.js';
 import { backoff } from '../../time/backoff.js';
@@ -37,24 +37,24 @@ export const retryFewTimes = (error: BackendError, failures: number): boolean =>
 export const noRetry = (): boolean => false;
 
 /** One answer, from the attempt that got it; asked again after a failure, with back-off and jitter; or a BackendError. */
-export const request = <T>(engine: EngineParts, ask: Request<T>): Observable<T> =>
+export const request = <T>(runtime: Runtime, ask: Request<T>): Observable<T> =>
   new Observable((subscriber) => {
-    const asking = new RunningRequest(engine, ask, subscriber);
+    const asking = new RunningRequest(runtime, ask, subscriber);
     asking.begin();
     return asking;
   });
 
 /** One object and not a pipeline: each lock taken and each given back comes through here. */
 class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
-  readonly #engine: EngineParts;
+  readonly #runtime: Runtime;
   readonly #ask: Request<T>;
   readonly #subscriber: Subscriber<T>;
   #failures = 0;
   /** The attempt under way, or the pause before the next. */
   #step = Subscription.EMPTY;
 
-  constructor(engine: EngineParts, ask: Request<T>, subscriber: Subscriber<T>) {
-    this.#engine = engine;
+  constructor(runtime: Runtime, ask: Request<T>, subscriber: Subscriber<T>) {
+    this.#runtime = runtime;
     this.#ask = ask;
     this.#subscriber = subscriber;
   }
@@ -71,7 +71,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   }
 
   admitted(): void {
-    this.#engine.deadlines.set(this.#ask.timeout, this);
+    this.#runtime.deadlines.set(this.#ask.timeout, this);
     const failures = this.#failures;
     const attempt = this.#ask.send().subscribe(this);
     // Unless it failed at once, and the pause before the next one has begun.
@@ -85,7 +85,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   }
 
   error(error: unknown): void {
-    const { backend } = this.#engine;
+    const { backend } = this.#runtime;
     const { what } = this.#ask;
     if (error instanceof BackendError) return this.#failed(error);
     const message = `${backend.name} failed at "${what}": ${String(error)}`;
@@ -97,7 +97,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   }
 
   timedOut(): void {
-    const { backend } = this.#engine;
+    const { backend } = this.#runtime;
     const { what, timeout } = this.#ask;
     this.#step.unsubscribe();
     const message =
@@ -112,13 +112,13 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
     this.#ask.failed?.(error);
     if (this.#subscriber.closed) return;
     if (!this.#ask.again(error, this.#failures)) return this.#subscriber.error(error);
-    const { time, settings } = this.#engine;
+    const { time, settings } = this.#runtime;
     const pause = backoff(this.#failures, settings.ttl, settings.random);
     this.#step = time.after(pause).subscribe(() => this.begin());
   }
 
   #attemptIsOver(): void {
-    this.#engine.deadlines.clear(this.#ask.timeout, this);
+    this.#runtime.deadlines.clear(this.#ask.timeout, this);
     this.#ask.limiter?.leave(this);
   }
 }

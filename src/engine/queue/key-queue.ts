@@ -5,29 +5,24 @@ import { AsyncSubject, Observable, Subject, defer, merge } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { holding } from '../../rules/blockers.js';
 import type { Holder } from '../../api/ownership.js';
+import type { OnClaimState } from '../claim-state.js';
+import { ClaimLost } from '../session.js';
 import { indexOf, isRevocationRequest, isUnmodified, lostClaims, placeFor, placeOf } from '../../rules/place.js';
-import type { OwnClaim, QueuePosition } from '../../rules/place.js';
+import type { OwnClaim } from '../../rules/place.js';
 import type { Lease, Queue, QueuedClaim } from '../../backend/port.js';
 import type { Revocation } from '../../api/revocation.js';
 import { ATTEMPTS } from '../io/request.js';
 import { isSameRevocation } from '../../api/revocation.js';
-import type { EngineParts } from '../runtime.js';
+import type { Runtime } from '../runtime.js';
 import type { DeadlineListener } from '../io/deadlines.js';
 import { ListWatch } from './list-watch.js';
 import type { WatchHandler } from './list-watch.js';
-import type { Resyncable } from './resync.js';
+import type { AuditedClaim, Resyncable } from './resync.js';
 import { holderOf } from '../../rules/ownership.js';
 
 /** The queue as far as we know it, or why we do not. */
 export type View =
   { readonly status: 'known'; readonly queue: Queue } | { readonly status: 'unknown'; readonly cause: Error };
-
-/** What a claim of ours is told of its place. */
-export type Turn =
-  /** It holds. `settled$` completes when the releases of those who handed off to it here are acknowledged. */
-  | { readonly status: 'first'; readonly settled$?: Observable<unknown> }
-  | { readonly status: 'blocked'; readonly ahead: number; readonly holders: readonly Holder[] }
-  | Extract<QueuePosition, { status: 'gone' }>;
 
 /** A claim handed off: who holds now, and what to call when its own release is over. */
 export interface HandedOff {
@@ -35,21 +30,12 @@ export interface HandedOff {
   over(): void;
 }
 
-/** Who is told where a claim stands. */
-export interface WaiterListener {
-  told(turn: Turn): void;
-  /** It is first, and somebody wants it to go. */
-  asked(revocation: Revocation): void;
-  /** Nobody could find out, and it was never told. */
-  failed(cause: Error): void;
-}
-
 /** Those around a line. */
 export interface KeyQueueOwner {
   /** The line is followed from now on: to be patrolled. */
-  followed(line: KeyQueue): void;
+  followed(queue: KeyQueue): void;
   /** Nobody is in it any more, and nobody looks at it. */
-  empty(line: KeyQueue): void;
+  empty(queue: KeyQueue): void;
 }
 
 /** Where more than these wait here, what they are told of who is ahead is conflated: so many times a ttl at most. */
@@ -60,7 +46,7 @@ const UPDATES_PER_TTL = 100;
 const WATCH_AFTER = 50;
 
 /** One of our claims in a line. */
-export class Waiter implements DeadlineListener, OwnClaim {
+export class Waiter implements DeadlineListener, OwnClaim, AuditedClaim {
   status: 'new' | 'blocked' | 'first' | 'over' = 'new';
   isFollowing = false;
   /** What it was told last: how many are ahead, the first of those who hold, and how many hold. */
@@ -72,31 +58,43 @@ export class Waiter implements DeadlineListener, OwnClaim {
   revocation: Revocation | undefined;
 
   constructor(
-    readonly line: KeyQueue,
+    readonly queue: KeyQueue,
     public mine: QueuedClaim,
     public knownAt: bigint,
     readonly lease: Lease,
-    readonly listener: WaiterListener,
+    readonly tell: OnClaimState,
   ) {}
 
   get token(): bigint {
     return this.mine.token;
   }
 
+  get key(): string {
+    return this.queue.key;
+  }
+
+  get isHeld(): boolean {
+    return this.status === 'first';
+  }
+
+  readAgain(): void {
+    this.queue.readAgain();
+  }
+
   /** It has held for a while. */
   timedOut(): void {
-    this.line.follow(this);
+    this.queue.follow(this);
   }
 }
 
 export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   readonly key: string;
-  readonly #engine: EngineParts;
-  readonly #street: KeyQueueOwner;
+  readonly #runtime: Runtime;
+  readonly #owner: KeyQueueOwner;
   readonly #watchAfter: number;
 
   /** Ours that are in, in the order of their tokens. */
-  #members: Waiter[] = [];
+  #waiters: Waiter[] = [];
   /** As the server showed it last. */
   #queue: Queue | undefined;
   /** Of the queue, those that count: without the claims of ours that were handed off. */
@@ -108,7 +106,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
 
   /** Entries that are on their way in, in, or on their way out. */
   #kept = 0;
-  #follower: ListWatch<Queue> | undefined;
+  #listWatch: ListWatch<Queue> | undefined;
   #followers = 0;
   #idleSince = 0;
   #isLive = false;
@@ -116,12 +114,11 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   #views: Subject<View> | undefined;
   #conflating: Subscription | undefined;
 
-  constructor(engine: EngineParts, key: string, street: KeyQueueOwner) {
-    this.#engine = engine;
+  constructor(runtime: Runtime, key: string, owner: KeyQueueOwner) {
+    this.#runtime = runtime;
     this.key = key;
-    this.#street = street;
-    const { renewEvery, ttl } = engine.settings;
-    this.#watchAfter = Math.min(WATCH_AFTER, renewEvery ?? ttl / 3);
+    this.#owner = owner;
+    this.#watchAfter = Math.min(WATCH_AFTER, runtime.timing.renewEvery);
   }
 
   /** Whether the queue is being watched, so that what is known of it is up to date. */
@@ -140,15 +137,15 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   }
 
   /** Our claim is in, so as it was at that revision: it is told where it stands, at once if that is known, and at each change. */
-  join(mine: QueuedClaim, revision: bigint, lease: Lease, queue: Queue | undefined, listener: WaiterListener): void {
-    const member = new Waiter(this, mine, revision, lease, listener);
+  join(mine: QueuedClaim, revision: bigint, lease: Lease, queue: Queue | undefined, tell: OnClaimState): void {
+    const waiter = new Waiter(this, mine, revision, lease, tell);
     // Mostly it is the only one, and an array that grows takes room for sixteen more.
-    if (this.#members.length === 0) this.#members = [member];
-    else this.#members.splice(placeFor(this.#members, mine.token), 0, member);
+    if (this.#waiters.length === 0) this.#waiters = [waiter];
+    else this.#waiters.splice(placeFor(this.#waiters, mine.token), 0, waiter);
     if (queue) this.#adopt(queue);
     this.#tell();
-    if (member.status === 'first') this.#engine.deadlines.set(this.#watchAfter, member);
-    else this.follow(member);
+    if (waiter.status === 'first') this.#runtime.deadlines.set(this.#watchAfter, waiter);
+    else this.follow(waiter);
   }
 
   /** The views of the queue: the latest at once, then each change. */
@@ -167,17 +164,17 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     });
   }
 
-  /** From now on the member is told of what happens on the server. */
-  follow(member: Waiter): void {
-    if (member.status === 'over' || member.isFollowing) return;
-    member.isFollowing = true;
+  /** From now on the waiter is told of what happens on the server. */
+  follow(waiter: Waiter): void {
+    if (waiter.status === 'over' || waiter.isFollowing) return;
+    waiter.isFollowing = true;
     this.#follow(this.#queue);
   }
 
   /** Our claim is about to leave: it is told nothing more. */
   leaves({ token }: QueuedClaim): void {
-    const member = this.#members[indexOf(this.#members, token)];
-    if (member) this.#part(member);
+    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+    if (waiter) this.#part(waiter);
   }
 
   /**
@@ -187,10 +184,10 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
    */
   handOff(mine: QueuedClaim): HandedOff | undefined {
     // Mostly nobody of ours is behind it.
-    if (this.#lost || this.#members.length === 0) return undefined;
+    if (this.#lost || this.#waiters.length === 0) return undefined;
     const rest = this.#claims.filter(({ token }) => token !== mine.token);
     const successor = holding(rest).find((claim) => {
-      const status = this.#memberOf(claim)?.status;
+      const status = this.#waiterOf(claim)?.status;
       return status === 'new' || status === 'blocked';
     });
     if (!successor) return undefined;
@@ -207,65 +204,65 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
 
   /** The value is about to be written over our claim, by us. Returns the claim as it is known to be, if it is in. */
   rewriting({ token }: QueuedClaim, value: string): QueuedClaim | undefined {
-    const member = this.#members[indexOf(this.#members, token)];
-    if (!member) return undefined;
-    (member.proposed ??= new Set()).add(value);
-    return member.mine;
+    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+    if (!waiter) return undefined;
+    (waiter.proposed ??= new Set()).add(value);
+    return waiter.mine;
   }
 
   /** So it is now. Says whether it is ours still; else it is told. */
   rewritten({ token }: QueuedClaim, found: QueuedClaim | undefined, revision: bigint): boolean {
-    const member = this.#members[indexOf(this.#members, token)];
-    if (!member) return false;
-    if (found && isUnmodified(found, member)) {
-      member.mine = found;
-      member.knownAt = revision;
-      member.proposed = undefined;
+    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+    if (!waiter) return false;
+    if (found && isUnmodified(found, waiter)) {
+      waiter.mine = found;
+      waiter.knownAt = revision;
+      waiter.proposed = undefined;
       return true;
     }
-    this.#end(member, found ? 'overwritten' : 'deleted');
+    this.#end(waiter, found ? 'overwritten' : 'deleted');
     return false;
   }
 
   /** The server says that the claim is not there any more. */
   gone({ token }: QueuedClaim): void {
-    const member = this.#members[indexOf(this.#members, token)];
-    if (member) this.#end(member);
+    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+    if (waiter) this.#end(waiter);
   }
 
   /** Looks after the watch, once in a while; says whether there is one. */
   resync(longEnough: number): boolean {
-    if (!this.#follower) return false;
+    if (!this.#listWatch) return false;
     if (this.#followers > 0) {
       // Who only holds is told by the audit of his lease.
-      if (this.#views || this.#members.some(({ status }) => status !== 'first')) this.#follower.readAgainIfDue();
+      if (this.#views || this.#waiters.some(({ status }) => status !== 'first')) this.#listWatch.readAgainIfDue();
       return true;
     }
-    if (this.#engine.time.now() - this.#idleSince < longEnough) return true;
+    if (this.#runtime.time.now() - this.#idleSince < longEnough) return true;
     this.stop();
     return false;
   }
 
   /** Ours that hold. */
   holders(): readonly Waiter[] {
-    return this.#members.filter(({ status }) => status === 'first');
+    return this.#waiters.filter(({ status }) => status === 'first');
   }
 
   /** There are signs that an event was missed. */
   readAgain(): void {
-    this.#follower?.start();
+    this.#listWatch?.start();
   }
 
   /** What was told of late cannot be relied on. */
   markStale(cause: unknown): void {
-    this.#follower?.broken(cause);
+    this.#listWatch?.broken(cause);
   }
 
   /** Watches no more; who looks at it is told the end. */
   stop(): void {
     this.#views?.complete();
-    this.#follower?.stop();
-    this.#follower = undefined;
+    this.#listWatch?.stop();
+    this.#listWatch = undefined;
     this.#isLive = false;
     this.#lost = undefined;
     this.#conflating?.unsubscribe();
@@ -273,34 +270,34 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     this.#forgetIfEmpty();
   }
 
-  #part(member: Waiter): void {
-    if (member.status === 'over') return;
-    if (member.status === 'first' && !member.isFollowing) this.#engine.deadlines.clear(this.#watchAfter, member);
-    member.status = 'over';
-    this.#members.splice(indexOf(this.#members, member.token), 1);
-    if (member.isFollowing) this.#unfollow();
+  #part(waiter: Waiter): void {
+    if (waiter.status === 'over') return;
+    if (waiter.status === 'first' && !waiter.isFollowing) this.#runtime.deadlines.clear(this.#watchAfter, waiter);
+    waiter.status = 'over';
+    this.#waiters.splice(indexOf(this.#waiters, waiter.token), 1);
+    if (waiter.isFollowing) this.#unfollow();
   }
 
   #follow(from: Queue | undefined): void {
     this.#followers += 1;
-    if (this.#follower) return;
-    this.#follower = new ListWatch(this.#engine, this);
-    this.#street.followed(this);
-    this.#follower.start(from);
+    if (this.#listWatch) return;
+    this.#listWatch = new ListWatch(this.#runtime, this);
+    this.#owner.followed(this);
+    this.#listWatch.start(from);
   }
 
   /** The watch stays for a while: who releases often queues again at once. */
   #unfollow(): void {
     this.#followers -= 1;
-    if (this.#followers === 0) this.#idleSince = this.#engine.time.now();
+    if (this.#followers === 0) this.#idleSince = this.#runtime.time.now();
   }
 
   #forgetIfEmpty(): void {
-    if (this.#kept === 0 && this.#followers === 0 && !this.#follower) this.#street.empty(this);
+    if (this.#kept === 0 && this.#followers === 0 && !this.#listWatch) this.#owner.empty(this);
   }
 
   watch(timeout: number, from: Queue | undefined): Observable<Queue> {
-    return this.#engine.backend.queue(this.key, timeout, from);
+    return this.#runtime.backend.queue(this.key, timeout, from);
   }
 
   seen(queue: Queue): void {
@@ -319,7 +316,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     this.#views?.next({ status: 'unknown', cause });
     if (failures < ATTEMPTS) return;
     // Who is told may have others leave.
-    for (const member of [...this.#members]) if (member.status === 'new') member.listener.failed(cause);
+    for (const waiter of [...this.#waiters])
+      if (waiter.status === 'new') waiter.tell({ status: 'failed', error: cause });
   }
 
   /** An answer may be older than what a watch has told meanwhile. */
@@ -340,60 +338,66 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   #tell(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
-    let claims: readonly QueuedClaim[];
-    do {
-      claims = this.#claims;
-      this.#tellMissing();
-      this.#tellFirst();
-    } while (claims !== this.#claims);
-    this.#isTelling = false;
+    try {
+      let claims: readonly QueuedClaim[];
+      do {
+        claims = this.#claims;
+        this.#tellMissing();
+        this.#tellFirst();
+      } while (claims !== this.#claims);
+    } finally {
+      this.#isTelling = false;
+    }
     this.#tellWaiting();
   }
 
   #tellMissing(): void {
     if (this.#isChecked || !this.#queue) return;
     this.#isChecked = true;
-    for (const member of lostClaims(this.#claims, this.#members, this.#queue.revision)) this.#end(member);
+    for (const waiter of lostClaims(this.#claims, this.#waiters, this.#queue.revision)) this.#end(waiter);
   }
 
   #tellFirst(): void {
     const claims = this.#claims;
     for (const claim of holding(claims)) {
-      const member = this.#memberOf(claim);
-      if (member && member.status !== 'first') this.#makeFirst(member);
-      if (member?.status === 'first') this.#tellAsked(member, claim);
+      const waiter = this.#waiterOf(claim);
+      if (waiter && waiter.status !== 'first') this.#makeFirst(waiter);
+      if (waiter?.status === 'first') this.#tellWanted(waiter, claim);
       if (claims !== this.#claims) return;
     }
   }
 
-  #makeFirst(member: Waiter): void {
-    member.status = 'first';
-    if (!this.#handedOff) return member.listener.told({ status: 'first' });
+  #makeFirst(waiter: Waiter): void {
+    waiter.status = 'first';
+    if (!this.#handedOff) return waiter.tell({ status: 'first' });
     const settled$ = defer(() => {
-      const before = [...(this.#handedOff ?? [])].filter(([token]) => token < member.token);
+      const before = [...(this.#handedOff ?? [])].filter(([token]) => token < waiter.token);
       return merge(...before.map(([, over]) => over));
     });
-    member.listener.told({ status: 'first', settled$ });
+    waiter.tell({ status: 'first', settled$ });
   }
 
-  #tellAsked(member: Waiter, claim: QueuedClaim): void {
+  #tellWanted(waiter: Waiter, claim: QueuedClaim): void {
     const { revocation } = claim;
-    if (revocation === member.revocation || !revocation || !isRevocationRequest(claim, member.mine)) return;
-    member.mine = claim;
-    if (isSameRevocation(revocation, member.revocation)) return;
-    member.revocation = revocation;
-    member.listener.asked(revocation);
+    if (revocation === waiter.revocation || !revocation || !isRevocationRequest(claim, waiter.mine)) return;
+    waiter.mine = claim;
+    // A late older answer, in which it was not asked for yet, says nothing about it.
+    if (this.#queue && this.#queue.revision > waiter.knownAt) waiter.knownAt = this.#queue.revision;
+    if (isSameRevocation(revocation, waiter.revocation)) return;
+    waiter.revocation = revocation;
+    waiter.tell({ status: 'wanted', revocation });
   }
 
-  #end(member: Waiter, reason: 'deleted' | 'overwritten' = 'deleted'): void {
-    const { status, mine, revocation } = member;
+  #end(waiter: Waiter, reason: 'deleted' | 'overwritten' = 'deleted'): void {
+    const { status, mine, revocation } = waiter;
     if (status === 'over') return;
-    this.#part(member);
+    this.#part(waiter);
     const place = placeOf(this.#claims, mine);
-    const turn = place.status === 'gone' ? place : ({ status: 'gone', reason } as const);
-    // Who was given some time does not hear more of it when that is over and the claim is deleted at once.
-    const isTaken = turn.reason === 'deleted' && revocation && revocation.within < Infinity;
-    member.listener.told(isTaken ? { status: 'gone', reason: 'revoked', by: { revocation } } : turn);
+    const { reason: why, by } = place.status === 'gone' ? place : { reason, by: undefined };
+    // A holder that was given some time does not hear more of it when that is over and the claim is deleted at once.
+    const isTaken = why === 'deleted' && revocation && revocation.within < Infinity;
+    const loss = isTaken ? new ClaimLost('revoked', undefined, { revocation }) : new ClaimLost(why, undefined, by);
+    waiter.tell({ status: 'lost', loss });
   }
 
   /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */
@@ -402,12 +406,12 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     const revision = this.#queue?.revision ?? 0n;
     const isToBeTold = ({ status, token }: Waiter): boolean =>
       token <= revision && (status === 'new' || (isDue && status === 'blocked'));
-    const waiting = this.#members.filter(isToBeTold);
+    const waiting = this.#waiters.filter(isToBeTold);
     if (waiting.length === 0) return;
     const holders = holding(this.#claims).map(holderOf);
-    const told = waiting.filter((member) => this.#tellBlocked(member, holders));
+    const told = waiting.filter((waiter) => this.#tellBlocked(waiter, holders));
     if (told.length <= CONFLATE_ABOVE || !isDue) return;
-    const { time, settings } = this.#engine;
+    const { time, settings } = this.#runtime;
     this.#conflating = time.after(Math.ceil(settings.ttl / UPDATES_PER_TTL)).subscribe(() => {
       this.#conflating = undefined;
       this.#tellWaiting();
@@ -415,21 +419,21 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   }
 
   /** Says whether there was anything to tell. */
-  #tellBlocked(member: Waiter, holders: readonly Holder[]): boolean {
-    const place = placeOf(this.#claims, member.mine);
+  #tellBlocked(waiter: Waiter, holders: readonly Holder[]): boolean {
+    const place = placeOf(this.#claims, waiter.mine);
     const front = this.#claims[0]?.token;
-    if (member.status === 'over' || place.status !== 'blocked') return false;
-    const isSame = member.ahead === place.ahead && member.front === front && member.holders === holders.length;
-    if (member.status === 'blocked' && isSame) return false;
-    member.status = 'blocked';
-    member.ahead = place.ahead;
-    member.front = front;
-    member.holders = holders.length;
-    member.listener.told({ status: 'blocked', ahead: place.ahead, holders });
+    if (waiter.status === 'over' || place.status !== 'blocked') return false;
+    const isSame = waiter.ahead === place.ahead && waiter.front === front && waiter.holders === holders.length;
+    if (waiter.status === 'blocked' && isSame) return false;
+    waiter.status = 'blocked';
+    waiter.ahead = place.ahead;
+    waiter.front = front;
+    waiter.holders = holders.length;
+    waiter.tell({ status: 'blocked', ahead: place.ahead, holders });
     return true;
   }
 
-  #memberOf({ token }: QueuedClaim): Waiter | undefined {
-    return this.#members[indexOf(this.#members, token)];
+  #waiterOf({ token }: QueuedClaim): Waiter | undefined {
+    return this.#waiters[indexOf(this.#waiters, token)];
   }
 }

@@ -1,15 +1,15 @@
 /**
- * The lines of one `Locks`, by key.
+ * The queues of one `Locks`, by key.
  */
 import { EMPTY, defer } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { EngineParts } from '../runtime.js';
+import type { Runtime } from '../runtime.js';
 import { KeyQueue } from './key-queue.js';
 import type { KeyQueueOwner, View } from './key-queue.js';
 import type { Resync } from './resync.js';
 
 export interface KeyQueues {
-  /** The line at the key, made when needed. */
+  /** The queue of the key, made when needed. */
   at(key: string): KeyQueue;
   /** The queue of a key, followed while subscribed. */
   view$(key: string): Observable<View>;
@@ -17,29 +17,29 @@ export interface KeyQueues {
   stop(): void;
 }
 
-export function createKeyQueues(engine: EngineParts, patrol: Resync): KeyQueues {
-  const lines = new Map<string, KeyQueue>();
+export function createKeyQueues(runtime: Runtime, resync: Resync): KeyQueues {
+  const queues = new Map<string, KeyQueue>();
   let isStopped = false;
 
-  const street: KeyQueueOwner = {
-    followed: (line) => patrol.add(line),
-    empty: (line) => lines.delete(line.key),
+  const owner: KeyQueueOwner = {
+    followed: (queue) => resync.add(queue),
+    empty: (queue) => queues.delete(queue.key),
   };
 
-  const lineAt = (key: string): KeyQueue => {
-    const there = lines.get(key);
+  const queueAt = (key: string): KeyQueue => {
+    const there = queues.get(key);
     if (there) return there;
-    const line = new KeyQueue(engine, key, street);
-    lines.set(key, line);
-    return line;
+    const queue = new KeyQueue(runtime, key, owner);
+    queues.set(key, queue);
+    return queue;
   };
 
   return {
-    at: lineAt,
-    view$: (key) => defer(() => (isStopped ? EMPTY : lineAt(key).view$())),
+    at: queueAt,
+    view$: (key) => defer(() => (isStopped ? EMPTY : queueAt(key).view$())),
     stop() {
       isStopped = true;
-      for (const line of [...lines.values()]) line.stop();
+      for (const queue of [...queues.values()]) queue.stop();
     },
   };
 }

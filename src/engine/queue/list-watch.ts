@@ -3,8 +3,7 @@
  */
 import type { Observable, Observer, Subscription } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
-import { attemptOf } from '../../rules/timing.js';
-import type { EngineParts } from '../runtime.js';
+import type { Runtime } from '../runtime.js';
 import type { DeadlineListener } from '../io/deadlines.js';
 import { backoff } from '../../time/backoff.js';
 
@@ -20,59 +19,68 @@ export interface WatchHandler<View> {
 }
 
 export class ListWatch<View> implements Observer<View>, DeadlineListener {
-  readonly #engine: EngineParts;
-  readonly #ear: WatchHandler<View>;
+  readonly #runtime: Runtime;
+  readonly #handler: WatchHandler<View>;
   /** The watch, or the pause before the next one; nothing once stopped. */
   #step: Subscription | undefined;
   /** Counts the steps: a watch may break, or be given up, while it begins. */
   #steps = 0;
   #failures = 0;
   #readAgainAt = 0;
+  /** How long an answer may take, of the step under way. */
+  #timeout = 0;
+  /** Between a failure and the next attempt. */
+  #isPausing = false;
 
-  constructor(engine: EngineParts, ear: WatchHandler<View>) {
-    this.#engine = engine;
-    this.#ear = ear;
+  constructor(runtime: Runtime, handler: WatchHandler<View>) {
+    this.#runtime = runtime;
+    this.#handler = handler;
   }
 
   /** @param from a complete view that only needs going on from */
   start(from?: View): void {
-    const { time, deadlines, settings } = this.#engine;
+    const { time, deadlines, settings, timing } = this.#runtime;
     this.stop();
     const step = this.#steps;
-    this.#readAgainAt = time.now() + settings.ttl * (1 + settings.random());
-    deadlines.set(this.#answerTime, this);
-    const watch = this.#ear.watch(this.#answerTime, from).subscribe(this);
+    this.#readAgainAt = time.now() + timing.ttl * (1 + settings.random());
+    this.#timeout = timing.attempt;
+    deadlines.set(this.#timeout, this);
+    const watch = this.#handler.watch(this.#timeout, from).subscribe(this);
     if (step === this.#steps) this.#step = watch;
     else watch.unsubscribe();
   }
 
   stop(): void {
     this.#steps += 1;
-    this.#engine.deadlines.clear(this.#answerTime, this);
+    this.#isPausing = false;
+    this.#runtime.deadlines.clear(this.#timeout, this);
     this.#step?.unsubscribe();
     this.#step = undefined;
   }
 
   /** Against an event that got lost: events say that something changed, reads say what is. */
   readAgainIfDue(): void {
-    if (this.#engine.time.now() >= this.#readAgainAt) this.start();
+    if (this.#runtime.time.now() >= this.#readAgainAt) this.start();
   }
 
   /** What it is told can be relied on no more; it reads again, after a pause. */
   broken(reason: unknown): void {
+    // One silence is one failure: a probe without an answer breaks the watch, and says so, too.
+    if (this.#isPausing) return;
     const cause = reason instanceof Error ? reason : new Error(String(reason));
-    const { time, settings } = this.#engine;
+    const { time, settings } = this.#runtime;
     this.stop();
+    this.#isPausing = true;
     this.#failures += 1;
     const pause = backoff(this.#failures, settings.ttl, settings.random);
     this.#step = time.after(pause).subscribe(() => this.start());
-    this.#ear.unknown(cause, this.#failures);
+    this.#handler.unknown(cause, this.#failures);
   }
 
   next(view: View): void {
-    this.#engine.deadlines.clear(this.#answerTime, this);
+    this.#runtime.deadlines.clear(this.#timeout, this);
     this.#failures = 0;
-    this.#ear.seen(view);
+    this.#handler.seen(view);
   }
 
   error(cause: unknown): void {
@@ -84,11 +92,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   }
 
   timedOut(): void {
-    this.broken(silenceOf(this.#engine.backend.name, this.#ear.key, this.#answerTime));
-  }
-
-  get #answerTime(): number {
-    return attemptOf(this.#engine.settings.ttl);
+    this.broken(silenceOf(this.#runtime.backend.name, this.#handler.key, this.#timeout));
   }
 }
 

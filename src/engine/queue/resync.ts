@@ -3,18 +3,26 @@
  */
 import { EMPTY, catchError, concat, concatMap, defer, mergeMap, repeat, tap } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
-import type { Lease } from '../../backend/port.js';
-import { attemptOf } from '../../rules/timing.js';
+import type { Lease, QueuedClaim } from '../../backend/port.js';
 import { request, noRetry } from '../io/request.js';
-import type { EngineParts } from '../runtime.js';
-import type { Waiter } from './key-queue.js';
+import type { Runtime } from '../runtime.js';
+
+/** A claim of ours that holds, to be looked for on its lease. */
+export interface AuditedClaim {
+  readonly key: string;
+  readonly mine: QueuedClaim;
+  readonly lease: Lease;
+  readonly isHeld: boolean;
+  /** The lease does not have it. */
+  readAgain(): void;
+}
 
 /** What is followed, and visited on each round. */
 export interface Resyncable {
   /** Sees to the watch; says whether there still is one. */
   resync(longEnough: number): boolean;
   /** Our claims there that hold. */
-  holders(): readonly Waiter[];
+  holders(): readonly AuditedClaim[];
   /** What was told of late cannot be relied on. */
   markStale(cause: unknown): void;
 }
@@ -32,60 +40,52 @@ export interface Resync {
  * - one probe for all watches: a server that has gone silent is found out;
  * - one audit a lease, once in one to two ttl, tells holders of a deletion whose event got lost.
  */
-export function createResync(engine: EngineParts): Resync {
-  const { backend, time, settings } = engine;
-  const every = settings.renewEvery ?? settings.ttl / 3;
-  const answerTime = attemptOf(settings.ttl);
+export function createResync(runtime: Runtime): Resync {
+  const { backend, time, settings } = runtime;
   const followed = new Set<Resyncable>();
   let auditAt = 0;
-  let walking: Subscription | undefined;
+  let running: Subscription | undefined;
 
   const isAuditDue = (): boolean => {
-    // Without a shared lease, each renewal compares the claim itself.
-    if (backend.leasePer !== 'session' || time.now() < auditAt) return false;
-    auditAt = time.now() + settings.ttl * (1 + settings.random());
+    if (time.now() < auditAt) return false;
+    auditAt = time.now() + runtime.timing.ttl * (1 + settings.random());
     return true;
   };
 
-  const probe$ = request(engine, {
-    what: 'are you there',
-    timeout: answerTime,
-    send: () => backend.probe(answerTime),
-    again: noRetry,
+  const probe$ = defer(() => {
+    const { attempt } = runtime.timing;
+    const send = () => backend.probe(attempt);
+    return request(runtime, { what: 'health probe', timeout: attempt, send, again: noRetry });
   }).pipe(
     catchError((cause: unknown) => {
-      for (const line of [...followed]) line.markStale(cause);
+      for (const one of [...followed]) one.markStale(cause);
       return EMPTY;
     }),
   );
 
-  const audit = ([lease, holders]: [Lease, readonly Waiter[]]): Observable<unknown> =>
-    request(engine, {
-      what: 'audit',
-      timeout: answerTime,
-      send: () => backend.audit(lease, answerTime),
-      again: noRetry,
-    }).pipe(
+  const audit = ([lease, holders]: [Lease, readonly AuditedClaim[]]): Observable<unknown> => {
+    const { attempt } = runtime.timing;
+    const send = () => backend.audit(lease, attempt);
+    return request(runtime, { what: 'audit', timeout: attempt, send, again: noRetry }).pipe(
       tap((isThere) => {
-        for (const { line, mine, status } of holders) {
-          if (status === 'first' && !isThere(line.key, mine)) line.readAgain();
-        }
+        for (const claim of holders) if (claim.isHeld && !isThere(claim.key, claim.mine)) claim.readAgain();
       }),
       // The next round asks again, and a lease that is gone is the session's to tell.
       catchError(() => EMPTY),
     );
+  };
   const audit$ = defer(() => holdersByLease(followed)).pipe(mergeMap(audit));
 
   const round$ = defer(() => {
-    for (const line of [...followed]) if (!line.resync(every)) followed.delete(line);
+    for (const one of [...followed]) if (!one.resync(runtime.timing.renewEvery)) followed.delete(one);
     if (followed.size === 0) return EMPTY;
     return isAuditDue() ? concat(probe$, audit$) : probe$;
   });
-  const walk$ = defer(() => time.after(every)).pipe(
+  const rounds$ = defer(() => time.after(runtime.timing.renewEvery)).pipe(
     concatMap(() => round$),
     repeat({
       delay: () => {
-        if (followed.size === 0) walking?.unsubscribe();
+        if (followed.size === 0) running?.unsubscribe();
         return [0];
       },
     }),
@@ -94,19 +94,19 @@ export function createResync(engine: EngineParts): Resync {
   return {
     add(one) {
       followed.add(one);
-      if (!walking || walking.closed) walking = walk$.subscribe();
+      if (!running || running.closed) running = rounds$.subscribe();
     },
     stop() {
       followed.clear();
-      walking?.unsubscribe();
+      running?.unsubscribe();
     },
   };
 }
 
-function holdersByLease(lines: Iterable<Resyncable>): Map<Lease, Waiter[]> {
-  const byLease = new Map<Lease, Waiter[]>();
-  for (const line of lines) {
-    for (const holder of line.holders()) {
+function holdersByLease(all: Iterable<Resyncable>): Map<Lease, AuditedClaim[]> {
+  const byLease = new Map<Lease, AuditedClaim[]>();
+  for (const one of all) {
+    for (const holder of one.holders()) {
       const others = byLease.get(holder.lease);
       if (others) others.push(holder);
       else byLease.set(holder.lease, [holder]);

@@ -1,0 +1,97 @@
+/**
+ * The one way to put something around a backend: a network that fails, a process that stands still, a recorder.
+ */
+import type { Observable } from 'rxjs';
+import type { ForeignClaims, LockBackend, QueueBackend, SlotBackend } from './port.js';
+
+type Verb = (...args: never[]) => Observable<unknown>;
+
+/** The verbs that go on telling; all others answer once. */
+type Stream = 'queue' | 'queues';
+
+type VerbsOf<Group> = { [K in keyof Group & string]-?: NonNullable<Group[K]> extends Verb ? K : never }[keyof Group &
+  string];
+
+type ArgsOf<Method> = NonNullable<Method> extends (...args: infer Args) => unknown ? Args : never;
+
+type CallsOf<Group, Path extends string = ''> = {
+  readonly [K in VerbsOf<Group>]: {
+    /** As in the port; that of a group behind the name of the group: `others.ask`. */
+    readonly verb: `${Path}${K}`;
+    /** Whether it goes on telling, instead of answering once. */
+    readonly isStream: K extends Stream ? true : false;
+    readonly args: ArgsOf<Group[K]>;
+  };
+}[VerbsOf<Group>];
+
+/** A call of a verb of the port. */
+export type BackendCall = CallsOf<QueueBackend> | CallsOf<SlotBackend> | CallsOf<ForeignClaims, 'others.'>;
+
+/** What a caller is to get instead of `source$`, which is what the backend gives. Subscribing to it sends the request. */
+export type Wrap = <T>(source$: Observable<T>, call: BackendCall) => Observable<T>;
+
+/** Everything in a group, also what not every backend has: a verb that is new in the port does not compile until it is wrapped. */
+type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
+
+/**
+ * The backend, with each call of each verb given to `wrap`.
+ *
+ * @example
+ * const log = (what: string): void => console.log(what);
+ * const told = decorate(memoryBackend(), (source$, { verb }) => {
+ *   log(verb);
+ *   return source$;
+ * });
+ */
+export function decorate(backend: QueueBackend, wrap: Wrap): QueueBackend;
+export function decorate(backend: SlotBackend, wrap: Wrap): SlotBackend;
+export function decorate(backend: LockBackend, wrap: Wrap): LockBackend;
+export function decorate(backend: LockBackend, wrap: Wrap): LockBackend {
+  return 'take' in backend ? decoratedSlots(backend, wrap) : decoratedQueues(backend, wrap);
+}
+
+function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
+  // An object of a class needs its `this`.
+  const ownProclaim = backend.proclaim?.bind(backend);
+  const ownQueues = backend.queues?.bind(backend);
+
+  const all: Complete<QueueBackend> = {
+    name: backend.name,
+    notes: backend.notes,
+    maxClaims: backend.maxClaims,
+    objection: (spec) => backend.objection(spec),
+    close: () => backend.close(),
+    grant: (...args) => wrap(backend.grant(...args), { verb: 'grant', isStream: false, args }),
+    renew: (...args) => wrap(backend.renew(...args), { verb: 'renew', isStream: false, args }),
+    revoke: (...args) => wrap(backend.revoke(...args), { verb: 'revoke', isStream: false, args }),
+    enqueue: (...args) => wrap(backend.enqueue(...args), { verb: 'enqueue', isStream: false, args }),
+    dequeue: (...args) => wrap(backend.dequeue(...args), { verb: 'dequeue', isStream: false, args }),
+    proclaim: ownProclaim && ((...args) => wrap(ownProclaim(...args), { verb: 'proclaim', isStream: false, args })),
+    others: backend.others && decoratedOthers(backend.others, wrap),
+    queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
+    queues: ownQueues && ((...args) => wrap(ownQueues(...args), { verb: 'queues', isStream: true, args })),
+    probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
+    audit: (...args) => wrap(backend.audit(...args), { verb: 'audit', isStream: false, args }),
+  };
+  // What the backend does not have stays away.
+  const { proclaim, queues, others, ...always } = all;
+  return { ...always, ...(proclaim && { proclaim }), ...(queues && { queues }), ...(others && { others }) };
+}
+
+const decoratedOthers = (others: ForeignClaims, wrap: Wrap): Complete<ForeignClaims> => ({
+  ask: (...args) => wrap(others.ask(...args), { verb: 'others.ask', isStream: false, args }),
+  remove: (...args) => wrap(others.remove(...args), { verb: 'others.remove', isStream: false, args }),
+});
+
+const decoratedSlots = (backend: SlotBackend, wrap: Wrap): Complete<SlotBackend> => ({
+  name: backend.name,
+  notes: backend.notes,
+  objection: (spec) => backend.objection(spec),
+  grantedTtl: (asked) => backend.grantedTtl(asked),
+  close: () => backend.close(),
+  take: (...args) => wrap(backend.take(...args), { verb: 'take', isStream: false, args }),
+  renew: (...args) => wrap(backend.renew(...args), { verb: 'renew', isStream: false, args }),
+  release: (...args) => wrap(backend.release(...args), { verb: 'release', isStream: false, args }),
+  queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
+  probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
+});

@@ -1,0 +1,90 @@
+/**
+ * In which order the claims of one `Locks` are sent.
+ *
+ * Claims of one name that are under way together reach etcd in any order, so their revisions say nothing about the
+ * order of their contenders. Claims that ask for the same may travel together all the same: they are interchangeable,
+ * and the oldest contender takes the one that comes first (subscription-order.ts). Claims that differ in kind, permits,
+ * meta or value are sent one after the other, and so is a try, which has to find out who is there now.
+ */
+
+/** A claim that is to be sent. */
+export interface Enqueuer {
+  readonly keys: readonly string[];
+  /** What it asks for; nothing for a try, which travels alone. */
+  readonly shape: string | undefined;
+  /** It may be sent now. */
+  admitted(): void;
+}
+
+export interface EnqueueOrder {
+  /** Admits it, at once or when those before it have been answered. */
+  join(enqueuer: Enqueuer): void;
+  /** It was answered, or is not wanted any more. */
+  leave(enqueuer: Enqueuer): void;
+}
+
+/** Those who want to be sent at one key. */
+interface Lane {
+  readonly admitted: Set<Enqueuer>;
+  readonly waiting: Set<Enqueuer>;
+  /** Of those who are admitted. */
+  shape: string | undefined;
+}
+
+export function createEnqueueOrder(): EnqueueOrder {
+  const lanes = new Map<string, Lane>();
+  /** At how many of its keys it still waits. */
+  const blockedAt = new Map<Enqueuer, number>();
+
+  const admits = ({ admitted, shape }: Lane, enqueuer: Enqueuer): boolean =>
+    admitted.size === 0 || (shape !== undefined && shape === enqueuer.shape);
+
+  const admit = (lane: Lane, enqueuer: Enqueuer): void => {
+    lane.shape = enqueuer.shape;
+    lane.admitted.add(enqueuer);
+  };
+
+  const unblock = (enqueuer: Enqueuer): void => {
+    const left = (blockedAt.get(enqueuer) ?? 1) - 1;
+    if (left > 0) return void blockedAt.set(enqueuer, left);
+    blockedAt.delete(enqueuer);
+    enqueuer.admitted();
+  };
+
+  return {
+    join(enqueuer) {
+      let blocked = 0;
+      for (const key of enqueuer.keys) {
+        let lane = lanes.get(key);
+        if (!lane) lanes.set(key, (lane = { admitted: new Set(), waiting: new Set(), shape: undefined }));
+        if (lane.waiting.size === 0 && admits(lane, enqueuer)) {
+          admit(lane, enqueuer);
+        } else {
+          lane.waiting.add(enqueuer);
+          blocked += 1;
+        }
+      }
+      if (blocked > 0) blockedAt.set(enqueuer, blocked);
+      else enqueuer.admitted();
+    },
+
+    leave(enqueuer) {
+      blockedAt.delete(enqueuer);
+      const unblocked: Enqueuer[] = [];
+      for (const key of enqueuer.keys) {
+        const lane = lanes.get(key);
+        if (!lane) continue;
+        lane.admitted.delete(enqueuer);
+        lane.waiting.delete(enqueuer);
+        for (const next of lane.waiting) {
+          if (!admits(lane, next)) break;
+          lane.waiting.delete(next);
+          admit(lane, next);
+          unblocked.push(next);
+        }
+        if (lane.admitted.size === 0) lanes.delete(key);
+      }
+      for (const next of unblocked) unblock(next);
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * Contending where a key has one slot: a try; who is refused watches until the slot is free, and tries again.
+ */
+import { Subscription } from 'rxjs';
+import type { Revocation } from '../../api/revocation.js';
+import type { Queue } from '../../backend/port.js';
+import { holdersOf } from '../../rules/ownership.js';
+import { backoff } from '../../time/backoff.js';
+import { Claim } from '../claim.js';
+import type { ClaimOptions, ContendingClaim } from '../claim.js';
+import type { ClaimState, OnClaimState } from '../claim-state.js';
+import type { LocksRuntime } from '../locks-runtime.js';
+import type { Session } from '../session.js';
+import type { LocalQueue, LocalTurn } from './local-queue.js';
+
+export class SlotClaim implements ContendingClaim {
+  listener: OnClaimState;
+  state: ClaimState | undefined;
+  readonly revocation: Revocation | undefined = undefined;
+  readonly #runtime: LocksRuntime;
+  readonly #options: ClaimOptions;
+  readonly #key: string;
+  /** In which order those of this `Locks` try. A contender that tries once just tries. */
+  readonly #turn: LocalTurn | undefined;
+  /** The try of this round. */
+  #claim: Claim | undefined;
+  /** Until the next round: a pause, or a watch of the slot. */
+  #between: Subscription | undefined;
+  #isAnswered = false;
+  #isHeld = false;
+  #isLeaving = false;
+
+  constructor(runtime: LocksRuntime, localQueue: LocalQueue, options: ClaimOptions, listener: OnClaimState) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.listener = listener;
+    this.#key = options.specs[0]?.key ?? '';
+    this.#turn = options.isTry ? undefined : localQueue.join(this.#key);
+  }
+
+  get session(): Session | undefined {
+    return this.#claim?.session;
+  }
+
+  get token(): bigint | undefined {
+    return this.#claim?.token;
+  }
+
+  begin(): void {
+    if (this.#isFirst()) this.#try();
+    else this.#standBy(-1n);
+  }
+
+  leave(handOff: boolean): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#between?.unsubscribe();
+    // A holder makes room when its claim has left.
+    if (!this.#isHeld) this.#turn?.leave();
+    if (this.#claim) this.#claim.leave(handOff);
+    else this.#tell({ status: 'left' });
+  }
+
+  #try(): void {
+    this.#between = undefined;
+    const claim = new Claim(this.#runtime, this.#options, (state) => {
+      if (this.#claim === claim) this.#onClaim(state);
+    });
+    this.#claim = claim;
+    claim.begin();
+  }
+
+  #onClaim(state: ClaimState): void {
+    switch (state.status) {
+      case 'refused':
+        this.#isAnswered = true;
+        return this.#options.isTry ? this.#tell(state) : this.#refused(state.queues ?? []);
+      case 'lost':
+        // Its own lease ran out unanswered before anybody ever answered: a new one, which costs nothing, would not help.
+        return this.#isAnswered || !state.loss.cause
+          ? this.#tell(state)
+          : this.#tell({ status: 'failed', error: state.loss.cause });
+      case 'first':
+        this.#isAnswered = true;
+        this.#isHeld = true;
+        return this.#tell(state);
+      case 'left':
+        if (this.#isHeld) this.#turn?.leave();
+        return this.#tell(state);
+      case 'blocked':
+      case 'wanted':
+      case 'failed':
+        return this.#tell(state);
+    }
+  }
+
+  #tell(state: ClaimState): void {
+    this.state = state;
+    this.listener(state);
+  }
+
+  #isFirst(): boolean {
+    return this.#turn?.isFirst() ?? true;
+  }
+
+  #refused([queue]: readonly Queue[]): void {
+    this.#endRound();
+    // Free again by the time somebody looked who has it.
+    if (!queue || queue.claims.length === 0) return this.#again();
+    this.#tell({ status: 'blocked', holders: holdersOf(queue) });
+    if (!this.#isLeaving) this.#standBy(queue.revision);
+  }
+
+  #endRound(): void {
+    const claim = this.#claim;
+    this.#claim = undefined;
+    claim?.leave(false);
+  }
+
+  #again(): void {
+    if (this.#isLeaving) return;
+    const { time, settings } = this.#runtime;
+    this.#between = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#try());
+  }
+
+  /** Watches until the slot is free and nobody of this `Locks` came before, then another round begins. */
+  #standBy(after: bigint): void {
+    const outside = new Subscription();
+    this.#between = outside;
+    const enter = (): void => {
+      outside.unsubscribe();
+      this.#again();
+    };
+    // As long as nobody knows, who gets to be the first finds out by trying.
+    let isFree = true;
+    outside.add(this.#turn?.first$.subscribe(() => isFree && enter()));
+    outside.add(
+      this.#runtime.queues.view$(this.#key).subscribe((view) => {
+        if (view.status !== 'known' || view.queue.revision < after) return;
+        isFree = view.queue.claims.length === 0;
+        if (isFree && this.#isFirst()) enter();
+        else this.#tell({ status: 'blocked', holders: holdersOf(view.queue) });
+      }),
+    );
+  }
+}

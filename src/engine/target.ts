@@ -1,0 +1,48 @@
+/**
+ * What is contended for: one key or several, and how.
+ */
+import type { JsonValue } from '../api/json.js';
+import type { AcquireOptions } from '../api/options.js';
+import type { LockSpec } from '../backend/port.js';
+import { Claim } from './claim.js';
+import type { ContendingClaim, LeaderRef } from './claim.js';
+import type { OnClaimState } from './claim-state.js';
+import type { LocksRuntime } from './locks-runtime.js';
+import { SlotClaim } from './slot/slot-claim.js';
+
+/** One key of it. */
+export interface TargetKey extends LockSpec {
+  /** Of a candidate: where the claim that leads is entered. */
+  readonly leaderRef?: LeaderRef | undefined;
+}
+
+export class LockTarget {
+  readonly specs: readonly TargetKey[];
+  readonly keys: readonly string[];
+  /** As users are told of it. */
+  readonly key: string;
+  readonly #runtime: LocksRuntime;
+  readonly #shape: string;
+
+  constructor(runtime: LocksRuntime, specs: readonly TargetKey[]) {
+    this.#runtime = runtime;
+    this.specs = specs;
+    this.keys = specs.map(({ key }) => key);
+    this.key = this.keys.join(' + ');
+    this.#shape = JSON.stringify(specs.map(({ key, kind, permits, value }) => [key, kind, permits, value]));
+  }
+
+  /** In one string, what a contender asks for: those that ask for the same may exchange their claims. */
+  shape(meta: JsonValue | undefined): string | undefined {
+    if (this.#runtime.localQueue) return undefined;
+    return meta === undefined ? this.#shape : this.#shape + JSON.stringify(meta);
+  }
+
+  /** What to contend with. */
+  claim({ meta, wait }: AcquireOptions, shape: string | undefined, listener: OnClaimState): ContendingClaim {
+    const { localQueue } = this.#runtime;
+    const options = { specs: this.specs, shape, meta, isTry: wait === 0 };
+    if (localQueue) return new SlotClaim(this.#runtime, localQueue, options, listener);
+    return new Claim(this.#runtime, options, listener);
+  }
+}
