@@ -1,6 +1,6 @@
 /**
- * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
- * Lock (it excludes nobody else's).
+ * Locks on etcd v3, through a client of our own or the raw RPCs of npm etcd3: neither its Lease (it reports a loss one
+ * whole TTL too late) nor its Lock (it excludes nobody else's).
  */
 import {
   EMPTY,
@@ -21,7 +21,6 @@ import {
   tap,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { ComparatorBuilder, Etcd3, IOptions } from 'etcd3';
 import { deadlineIn } from '../../core/clock.js';
 import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../core/errors.js';
 import type { HeldLock } from '../../core/lock.js';
@@ -29,6 +28,8 @@ import type { Claim, Entered, EnteredAll, Lease, Left, LockBackend, Renewed } fr
 import { settled } from '../../core/settled.js';
 import { call, orWhen, tried } from './calls.js';
 import { clientSource } from './client.js';
+import type { Etcd3Options } from './client/options.js';
+import type { UserClient } from './client/user-client.js';
 import { isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
@@ -88,8 +89,14 @@ export interface Etcd3Backend extends LockBackend {
   guards(held: HeldLock): Promise<readonly Guard[]>;
 }
 
+/** A comparator builder of npm etcd3. */
+interface Comparator {
+  and(...guard: Guard): this;
+}
+
 /** A transaction of npm etcd3 that is carried out only if all these claims are still there. */
-export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): ComparatorBuilder => {
+export const ifAll = <B extends Comparator>(client: { if(...guard: Guard): B }, guards: readonly Guard[]): B => {
+  const [first, ...others] = guards;
   if (!first) throw new InvalidOptionError('guards', '[]', 'give what guards() resolved to.');
   return others.reduce((builder, guard) => builder.and(...guard), client.if(...first));
 };
@@ -97,13 +104,14 @@ export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): Comp
 /**
  * A backend on etcd v3.
  *
- * @param clientOrOptions npm etcd3's options (hosts, credentials, auth): then the client is made with the fault policy
- *   that a lock needs, and closed with the locks. Or a client of yours: then its policy applies, and a `note` event
- *   says what that can cost.
+ * @param clientOrOptions where etcd is (hosts, credentials, auth): then a client of our own is used, made for locks, and
+ *   closed with them. Or a client of npm etcd3 that you have: then its policy applies, and a `note` event says what that
+ *   can cost.
+ * @throws InvalidOptionError at the call, for options that cannot be meant
  * @example
  * const locks = createLocks(etcd3Backend({ hosts: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379'] }));
  */
-export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
+export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
   const watches = createWatches(() => {
@@ -126,8 +134,8 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
   const keepAlive = (lease: Lease, within: number): Observable<Renewed> => {
     const asked = history.asked();
-    return tried(source, ({ renewing }) =>
-      streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
+    return tried(source, ({ client }) =>
+      streamed('renew the lease', () => client.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
     ).pipe(
       concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, within) : of(answer))),
       map(({ TTL }): Renewed => {

@@ -1,11 +1,11 @@
 /**
  * One call to etcd, as one cold attempt at one endpoint.
  */
-import { catchError, defer, finalize, from, tap, throwError } from 'rxjs';
+import { catchError, defer, finalize, tap, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../core/errors.js';
 import type { ClientSource, Endpoint } from './client.js';
+import type { EtcdClient } from './client/etcd-client.js';
 import { toBackendError } from './errors.js';
 
 /** At the endpoint of now. One that has not answered when it is given up is followed by the next one. */
@@ -24,10 +24,13 @@ export const tried = <T>(source: ClientSource, run: (endpoint: Endpoint) => Obse
     );
   });
 
-/** The client cannot cancel a call: its deadline ends what nobody waits for. */
-export const call = <T>(source: ClientSource, what: string, run: (client: Etcd3) => Promise<T>): Observable<T> =>
+export const call = <T>(
+  source: ClientSource,
+  what: string,
+  run: (client: EtcdClient) => Observable<T>,
+): Observable<T> =>
   tried(source, ({ client }) =>
-    from(run(client)).pipe(catchError((error: unknown) => throwError(() => toBackendError(what, error)))),
+    run(client).pipe(catchError((error: unknown) => throwError(() => toBackendError(what, error)))),
   );
 
 /** An answer of the server that its client reports as an error. */

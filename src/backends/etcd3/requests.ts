@@ -1,10 +1,10 @@
 /**
  * What is said to etcd about a claim, and what its answers mean. Pure.
  */
-import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../core/errors.js';
 import type { Claim, Entered, EnteredAll, Lease, Left, Queue, QueuedClaim, Rewritten } from '../../core/port.js';
 import type { Revocation } from '../../core/revocation.js';
+import type { RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 import {
   claimKey,
   claimsOf,
@@ -17,9 +17,7 @@ import {
   tombstoneKey,
 } from './keys.js';
 
-export type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
-type Operation = NonNullable<TxnRequest['success']>[number];
-type TxnResponse = Awaited<ReturnType<Etcd3['kv']['txn']>>;
+export type { TxnRequest };
 
 /** The answer to one transaction, alone or as a member of another. */
 export interface TxnAnswer extends Pick<TxnResponse, 'succeeded' | 'responses'> {
@@ -54,7 +52,7 @@ const put = (claim: Claim, key: Buffer) => ({
 });
 
 /** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
-const lookAt = (name: string): Operation => {
+const lookAt = (name: string): RequestOp => {
   const { key, range_end } = rangeOf(`${name}/`);
   // etcd compares all of a transaction before it carries out any of it: our claim is not there yet.
   return {

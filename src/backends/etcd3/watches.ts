@@ -4,12 +4,12 @@
  */
 import { Observable } from 'rxjs';
 import type { Subscriber } from 'rxjs';
-import type { IDuplexStream } from 'etcd3';
 import type { BackendError } from '../../core/errors.js';
+import type { DuplexStream } from './client/duplex.js';
 import { toBackendError } from './errors.js';
 import type { Change } from './keys.js';
 
-type Stream = IDuplexStream<WatchRequest, WatchResponse>;
+type Stream = DuplexStream<WatchRequest, WatchResponse>;
 
 /** What we say on the stream. */
 export interface WatchRequest {
