@@ -81,7 +81,7 @@ const { txn } = fc.letrec<{ txn: TxnRequest; operations: object[] }>((tie) => ({
     compare: fc.array(compare, { maxLength: 4 }),
     success: tie('operations'),
     failure: tie('operations'),
-  }) as fc.Arbitrary<TxnRequest>,
+  }),
   operations: fc.array(
     fc.oneof(
       { depthSize: 'small' },
@@ -128,7 +128,7 @@ const REQUESTS: readonly [string, Rpc<never, unknown>, fc.Arbitrary<object>][] =
 
 const writer = new Writer();
 const written = (rpc: Rpc<never, unknown>, request: object): Buffer =>
-  rpcs.encoded(writer, rpc as Rpc<object, unknown>, request).subarray(PREFIX);
+  rpcs.encoded(writer, rpc, request).subarray(PREFIX);
 
 describe('a request of the etcd client', () => {
   it.each(REQUESTS)('of type %s reads as what was asked', (name, rpc, arbitrary) => {

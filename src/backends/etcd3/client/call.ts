@@ -25,8 +25,8 @@ export interface Metadata {
   readonly hasLeader?: boolean;
 }
 
-/** The largest message that is taken: gRPC's usual limit is 4 MB, which etcd itself goes beyond. */
-export const MOST_BYTES = 16 << 20;
+/** The largest message that is taken, as usual with gRPC. Node holds as much for each call that has begun to be answered. */
+export const MOST_BYTES = 4 << 20;
 
 const CANCEL = 8;
 const OUT_OF_STREAMS = 'ERR_HTTP2_OUT_OF_STREAMS';
