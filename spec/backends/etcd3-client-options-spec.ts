@@ -76,6 +76,7 @@ describe('hosts', () => {
     'locker:s3cret@a:1',
     'http://b:1,https://locker:s3c@ret@a:1',
     'x://locker:s3cret@',
+    'http://locker:s3c,ret@a:1',
   ])('with user information are refused, and it is shown nowhere: %s', (hosts) => {
     const error = refusalOf({ hosts });
     expect(error.message).toContain('`auth`');

@@ -21,6 +21,11 @@ export function parsedHosts(hosts: unknown, isSecure = false): readonly Host[] {
   const given: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts];
   const texts = given.flatMap((one) => {
     if (typeof one !== 'string') throw new InvalidOptionError('hosts', kindOf(hosts), ADVICE);
+    // Before anything is split or shown: a password may have commas.
+    if (one.includes('@')) {
+      const advice = 'user and password go into `auth`, not into the address.';
+      throw new InvalidOptionError('hosts', one.replace(/^.*@/s, '…@'), advice);
+    }
     return one.split(',').map((text) => text.trim());
   });
   const parsed = texts.filter((text) => text !== '').map((text) => parsedHost(text, isSecure));
@@ -30,9 +35,6 @@ export function parsedHosts(hosts: unknown, isSecure = false): readonly Host[] {
 }
 
 function parsedHost(text: string, isSecure: boolean): Host {
-  if (text.includes('@')) {
-    throw new InvalidOptionError('hosts', withoutUser(text), 'user and password go into `auth`, not into the address.');
-  }
   const [, scheme, hostname = '', port] = HOST.exec(text) ?? [];
   const number = port === undefined ? DEFAULT_PORT : Number(port);
   if (hostname === '' || number < 1 || number > 65535) throw new InvalidOptionError('hosts', text, ADVICE);
@@ -43,9 +45,6 @@ function parsedHost(text: string, isSecure: boolean): Host {
     authority: `${hostname}:${number}`,
   };
 }
-
-/** Errors end in logs: what may be a password is not in them. */
-const withoutUser = (text: string): string => text.replace(/^(\w+:\/\/)?.*@/, '$1…@');
 
 const kindOf = (value: unknown): string => (Array.isArray(value) ? 'a list with something else' : String(value));
 
