@@ -87,7 +87,7 @@ describe('an answer', () => {
       },
     ],
     ['a status nobody knows', (call) => answerWith(call, [GRANTED], '99'), { status: 'UNKNOWN' }],
-    ['no status', (call) => answerWith(call, [GRANTED], null), { status: 'UNKNOWN' }],
+    ['no status', (call) => answerWith(call, [GRANTED], null), { status: 'INTERNAL' }],
     ['OK and nothing else', (call) => answerWith(call, []), { status: 'INTERNAL' }],
     ['half a message', (call) => answerWith(call, [GRANTED.subarray(0, 7)]), { status: 'INTERNAL' }],
     ['two messages', (call) => answerWith(call, [GRANTED, GRANTED]), { status: 'INTERNAL' }],
