@@ -39,7 +39,7 @@ const MEANINGS: readonly Meaning[] = [
     matches: /: Received message larger than max/,
     retryable: true,
     advice:
-      'the answer is larger than the client takes: keys below the name of the lock hold a lot. Give locks a name of their own.',
+      'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
   },
   {
     matches: /INVALID_ARGUMENT|too large|larger than max|OUT_OF_RANGE/i,
