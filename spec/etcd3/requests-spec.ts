@@ -17,7 +17,14 @@ import {
 } from '../../src/backends/etcd3/keys.js';
 import { createReader } from '../../src/backends/etcd3/pages.js';
 import type { Page, PageRequest } from '../../src/backends/etcd3/pages.js';
-import { dequeueRequest, proclaimRequest, queuedAll, removeRequest } from '../../src/backends/etcd3/requests.js';
+import {
+  dequeueRequest,
+  proclaimRequest,
+  queuedAll,
+  removeRequest,
+  triedAll,
+  tryRequest,
+} from '../../src/backends/etcd3/requests.js';
 import type { TxnAnswer, TxnRequest } from '../../src/backends/etcd3/requests.js';
 import { LEASE, claimOf, stored } from './fakes.js';
 

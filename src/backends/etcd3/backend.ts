@@ -1,6 +1,6 @@
 /**
- * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
- * Lock (it excludes nobody else's).
+ * Locks on etcd v3, through a client of our own or the raw RPCs of npm etcd3: neither its Lease (it reports a loss one
+ * whole TTL too late) nor its Lock (it excludes nobody else's).
  */
 import {
   EMPTY,
@@ -22,7 +22,6 @@ import {
   throwError,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { ComparatorBuilder, Etcd3, IOptions } from 'etcd3';
 import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import type {
@@ -36,9 +35,12 @@ import type {
   RenewResult,
 } from '../../backend/port.js';
 import { settled } from '../../backend/settled.js';
-import { WITH_LEADER, createCalls, orWhen } from './calls.js';
+import { createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
 import type { Endpoint } from './client.js';
+import type { EtcdClient } from './client/etcd-client.js';
+import type { Etcd3Options } from './client/options.js';
+import type { UserClient } from './client/user-client.js';
 import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
@@ -100,8 +102,14 @@ export interface Etcd3Backend extends QueueBackend {
   guards(held: HeldLock): Promise<readonly Guard[]>;
 }
 
+/** A comparator builder of npm etcd3. */
+interface Comparator {
+  and(...guard: Guard): this;
+}
+
 /** A transaction of npm etcd3 that is carried out only if all these claims are still there. */
-export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): ComparatorBuilder => {
+export const ifAll = <B extends Comparator>(client: { if(...guard: Guard): B }, guards: readonly Guard[]): B => {
+  const [first, ...others] = guards;
   if (!first) throw new InvalidOptionError('guards', '[]', 'give what guards() resolved to.');
   return others.reduce((builder, guard) => builder.and(...guard), client.if(...first));
 };
@@ -109,21 +117,22 @@ export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): Comp
 /**
  * A backend on etcd v3.
  *
- * @param clientOrOptions npm etcd3's options (hosts, credentials, auth): then the client is made with the fault policy
- *   that a lock needs, and closed with the locks. Or a client of yours: then its policy applies, and a `note` event
- *   says what that can cost.
+ * @param clientOrOptions where etcd is (hosts, credentials, auth): then a client of our own is used, made for locks, and
+ *   closed with them. Or a client of npm etcd3 that you have: then its policy applies, and a `note` event says what that
+ *   can cost.
+ * @throws InvalidOptionError at the call, for options that cannot be meant
  * @example
  * const locks = createLocks(etcd3Backend({ hosts: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379'] }));
  */
-export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
+export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
   /** Clients known to talk to etcd itself, and to no proxy. */
-  const direct = new WeakSet<Etcd3>();
+  const direct = new WeakSet<EtcdClient>();
   const watches = createWatches(() => {
     const { client, failed } = source.endpoint();
     const keepsIds = (does: boolean): unknown => (does ? direct.add(client) : direct.delete(client));
-    return { open: () => client.watchClient.watch(WITH_LEADER), failed, keepsIds };
+    return { open: () => client.watchClient.watch(), failed, keepsIds };
   });
   const history = new Incarnation((cause) => watches.broken(cause));
   const { call, tried } = createCalls(source, history);
@@ -146,7 +155,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
   const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
     const asked = history.asked();
     return tried(timeout, (endpoint) =>
-      streamed('renew the lease', () => endpoint.renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
+      streamed('renew the lease', () => endpoint.client.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
         take(1),
         concatMap((answer) => (direct.has(endpoint.client) ? of(answer) : remaining(endpoint, lease, timeout))),
       ),
@@ -164,7 +173,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     call(
       'ask how long the lease has to run',
       timeout,
-      (_, options) => endpoint.renewing.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
+      (client, options) => client.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
       endpoint,
     ).pipe(
       map(({ header, TTL }) => {

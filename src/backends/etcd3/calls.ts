@@ -1,13 +1,14 @@
 /**
  * One call to etcd, as one cold attempt at one endpoint.
  */
-import { catchError, defer, finalize, from, tap, throwError } from 'rxjs';
+import { catchError, defer, finalize, tap, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../api/errors.js';
 import { deadlineIn, sleepProofClock } from '../../time/clock.js';
 import type { Clock } from '../../time/clock.js';
 import type { ClientSource, Endpoint } from './client.js';
+import type { EtcdClient } from './client/etcd-client.js';
+import type { CallOptions } from './client/unary.js';
 import { isTokenStale, toBackendError } from './errors.js';
 import type { Header, Incarnation } from './incarnation.js';
 
@@ -16,14 +17,12 @@ interface Answer {
   readonly header: Header;
 }
 
-export type CallOptions = ReturnType<typeof deadlineIn>;
-
 export interface Calls {
-  /** A call with one answer. The client cannot cancel it: its deadline ends what nobody waits for. */
+  /** A call with one answer. */
   call<T extends Answer>(
     what: string,
     timeout: number,
-    run: (client: Etcd3, options: CallOptions) => Promise<T>,
+    run: (client: EtcdClient, options: CallOptions) => Observable<T>,
     endpoint?: Endpoint,
   ): Observable<T>;
   /** At the endpoint of now, unless another is given. One that has not answered in time is followed by the next one. */
@@ -40,7 +39,7 @@ export function createCalls(source: ClientSource, history: Incarnation, clock: C
       calls.tried(
         timeout,
         ({ client }) =>
-          defer(() => from(run(client, deadlineIn(timeout)))).pipe(
+          defer(() => run(client, deadlineIn(timeout))).pipe(
             catchError((error: unknown) => throwError(() => toBackendError(what, error))),
           ),
         at,
@@ -59,8 +58,8 @@ export function createCalls(source: ClientSource, history: Incarnation, clock: C
             error: (error: unknown) => {
               isOver = true;
               if (!(error instanceof BackendError) || !error.retryable) return;
-              if (isTokenStale(error.cause)) endpoint.signInAgain();
-              else endpoint.failed();
+              // The next request gets a token of its own.
+              if (!isTokenStale(error.cause)) endpoint.failed();
             },
           }),
           finalize(() => {
@@ -87,24 +86,3 @@ export const orWhen = <T>(
   catchError((error: unknown) =>
     error instanceof BackendError && isAnswer(error.cause) ? answer() : throwError(() => error),
   );
-
-type StreamOptions = NonNullable<Parameters<Etcd3['watchClient']['watch']>[0]>;
-type Interceptor = NonNullable<StreamOptions['interceptors']>[number];
-
-/**
- * Has a member that is cut off from the leader of its cluster end the stream: its watches would be silent, while it
- * answers whatever it can answer by itself. Metadata of gRPC, which npm etcd3 takes by way of an interceptor only.
- */
-export const WITH_LEADER: StreamOptions = {};
-
-const withLeader = (options: Parameters<Interceptor>[0], nextCall: Parameters<Interceptor>[1]) => {
-  const made = nextCall(options);
-  const start = made.start.bind(made);
-  made.start = (metadata, listener) => {
-    metadata.set('hasleader', 'true');
-    start(metadata, listener);
-  };
-  return made;
-};
-// Of grpc-js's types it would have to be an instance of a class that it gives to nobody else to make.
-Object.assign(WITH_LEADER, { interceptors: [withLeader] });

@@ -3,15 +3,15 @@
  * reads first.
  */
 import type { Subscriber } from 'rxjs';
-import type { IDuplexStream } from 'etcd3';
 import type { Clock } from '../../time/clock.js';
 import type { BackendError } from '../../api/errors.js';
 import { isGivenUpLate } from './calls.js';
-import { toBackendError } from './errors.js';
+import type { DuplexStream } from './client/duplex.js';
+import { isTokenStale, toBackendError } from './errors.js';
 import { isWithin } from './keys.js';
 import type { Change, KeyRange } from './keys.js';
 
-type Stream = IDuplexStream<WatchRequest, WatchResponse>;
+type Stream = DuplexStream<WatchRequest, WatchResponse>;
 
 /** What we say on the stream. */
 export interface WatchRequest {
@@ -78,6 +78,7 @@ export class Connection {
   #keepsIds: boolean | undefined;
   #stream: Stream | undefined;
   #isOver = false;
+  #isTokenStale = false;
 
   constructor(source: StreamSource, clock: Clock) {
     this.#source = source;
@@ -90,6 +91,11 @@ export class Connection {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Whether more can be watched on it: etcd asks the token that it was opened with for each watch, when it begins. */
+  get takesMore(): boolean {
+    return !this.#isOver && !this.#isTokenStale;
   }
 
   /** Until the returned function is called. */
@@ -211,10 +217,12 @@ export class Connection {
 
   #refused(asked: Asked, response: WatchResponse): void {
     const { watch } = asked;
+    const error = refusal(response);
+    if (isTokenStale(error.cause)) this.#isTokenStale = true;
     if (!watch) return;
     asked.watch = undefined;
     this.#listeners -= 1;
-    watch.failed(refusal(response));
+    watch.failed(error);
     if (this.#listeners === 0 && !this.#isOver) this.#close();
   }
 

@@ -1,7 +1,6 @@
 /**
  * What is said to etcd about a claim, and what its answers mean. Pure.
  */
-import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../api/errors.js';
 import type {
   ClaimRequest,
@@ -14,6 +13,7 @@ import type {
 } from '../../backend/port.js';
 import { blockers } from '../../rules/blockers.js';
 import type { Mode } from '../../rules/blockers.js';
+import type { RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 import type { Revocation } from '../../api/revocation.js';
 import {
   claimKey,
@@ -28,9 +28,7 @@ import {
 } from './keys.js';
 import type { KeyRange } from './keys.js';
 
-export type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
-type Operation = NonNullable<TxnRequest['success']>[number];
-type TxnResponse = Awaited<ReturnType<Etcd3['kv']['txn']>>;
+export type { TxnRequest };
 
 /** The answer to one transaction, alone or as a member of another. */
 export interface TxnAnswer extends Pick<TxnResponse, 'succeeded' | 'responses'> {
@@ -66,7 +64,7 @@ const put = (claim: ClaimRequest, key: Buffer) => ({
 });
 
 /** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
-const lookAt = (name: string): Operation => {
+const lookAt = (name: string): RequestOp => {
   const { key, range_end } = rangeOf(`${name}/`);
   // etcd compares all of a transaction before it carries out any of it: our claim is not there yet.
   return {
@@ -246,7 +244,7 @@ export function dequeued({ responses }: TxnAnswer, successor: QueuedClaim | unde
  */
 export interface Access {
   /** Operations on the same keys. None of them puts. */
-  readonly permissions: readonly Operation[];
+  readonly permissions: readonly RequestOp[];
   /** A tombstone's key, and its name: what may be put. */
   readonly tombstone?: { readonly key: Buffer; readonly name: string } | undefined;
   /** Whether it puts something. */
@@ -254,7 +252,7 @@ export interface Access {
 }
 
 /** A deletion that asks for what was there is checked for reading and for writing. */
-const readAndWrite = (range: { readonly key: Buffer; readonly range_end?: Buffer }): Operation => ({
+const readAndWrite = (range: { readonly key: Buffer; readonly range_end?: Buffer }): RequestOp => ({
   request_delete_range: { ...range, prev_kv: true },
 });
 
@@ -284,7 +282,7 @@ export const accessToRead = (beginning: string): Access => ({
  * One put is enough for the quota, since etcd compares the size of its store with that. etcd refuses to put what it
  * deletes: the tombstone of the shortest name lies below no other name.
  */
-export function checkedOnly(all: readonly Access[]): Operation[] {
+export function checkedOnly(all: readonly Access[]): RequestOp[] {
   const permissions = all.flatMap((access) => access.permissions);
   const tombstones = all.flatMap(({ tombstone }) => tombstone ?? []);
   if (tombstones.length === 0 || !all.some(({ takesSpace }) => takesSpace)) return permissions;

@@ -2,7 +2,7 @@
  * All watches of a backend on one stream of etcd's. Not npm etcd3's watcher: that one resumes from the header's revision
  * and loses events when it is cut while it catches up (measured, 4000 of 6000).
  */
-import { Observable } from 'rxjs';
+import { Observable, defaultIfEmpty, defer, forkJoin, map } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import { sleepProofClock } from '../../time/clock.js';
 import type { Clock } from '../../time/clock.js';
@@ -28,10 +28,13 @@ export interface Following<View> {
 }
 
 export function createWatches(source: () => StreamSource, clock: Clock = sleepProofClock()): Watches {
-  let current: Connection | undefined;
+  /** One, and those that go on with what is watched there and take nothing more. */
+  let open: readonly Connection[] = [];
+  const stillOpen = (): readonly Connection[] => (open = open.filter(({ isOver }) => !isOver));
 
   const connection = (): Connection => {
-    if (!current || current.isOver) current = new Connection(source(), clock);
+    const current = stillOpen().find(({ takesMore }) => takesMore) ?? new Connection(source(), clock);
+    if (!open.includes(current)) open = [...open, current];
     return current;
   };
 
@@ -40,13 +43,17 @@ export function createWatches(source: () => StreamSource, clock: Clock = sleepPr
       new Observable((subscriber) => connection().watch(new ViewWatch(following, view, subscriber))),
 
     probe: (timeout) =>
-      new Observable((subscriber) => {
-        if (current && !current.isOver) return current.probe(subscriber, timeout);
-        subscriber.next();
-        return subscriber.complete();
+      defer(() => {
+        const probes = stillOpen().map((one) => new Observable<void>((subscriber) => one.probe(subscriber, timeout)));
+        return forkJoin(probes).pipe(
+          map(() => undefined),
+          defaultIfEmpty(undefined),
+        );
       }),
 
-    broken: (cause) => current?.broken(cause),
+    broken: (cause) => {
+      for (const one of stillOpen()) one.broken(cause);
+    },
   };
 }
 
