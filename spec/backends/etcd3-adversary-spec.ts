@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Etcd3 } from 'etcd3';
 import { filter, firstValueFrom, from, lastValueFrom, throwError } from 'rxjs';
 import { startCluster } from '../../scripts/etcd-cluster.cjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
@@ -78,6 +79,27 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
       await within(4000, from(locks.mutex('jobs/2').acquire()));
       expect(again.isHeld()).toBe(true);
     });
+  });
+
+  it('a claim that says more than can be repeated cannot be asked for, and that is said', async () => {
+    const etcd = await startEtcd(suite);
+    const admin = new Etcd3({ hosts: etcd.url });
+    const backend = etcd3Backend(admin);
+    try {
+      const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+      const lease = admin.lease(60);
+      await lease.put('deep/7e57-0').value(`{"owner":"somebody","kind":"mutex","meta":${deep}}`);
+      const { claims } = await firstValueFrom(backend.queue('deep', 5000));
+      const [claim] = claims;
+      if (!claim || !backend.others) throw new Error('there is a claim that can be asked for');
+      const revocation = { reason: 'why', within: 10, by: 'me', at: new Date(0) };
+      const asked$ = backend.others.ask('deep', claim, revocation, 5000);
+      expect(await failureOf(lastValueFrom(asked$))).toMatchObject({ code: 'BACKEND', retryable: false });
+      await lease.revoke();
+    } finally {
+      admin.close();
+      await etcd.stop();
+    }
   });
 
   it('hosts of two clusters are an error that says so, whichever of them is asked first', async () => {

@@ -112,6 +112,9 @@ describe.each(ETCDS)('$server', ({ suite }) => {
       await first.release();
       await Promise.all(through);
       expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)));
+      expect(await keysBelow('one/')).toEqual([]);
+      // Of a claim one of whose attempts went without an answer its withdrawal is kept, as long as the lease.
+      await locks.close();
       expect(await keysBelow('one')).toEqual([]);
     });
 

@@ -67,7 +67,7 @@ import {
   removeRequest,
   rewritten,
 } from './requests.js';
-import type { Busy } from './requests.js';
+import type { Busy, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
@@ -146,6 +146,16 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
       }),
     );
   };
+  /** What somebody else has written can be more than JSON.stringify can repeat: nested too deep, for one. */
+  const write = (what: string, txn: () => TxnRequest, timeout: number) =>
+    defer(() => {
+      try {
+        return send(txn(), timeout);
+      } catch (cause) {
+        const message = `etcd3 could not ${what}: what is to be written cannot be written as JSON.`;
+        throw new BackendError(message, { retryable: false, cause });
+      }
+    });
   const commit = createGroupCommit(send);
   const read = createReader(commit, (request, what, timeout) =>
     call(what, timeout, (client, options) => client.kv.range(request, options)),
@@ -355,13 +365,13 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
       ),
 
     proclaim: ({ key }, mine, value, timeout) =>
-      send(proclaimRequest(key, mine, value), timeout).pipe(
+      write(`proclaim at "${key}"`, () => proclaimRequest(key, mine, value), timeout).pipe(
         map((answer) => rewritten(key, { ...mine, value }, answer)),
       ),
 
     others: {
       ask: (key, claim, revocation, timeout) =>
-        send(askRequest(key, claim, revocation), timeout).pipe(
+        write(`ask for "${key}"`, () => askRequest(key, claim, revocation), timeout).pipe(
           map((answer) => rewritten(key, { ...claim, revocation }, answer)),
         ),
       remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
