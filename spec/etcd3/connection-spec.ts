@@ -2,7 +2,7 @@
  * Many watches on one stream, whatever ids the server gives them.
  */
 import { describe, expect, it } from '@jest/globals';
-import type { IDuplexStream } from 'etcd3';
+import type { DuplexStream } from '../../src/backends/etcd3/client/duplex.js';
 import type { WatchRequest, WatchResponse } from '../../src/backends/etcd3/connection.js';
 import { QUEUE } from '../../src/backends/etcd3/views.js';
 import { createWatches } from '../../src/backends/etcd3/watches.js';
@@ -27,7 +27,7 @@ async function opened() {
     const stream = new FakeStream();
     streams.push(stream);
     return {
-      open: () => Promise.resolve(stream as unknown as IDuplexStream<WatchRequest, WatchResponse>),
+      open: () => Promise.resolve(stream as unknown as DuplexStream<WatchRequest, WatchResponse>),
       failed: () => failures.push(streams.length),
       keepsIds: (does) => kept.push(does),
     };
@@ -143,6 +143,33 @@ describe('a stream of watches', () => {
     expect(second.error).toMatchObject({ retryable: false });
     expect(first.error).toBeUndefined();
     expect(stream.isEnded).toBe(false);
+  });
+
+  it('of a token that is no longer taken goes on with what is watched there, and takes nothing more', async () => {
+    const { stream, streams, follow, first, watches } = await opened();
+    stream.creates();
+    const second = follow('second');
+    const [, { watch_id = 0 } = {}] = creations(stream);
+    stream.says({
+      created: true,
+      canceled: true,
+      watch_id: String(watch_id),
+      cancel_reason: 'rpc error: code = Unauthenticated desc = etcdserver: invalid auth token',
+    });
+    expect(second.error).toMatchObject({ retryable: true });
+    const third = follow('third');
+    await turns();
+    expect(streams).toHaveLength(2);
+    streams[1]?.creates();
+    expect(third.queues).toHaveLength(1);
+    stream.says({ watch_id: String(creations(stream)[0]?.watch_id), events: [put('first/1a-0')] });
+    expect(first.queues).toHaveLength(2);
+    let isAnswered = false;
+    watches.probe(100).subscribe(() => (isAnswered = true));
+    streams[1]?.creates();
+    expect(isAnswered).toBe(false);
+    stream.creates();
+    expect(isAnswered).toBe(true);
   });
 
   it('that breaks tells all, and moves to another endpoint', async () => {
