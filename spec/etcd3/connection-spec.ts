@@ -149,11 +149,11 @@ describe('a stream of watches', () => {
     const { stream, streams, follow, first, watches } = await opened();
     stream.creates();
     const second = follow('second');
-    const [, { watch_id = 0 } = {}] = creations(stream);
+    const [, refused] = creations(stream);
     stream.says({
       created: true,
       canceled: true,
-      watch_id: String(watch_id),
+      watch_id: String(refused?.watch_id),
       cancel_reason: 'rpc error: code = Unauthenticated desc = etcdserver: invalid auth token',
     });
     expect(second.error).toMatchObject({ retryable: true });
