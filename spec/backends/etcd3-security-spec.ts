@@ -345,7 +345,7 @@ describe.each(ETCDS)('on $server that is full', ({ suite }) => {
 
     const told = {
       code: 'BACKEND',
-      retryable: false,
+      retryable: true,
       message: expect.stringContaining('compact, defragment, then `etcdctl alarm disarm`'),
     };
     expect(await failureOf(locks().mutex('a new session').acquire())).toMatchObject(told);

@@ -10,6 +10,7 @@ import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { LockBackend, Queue } from '../../src/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { ETCDS } from '../support/etcds.js';
+import { startGrpcProxy } from '../support/grpc-proxy.js';
 
 /** A server, and what somebody who is no client of rxlock can do to it. */
 export interface Server {
@@ -26,6 +27,8 @@ export interface Contender {
   readonly name: string;
   /** Whether claims queue in the order of their coming across clients. */
   readonly fifo: boolean;
+  /** As short as renewals allow, milliseconds: a proxy renews twice a second at the most. */
+  readonly ttl: number;
   start(): Promise<Server>;
 }
 
@@ -36,6 +39,7 @@ export const queueNow = (backend: LockBackend, key: string): Promise<Queue> =>
 const memory: Contender = {
   name: 'memory',
   fifo: true,
+  ttl: 2000,
   start: () => {
     const backend = memoryBackend();
     return Promise.resolve({
@@ -59,11 +63,16 @@ const memory: Contender = {
   },
 };
 
-const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
-  name: `etcd v3 of ${server}`,
+/** Directly, or with half of the clients behind a proxy and half behind another one. */
+const etcdV3 = ({ server, suite }: (typeof ETCDS)[number], proxies = 0): Contender => ({
+  name: `etcd v3 of ${server}${proxies > 0 ? ` behind ${String(proxies)} \`etcd grpc-proxy\`` : ''}`,
   fifo: true,
+  ttl: proxies > 0 ? 5000 : 2000,
   async start() {
     const etcd = await startEtcd(suite);
+    const behind = await Promise.all(Array.from({ length: proxies }, () => startGrpcProxy(etcd.binary, etcd.url)));
+    const urls = proxies > 0 ? behind.map(({ url }) => url) : [etcd.url];
+    let made = 0;
     const admin = new Etcd3({ hosts: etcd.url });
     const holderKey = async (key: string): Promise<string> => {
       const [first] = await admin.getAll().prefix(`${key}/`).sort('Create', 'Ascend').limit(1).keys();
@@ -71,7 +80,7 @@ const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
       return first;
     };
     return {
-      backend: () => etcd3Backend({ hosts: etcd.url }),
+      backend: () => etcd3Backend({ hosts: urls[(made += 1) % urls.length] ?? '' }),
       async deleteHolder(key) {
         await admin.delete().key(await holderKey(key));
       },
@@ -80,6 +89,7 @@ const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
       },
       async stop() {
         admin.close();
+        await Promise.all(behind.map((proxy) => proxy.stop()));
         await etcd.stop();
       },
     };
@@ -89,6 +99,7 @@ const etcdV3 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
 const etcdV2 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
   name: `etcd v2 of ${server}`,
   fifo: false,
+  ttl: 2000,
   async start() {
     const etcd = await startEtcd(suite);
     const admin = new Etcd(etcd.url);
@@ -103,4 +114,9 @@ const etcdV2 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
   },
 });
 
-export const CONTENDERS: readonly Contender[] = [memory, ...ETCDS.map(etcdV3), ...ETCDS.map(etcdV2)];
+export const CONTENDERS: readonly Contender[] = [
+  memory,
+  ...ETCDS.map((etcd) => etcdV3(etcd)),
+  ...ETCDS.map((etcd) => etcdV3(etcd, 2)),
+  ...ETCDS.map(etcdV2),
+];

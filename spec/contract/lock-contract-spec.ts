@@ -54,9 +54,7 @@ import type { Server } from './backends.js';
 
 jest.setTimeout(60_000);
 
-const TTL = 2000;
-
-describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
+describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, ttl: TTL }) => {
   let server: Server;
   let admin: QueueBackend;
   const clients: Locks[] = [];
@@ -598,7 +596,9 @@ describe.each(CONTENDERS)('the contract on $name', ({ start, fifo }) => {
       const mine = lease('1000000000000001');
       const first = await lastValueFrom(admin.grant(mine, 2000));
       expect(first.ttl).toBeGreaterThanOrEqual(TTL);
-      expect(await lastValueFrom(admin.grant(mine, 2000))).toEqual(first);
+      // What it has still to run may be told in whole seconds.
+      const again = await lastValueFrom(admin.grant(mine, 2000));
+      expect(first.ttl - again.ttl).toBeLessThanOrEqual(1000);
       await lastValueFrom(admin.revoke(mine, 2000));
       await lastValueFrom(admin.revoke(mine, 2000));
     });

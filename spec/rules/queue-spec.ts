@@ -2,13 +2,11 @@
  * What is read off a queue: who holds, where a token belongs, which of ours are missing, what is news to an observer.
  */
 import { describe, expect, it } from '@jest/globals';
-import { EMPTY, NEVER } from 'rxjs';
 import { blockers, holding } from '../../src/rules/blockers.js';
 import type { Ownership } from '../../src/api/ownership.js';
+import type { QueuedClaim } from '../../src/index.js';
 import { indexOf, lostClaims, placeFor } from '../../src/rules/place.js';
 import type { OwnClaim } from '../../src/rules/place.js';
-import type { HeldLock, QueuedClaim } from '../../src/index.js';
-import { settled, settlesWith } from '../../src/backend/settled.js';
 import { claim } from '../support/claims.js';
 import { holderOf, holdersOf, isSameOwnership, ownershipOf } from '../../src/rules/ownership.js';
 
@@ -144,15 +142,5 @@ describe('an ownership', () => {
     ['held is not unknown', held(true, 3), unknown, false],
   ])('%s', (_, before, after, isSame) => {
     expect(isSameOwnership(before, after)).toBe(isSame);
-  });
-});
-
-describe('a held lock', () => {
-  it('has nothing to settle, unless it was handed off', () => {
-    const one = {} as HeldLock;
-    const another = {} as HeldLock;
-    settlesWith(another, NEVER);
-    expect(settled(one)).toBe(EMPTY);
-    expect(settled(another)).toBe(NEVER);
   });
 });

@@ -185,3 +185,18 @@ export const deadlineIn = (ms: number): { readonly deadline: number } => ({ dead
 
 /** After the answers that have come in together: what they set off is collected by then. A few microseconds. */
 export const afterIo = (work: () => void): void => void setImmediate(work);
+
+/** How long it is until a deadline of {@link deadlineIn}, milliseconds. Negative when it is over. */
+export const untilDeadline = (deadline: number): number => deadline - Date.now();
+
+/** Calls off what {@link later} was to do. */
+export type CallOff = () => void;
+
+/** Does the work in so many milliseconds, unless it is called off. Never keeps the process alive by itself. */
+export function later(ms: number, work: () => void): CallOff {
+  const timer = setTimeout(work, Math.min(Math.max(ms, 0), LONGEST_TIMER)).unref();
+  return () => clearTimeout(timer);
+}
+
+/** For the age of what is seconds old, where it costs nothing if the machine slept meanwhile. */
+export const monotonic = (): number => performance.now();

@@ -1,31 +1,31 @@
 /**
- * Locks on etcd v3, through npm etcd3's raw RPCs: neither its Lease (it reports a loss one whole TTL too late) nor its
- * Lock (it excludes nobody else's).
+ * Locks on etcd v3, through a client of our own or the raw RPCs of npm etcd3: neither its Lease (it reports a loss one
+ * whole TTL too late) nor its Lock (it excludes nobody else's).
  */
 import {
   EMPTY,
   catchError,
   concat,
   concatMap,
+  defer,
   endWith,
-  expand,
   forkJoin,
   ignoreElements,
   lastValueFrom,
   map,
+  merge,
   of,
-  reduce,
   switchMap,
   take,
   takeUntil,
   tap,
+  throwError,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { ComparatorBuilder, Etcd3, IOptions } from 'etcd3';
-import { deadlineIn } from '../../time/clock.js';
 import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import type {
+  Audit,
   ClaimRequest,
   EnqueueResult,
   Lease,
@@ -35,16 +35,22 @@ import type {
   RenewResult,
 } from '../../backend/port.js';
 import { settled } from '../../backend/settled.js';
-import { call, orWhen, tried } from './calls.js';
+import { createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
-import { isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
+import type { Endpoint } from './client.js';
+import type { EtcdClient } from './client/etcd-client.js';
+import type { Etcd3Options } from './client/options.js';
+import type { UserClient } from './client/user-client.js';
+import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
-import { Incarnation } from './incarnation.js';
+import { Incarnation, OtherCluster } from './incarnation.js';
 import { endOf, objectionTo, prefixOf } from './keys.js';
-import type { StoredClaim } from './keys.js';
+import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
+  accessToLeave,
+  accessToPut,
   askRequest,
   clearRequest,
   dequeueRequest,
@@ -54,14 +60,14 @@ import {
   queuedAll,
   triedAll,
   tryRequest,
+  historyRequest,
   idOf,
   proclaimRequest,
   queueOf,
-  readRequest,
   removeRequest,
   rewritten,
 } from './requests.js';
-import type { Busy, TxnAnswer, TxnRequest } from './requests.js';
+import type { Busy, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
@@ -96,8 +102,14 @@ export interface Etcd3Backend extends QueueBackend {
   guards(held: HeldLock): Promise<readonly Guard[]>;
 }
 
+/** A comparator builder of npm etcd3. */
+interface Comparator {
+  and(...guard: Guard): this;
+}
+
 /** A transaction of npm etcd3 that is carried out only if all these claims are still there. */
-export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): ComparatorBuilder => {
+export const ifAll = <B extends Comparator>(client: { if(...guard: Guard): B }, guards: readonly Guard[]): B => {
+  const [first, ...others] = guards;
   if (!first) throw new InvalidOptionError('guards', '[]', 'give what guards() resolved to.');
   return others.reduce((builder, guard) => builder.and(...guard), client.if(...first));
 };
@@ -105,71 +117,109 @@ export const ifAll = (client: Etcd3, [first, ...others]: readonly Guard[]): Comp
 /**
  * A backend on etcd v3.
  *
- * @param clientOrOptions npm etcd3's options (hosts, credentials, auth): then the client is made with the fault policy
- *   that a lock needs, and closed with the locks. Or a client of yours: then its policy applies, and a `note` event
- *   says what that can cost.
+ * @param clientOrOptions where etcd is (hosts, credentials, auth): then a client of our own is used, made for locks, and
+ *   closed with them. Or a client of npm etcd3 that you have: then its policy applies, and a `note` event says what that
+ *   can cost.
+ * @throws InvalidOptionError at the call, for options that cannot be meant
  * @example
  * const locks = createLocks(etcd3Backend({ hosts: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379'] }));
  */
-export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
+export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3Backend {
   const source = clientSource(clientOrOptions);
 
+  /** Clients known to talk to etcd itself, and to no proxy. */
+  const direct = new WeakSet<EtcdClient>();
   const watches = createWatches(() => {
     const { client, failed } = source.endpoint();
-    return { open: () => client.watchClient.watch(), failed };
+    const keepsIds = (does: boolean): unknown => (does ? direct.add(client) : direct.delete(client));
+    return { open: () => client.watchClient.watch(), failed, keepsIds };
   });
   const history = new Incarnation((cause) => watches.broken(cause));
+  const { call, tried } = createCalls(source, history);
 
   const send: Send = (txn, timeout) => {
     const asked = history.asked();
-    return call(source, 'carry out a transaction', (client) => client.kv.txn(txn, deadlineIn(timeout))).pipe(
+    return call('carry out a transaction', timeout, (client, options) => client.kv.txn(txn, options)).pipe(
       map(({ header, succeeded, responses }) => {
         history.answered(asked, header);
         return { revision: BigInt(header.revision), succeeded, responses };
       }),
     );
   };
+  /** What somebody else has written can be more than JSON.stringify can repeat: nested too deep, for one. */
+  const write = (what: string, txn: () => TxnRequest, timeout: number) =>
+    defer(() => {
+      try {
+        return send(txn(), timeout);
+      } catch (cause) {
+        const message = `etcd3 could not ${what}: what is to be written cannot be written as JSON.`;
+        throw new BackendError(message, { retryable: false, cause });
+      }
+    });
   const commit = createGroupCommit(send);
+  const read = createReader(commit, (request, what, timeout) =>
+    call(what, timeout, (client, options) => client.kv.range(request, options)),
+  );
 
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
-  const keepAlive = (lease: Lease, timeout: number): Observable<RenewResult> => {
+  const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
     const asked = history.asked();
-    return tried(source, ({ renewing }) =>
-      streamed('renew the lease', () => renewing.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(take(1)),
+    return tried(timeout, (endpoint) =>
+      streamed('renew the lease', () => endpoint.client.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
+        take(1),
+        concatMap((answer) => (direct.has(endpoint.client) ? of(answer) : remaining(endpoint, lease, timeout))),
+      ),
     ).pipe(
       concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, timeout) : of(answer))),
-      map(({ TTL }): RenewResult => {
-        const cause = history.objection(lease);
-        const ttl = Number(TTL) * 1000;
-        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
-      }),
+      map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
     );
   };
 
-  /** Whoever can tell is asked whether the history is still the one we know. */
-  const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
-    send({ success: [{ request_range: { key: HEADER_PROBE_KEY } }] }, timeout).pipe(map(() => answer));
-
-  /** All that begins so, page by page, as it was when the first page was read. */
-  const read = (beginning: string, timeout: number): Observable<Page> => {
-    const what = `read what begins with "${beginning}"`;
-    const txn = (): TxnRequest => ({ success: [{ request_range: readRequest(beginning) }] });
-    const read = ({ revision, responses: [response] }: TxnAnswer): Page => {
-      const { kvs = [], more = false } = response?.response_range ?? {};
-      return { revision, kvs, more };
-    };
-    const first = commit({ what, txn, names: [beginning], kind: 'read', lease: '', read }, timeout);
-    const page = (revision: bigint, after: StoredClaim): Observable<Page> =>
-      call(source, what, (client) =>
-        client.kv.range({ ...readRequest(beginning, after.key), revision: revision.toString() }, deadlineIn(timeout)),
-      ).pipe(map(({ kvs, more }) => ({ revision, kvs, more })));
-    return first.pipe(
-      expand(({ revision, kvs, more }) => {
-        const last = kvs.at(-1);
-        return more && last ? page(revision, last) : EMPTY;
+  /**
+   * `etcd grpc-proxy` answers a renewal with whatever its server answers next, be it to a renewal sent long before: then
+   * the server is asked how long the lease has still to run. Whole seconds, rounded down.
+   */
+  const remaining = (endpoint: Endpoint, lease: Lease, timeout: number) =>
+    call(
+      'ask how long the lease has to run',
+      timeout,
+      (client, options) => client.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
+      endpoint,
+    ).pipe(
+      map(({ header, TTL }) => {
+        if (Number(TTL) === 0) throw new BackendError('etcd3: the lease is about to run out.', { retryable: true });
+        return { header, TTL };
       }),
-      reduce((all, { revision, kvs }) => ({ revision, kvs: [...all.kvs, ...kvs], more: false })),
     );
+
+  const renew = (lease: Lease, timeout: number): Observable<RenewResult> =>
+    keepAlive(lease, timeout).pipe(
+      map(({ ttl }): RenewResult => {
+        const cause = history.objection(lease);
+        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
+      }),
+    );
+
+  /** The leader is asked whether the history is still the one we know. */
+  const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
+    send(historyRequest, timeout).pipe(map(() => answer));
+
+  /** Those endpoints that have not said yet of which cluster they are, as far as they answer soon. */
+  const sameCluster = (lease: Lease, timeout: number): Observable<never> => {
+    const others = source.endpoints().filter(({ client }) => !history.hasHeardFrom(client));
+    const asked = others.map((endpoint) =>
+      call(
+        'ask for the cluster',
+        timeout / 2,
+        (client, options) => client.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
+        endpoint,
+      ).pipe(
+        catchError((error: unknown) =>
+          error instanceof BackendError && error.cause instanceof OtherCluster ? throwError(() => error) : EMPTY,
+        ),
+      ),
+    );
+    return merge(...asked).pipe(ignoreElements());
   };
 
   /**
@@ -182,17 +232,26 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     cause: unknown,
   ): Observable<unknown> | undefined => (isOutOfSpace(cause) ? send(clearRequest(claims), timeout) : undefined);
 
+  /** Of the answer to queueing, what can be gone on from. */
+  const known = <Answer extends EnqueueResult | Busy>(answer: Answer): Answer => {
+    if (answer.status === 'queued') for (const { queue } of answer.entries) if (queue) history.read(queue);
+    if (answer.status === 'refused') for (const queue of answer.queues) history.read(queue);
+    return answer;
+  };
+
   /** Lets them in if they would hold at once. What is there may not block (readers, nested names): then nothing else may come. */
   const tried$ = (
     claims: readonly ClaimRequest[],
     timeout: number,
     seen: bigint | undefined,
-  ): Observable<EnqueueResult> =>
-    commit<EnqueueResult | Busy>(
+  ): Observable<EnqueueResult> => {
+    // Of another history than this one, what was seen says nothing about who has come since.
+    if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
+    return commit<EnqueueResult | Busy>(
       {
         ...enqueuing(claims),
         txn: () => tryRequest(claims, seen),
-        read: (answer) => triedAll(claims, answer),
+        read: (answer) => known(triedAll(claims, answer)),
       },
       timeout,
     ).pipe(
@@ -202,7 +261,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
           answer.queues.map((queue, i) => (queue ? of(queue) : readQueue(claims[i]?.key ?? '', timeout))),
         ).pipe(
           switchMap((queues) => {
-            if (isBlocked(claims, queues)) return of({ status: 'refused', queues } as const);
+            if (isBlocked(claims, queues)) return of(known({ status: 'refused', queues } as const));
             return tried$(
               claims,
               timeout,
@@ -212,6 +271,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         );
       }),
     );
+  };
 
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
@@ -220,8 +280,8 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     const prefix = prefixOf(key);
     const token = held.fencingToken.toString();
     const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
-    return call(source, `guard "${key}"`, (client) =>
-      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, deadlineIn(held.remaining())),
+    return call(`guard "${key}"`, Math.min(held.remaining(), GUARD_WITHIN), (client, options) =>
+      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, options),
     ).pipe(
       map(({ kvs }): Guard => {
         const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
@@ -233,9 +293,13 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
 
   const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
     // Until then a predecessor in this process could still write under its own guard.
-    await lastValueFrom(settled(held).pipe(takeUntil(ended(held))), { defaultValue: undefined });
-    if (!held.isHeld()) throw new LockNotOwnedError({ key: held.key });
-    return lastValueFrom(forkJoin(held.keys.map((key) => guard(held, key))));
+    const before$ = settled(held).pipe(ignoreElements());
+    const guards$ = defer(() => forkJoin(held.keys.map((key) => guard(held, key))));
+    const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
+      defaultValue: undefined,
+    });
+    if (!made) throw new LockNotOwnedError({ key: held.key });
+    return made;
   };
 
   return {
@@ -245,27 +309,24 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
     close: () => source.close(),
 
     grant: (lease, timeout) =>
-      call(source, 'grant a lease', (client) =>
-        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, deadlineIn(timeout)),
+      call('grant a lease', timeout, (client, options) =>
+        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
       ).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
-        tap(() => history.granted(lease)),
         // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
-        orWhen(isLeaseKnown, () =>
-          keepAlive(lease, timeout).pipe(
-            map((answer) => {
-              if (answer.status === 'renewed') return { ttl: answer.ttl };
-              throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
-            }),
-          ),
-        ),
+        orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
+        concatMap((granted) => sameCluster(lease, timeout).pipe(endWith(granted))),
+        tap(({ ttl }) => {
+          if (ttl <= 0) throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
+          history.granted(lease);
+        }),
       ),
 
-    renew: keepAlive,
+    renew,
 
     revoke: (lease, timeout) =>
-      call(source, 'revoke the lease', (client) =>
-        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, deadlineIn(timeout)),
+      call('revoke the lease', timeout, (client, options) =>
+        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
       ).pipe(
         map(() => undefined),
         orWhen(isLeaseGone, () => of(undefined)),
@@ -280,7 +341,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         {
           ...enqueuing(claims),
           txn: () => enqueueRequest(claims, mode),
-          read: (answer) => queuedAll(claims, answer),
+          read: (answer) => known(queuedAll(claims, answer)),
         },
         timeout,
       );
@@ -291,6 +352,7 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         {
           what: `release ${listed(claims)}`,
           txn: () => dequeueRequest(claims, queued, successor),
+          access: queued ? accessToLeave(claims) : accessToPut(claims),
           names: claims.map(({ key }) => key),
           size: 2 * claims.length,
           kind: 'leave',
@@ -303,21 +365,24 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
       ),
 
     proclaim: ({ key }, mine, value, timeout) =>
-      send(proclaimRequest(key, mine, value), timeout).pipe(
+      write(`proclaim at "${key}"`, () => proclaimRequest(key, mine, value), timeout).pipe(
         map((answer) => rewritten(key, { ...mine, value }, answer)),
       ),
 
     others: {
       ask: (key, claim, revocation, timeout) =>
-        send(askRequest(key, claim, revocation), timeout).pipe(
+        write(`ask for "${key}"`, () => askRequest(key, claim, revocation), timeout).pipe(
           map((answer) => rewritten(key, { ...claim, revocation }, answer)),
         ),
       remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
     },
 
     queue(key, timeout, from) {
-      if (from && history.has(from.revision)) return watches.follow(QUEUE, from);
-      return readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))));
+      if (from && history.has(from)) return watches.follow(QUEUE, from).pipe(tap((queue) => history.read(queue)));
+      return readQueue(key, timeout).pipe(
+        switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
+        tap((queue) => history.read(queue)),
+      );
     },
 
     queues: (prefix, timeout) =>
@@ -327,16 +392,18 @@ export function etcd3Backend(clientOrOptions: Etcd3 | IOptions): Etcd3Backend {
         map(({ changed }) => changed),
       ),
 
-    probe: () => watches.probe(),
+    probe: (timeout) => watches.probe(timeout),
 
     audit: (lease, timeout) =>
-      call(source, 'audit the lease', (client) =>
-        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, deadlineIn(timeout)),
+      call('audit the lease', timeout, (client, options) =>
+        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, options),
       ).pipe(
-        map(({ keys }) => {
+        map(({ keys }): Audit => {
           const there = new Set(keys.map((key) => key.toString()));
           return (key, { id }) => there.has(`${key}/${id}`);
         }),
+        // More names than an answer carries: then whoever holds looks at its own queue.
+        orWhen(isAnswerTooLarge, () => of<Audit>(() => false)),
       ),
 
     async guard(held) {
@@ -355,6 +422,7 @@ const listed = (claims: readonly ClaimRequest[]): string => claims.map(({ key })
 const enqueuing = (claims: readonly ClaimRequest[]) =>
   ({
     what: `queue for ${listed(claims)}`,
+    access: accessToPut(claims),
     names: claims.map(({ key }) => key),
     size: 3 * claims.length,
     kind: 'enter',
@@ -368,15 +436,8 @@ function leaseOf([first]: readonly ClaimRequest[]): Lease {
   throw new TypeError('claims that are to go together are one at least.');
 }
 
-/** A key that is read to ask for the header only. */
-const HEADER_PROBE_KEY = Buffer.of(0);
-
-/** Some keys of a prefix, and whether there are more. */
-interface Page {
-  readonly revision: bigint;
-  readonly kvs: readonly StoredClaim[];
-  readonly more: boolean;
-}
+/** How long a server may take to answer for a guard: the lock itself may be held for a day. */
+const GUARD_WITHIN = 5000;
 
 /** Emits when the lock is given back or lost. */
 const ended = (held: HeldLock): Observable<unknown> =>

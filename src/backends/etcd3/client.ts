@@ -1,23 +1,27 @@
 /**
- * The client that requests go through: the user's, or one of ours with the fault policy that a lock needs.
+ * The client that requests go through: the user's, or one of ours for each host, used one at a time.
  */
-import { Etcd3 } from 'etcd3';
-import type { IOptions } from 'etcd3';
-import { deadlineIn } from '../../time/clock.js';
+import { InvalidOptionError } from '../../api/errors.js';
+import type { EtcdClient } from './client/etcd-client.js';
+import { checkedOptions } from './client/options.js';
+import type { Etcd3Options } from './client/options.js';
+import { ownClient } from './client/own-client.js';
+import { isUserClient, overUserClient } from './client/user-client.js';
+import type { UserClient } from './client/user-client.js';
 
 /** A way to the server. */
 export interface Endpoint {
-  readonly client: Etcd3;
-  /** For renewals: they need no token, so they are not to wait for one. */
-  readonly renewing: Etcd3;
+  readonly client: EtcdClient;
   /** Did not answer: the next request goes to another one. */
   failed(): void;
 }
 
-/** The clients, made when first needed. */
+/** The clients of all hosts. They connect when they are first needed. */
 export interface ClientSource {
   endpoint(): Endpoint;
-  /** Closes the clients if they are ours. */
+  /** All of them. */
+  endpoints(): readonly Endpoint[];
+  /** Closes the connections if they are ours, once nothing is under way on them. */
   close(): void;
   readonly notes: readonly string[];
 }
@@ -27,68 +31,41 @@ const DEFAULT_POLICY =
   '5 s after 3 failures, which costs locks of a short ttl on a healthy server, and it repeats requests by itself. ' +
   'Give etcd3Backend() the options instead of the client to have one made for locks.';
 
-export function clientSource(clientOrOptions: Etcd3 | IOptions): ClientSource {
-  if (clientOrOptions instanceof Etcd3) {
-    const endpoint = { client: clientOrOptions, renewing: clientOrOptions, failed: () => undefined };
-    return { endpoint: () => endpoint, close: () => undefined, notes: [DEFAULT_POLICY] };
+export function clientSource(clientOrOptions: UserClient | Etcd3Options): ClientSource {
+  const given: unknown = clientOrOptions;
+  if (typeof given !== 'object' || given === null) {
+    const advice = 'give { hosts: "http://10.0.0.1:2379" }, or a client of npm etcd3.';
+    throw new InvalidOptionError('the argument of etcd3Backend', given, advice);
   }
-  const { hosts, auth, ...rest } = clientOrOptions;
-  const urls = typeof hosts === 'string' ? [hosts] : hosts;
-  const made = new Map<number, { client: Etcd3; renewing: Etcd3 }>();
-  let current = Math.floor(Math.random() * urls.length);
-  const make = (host: string, signedIn: boolean): Etcd3 =>
-    new Etcd3({
-      faultHandling: { global: plain, host: () => plain },
-      ...rest,
-      ...(auth && signedIn && { auth: { callOptions: () => deadlineIn(SIGN_IN_WITHIN), ...auth } }),
-      hosts: host,
-    });
-  return {
-    endpoint: () => {
-      const place = current;
-      const host = urls[place] ?? '';
-      let clients = made.get(place);
-      if (!clients) {
-        const client = make(host, true);
-        clients = { client, renewing: auth ? make(host, false) : client };
-        made.set(place, clients);
-      }
-      return {
-        client: clients.client,
-        renewing: clients.renewing,
-        failed: () => {
-          if (place === current) current = (current + 1) % urls.length;
-        },
-      };
+  return isUserClient(clientOrOptions) ? sourceOfUser(clientOrOptions) : sourceOfOurs(clientOrOptions);
+}
+
+function sourceOfUser(given: UserClient): ClientSource {
+  const none = (): void => undefined;
+  const endpoint = { client: overUserClient(given), failed: none };
+  return { endpoint: () => endpoint, endpoints: () => [endpoint], close: none, notes: [DEFAULT_POLICY] };
+}
+
+function sourceOfOurs(options: Etcd3Options): ClientSource {
+  const reach = checkedOptions(options);
+  const clients = reach.hosts.map((host) => ownClient(host, reach));
+  const endpoints = clients.map((client, place): Endpoint => ({
+    client,
+    failed: () => {
+      if (place === current) current = (current + 1) % endpoints.length;
     },
+  }));
+  let current = Math.floor(Math.random() * endpoints.length);
+  return {
+    endpoint() {
+      const endpoint = endpoints[current];
+      if (!endpoint) throw new TypeError('there is a host at least.');
+      return endpoint;
+    },
+    endpoints: () => endpoints,
     close: () => {
-      for (const { client, renewing } of made.values()) {
-        client.close();
-        renewing.close();
-      }
-      made.clear();
+      for (const client of clients) client.close();
     },
     notes: [],
   };
 }
-
-/** A token costs the server some 60 ms; without an end a host that is frozen would keep every later request waiting. */
-const SIGN_IN_WITHIN = 2000;
-
-type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
-
-const noEvent = (): { dispose: () => void } => ({ dispose: () => undefined });
-
-/**
- * No breaker and no repeats: each attempt is one attempt, and the engine decides about the next. The default breaker
- * blocks renewals as well, and a blip of 300 ms then loses a lock with a ttl of 3 s (measured, 6 of 6).
- */
-const plain: Policy = {
-  get _altReturn(): never {
-    throw new Error('a type of cockatiel, never read');
-  },
-  onSuccess: noEvent,
-  onFailure: noEvent,
-  execute: async (run) => run({ signal: NEVER_ABORTED }),
-};
-const NEVER_ABORTED = new AbortController().signal;

@@ -1,5 +1,6 @@
 /**
- * What npm etcd3's errors mean for a lock, and what to do about them.
+ * What the errors of a client mean for a lock, and what to do about them. Ours and npm etcd3's tell the status and the
+ * server's words alike, `14 UNAVAILABLE: …`.
  */
 import { BackendError } from '../../api/errors.js';
 
@@ -11,21 +12,34 @@ interface Meaning {
 
 const NO_SPACE = /database space exceeded|NOSPACE/i;
 
-/** By the class of the client's error or its text: the first that matches. Anything else may pass. */
+/** A token is of the users and roles as they were when it was given (JWT), and of the server that gave it. */
+const STALE_TOKEN = /revision of auth store is old|invalid auth token/;
+
+/** The server's refusal of a large request begins with "grpc: received". */
+const LARGE_ANSWER = /: Received message larger than max/;
+
+/** By the text of the client's error, since a bundler may change the names of classes: the first that matches. Anything else may pass. */
 const MEANINGS: readonly Meaning[] = [
   {
-    matches: /PermissionDenied|permission denied/i,
+    matches: STALE_TOKEN,
+    retryable: true,
+    advice:
+      'the token of the client is no longer taken, as after a change of users or roles. With a client of your own that goes on: give etcd3Backend() the options instead.',
+  },
+  {
+    matches: /PERMISSION_DENIED|permission denied/,
     retryable: false,
     advice: "the user may not read and write the lock's key: grant its role readwrite on the prefix of your locks.",
   },
   {
-    matches: /AuthenticationFailed|authentication failed|user name is empty/i,
+    matches: /authentication failed|user name is empty/,
     retryable: false,
     advice: 'user name or password are wrong, or missing: check `auth` of the client.',
   },
   {
+    // It may come after the put was carried out (etcd looks at the quota once more, when it is too late to refuse).
     matches: NO_SPACE,
-    retryable: false,
+    retryable: true,
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
   {
@@ -34,18 +48,22 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
   },
   {
-    // Of an answer, by grpc-js: what was asked for may have been carried out. The server's refusal begins with "grpc: received".
-    matches: /: Received message larger than max/,
+    // Of an answer, by the client: what was asked for may have been carried out.
+    matches: LARGE_ANSWER,
     retryable: true,
     advice:
       'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
   },
   {
-    matches: /InvalidArgument|too large|larger than max|OutOfRange/i,
+    matches: /INVALID_ARGUMENT|too large|larger than max|OUT_OF_RANGE/i,
     retryable: false,
     advice: 'the server refuses the request as such.',
   },
-  { matches: /ClientClosed/, retryable: false, advice: 'the etcd client was closed: close the locks first.' },
+  {
+    matches: /client was already closed/,
+    retryable: false,
+    advice: 'the etcd client was closed: close the locks first.',
+  },
   {
     matches: /certificate|SSL routines/i,
     retryable: true,
@@ -53,29 +71,41 @@ const MEANINGS: readonly Meaning[] = [
       'no TLS connection, because of a certificate: check `credentials` of the client, and `hosts` against the names in the certificate of the server.',
   },
   {
-    matches: /Unavailable|ECONNREFUSED|failed to connect|No connection established/i,
+    matches: /no leader/i,
+    retryable: true,
+    advice: 'that member knows no leader: it is cut off from its cluster, or one is being elected.',
+  },
+  {
+    matches: /UNAVAILABLE|ECONNREFUSED|failed to connect|No connection established/,
     retryable: true,
     advice: 'nobody answers there: is etcd up, and are `hosts` of the client right?',
   },
-  { matches: /BrokenCircuit|circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
+  { matches: /circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
 ];
 
 /** The client's error as ours, with a sentence that says what to do. */
 export function toBackendError(what: string, error: unknown): BackendError {
   if (error instanceof BackendError) return error;
-  const text = error instanceof Error ? `${error.constructor.name}: ${error.message}` : String(error);
+  const text = textOf(error);
   const meaning = MEANINGS.find(({ matches }) => matches.test(text));
   const retryable = meaning?.retryable ?? true;
   return new BackendError(`etcd3 could not ${what}: ${meaning?.advice ?? text}`, { retryable, cause: error });
 }
+
+/** Another token may be taken. */
+export const isTokenStale = (error: unknown): boolean => STALE_TOKEN.test(textOf(error));
+
+/** The answer is larger than the client takes. */
+export const isAnswerTooLarge = (error: unknown): boolean => LARGE_ANSWER.test(textOf(error));
+
+const textOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 
 /** It takes no more writes, but still deletes. */
 export const isOutOfSpace = (error: unknown): boolean => error instanceof Error && NO_SPACE.test(error.message);
 
 /** The lease that a request names does not exist (any more). */
 export const isLeaseGone = (error: unknown): boolean =>
-  (error instanceof Error && /requested lease not found/.test(`${error.constructor.name}: ${error.message}`)) ||
-  (error instanceof Error && error.constructor.name === 'EtcdLeaseInvalidError');
+  error instanceof Error && error.message.includes('requested lease not found');
 
 /** The lease that was to be granted exists: an earlier grant of ours, whose answer was lost. */
 export const isLeaseKnown = (error: unknown): boolean =>

@@ -6,8 +6,9 @@ import { EMPTY, Observable, Subscription, asapScheduler, concat, ignoreElements,
 import type { Subscriber } from 'rxjs';
 import { afterIo } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
-import { isLeaseGone, isTooManyOperations, toBackendError } from './errors.js';
-import type { TxnAnswer, TxnRequest } from './requests.js';
+import { isAnswerTooLarge, isLeaseGone, isOutOfSpace, isTooManyOperations, toBackendError } from './errors.js';
+import { checkedOnly } from './requests.js';
+import type { Access, TxnAnswer, TxnRequest } from './requests.js';
 
 /** A transaction that may travel with others, and what its answer means. */
 export interface Transaction<T> {
@@ -15,6 +16,8 @@ export interface Transaction<T> {
   readonly what: string;
   /** Made when it is sent: until then, and while it is under way, nothing is kept of it. */
   txn(): TxnRequest;
+  /** What etcd is to look at before it carries out a group, where it looks at the top level only. */
+  readonly access: Access;
   /** What it is about: claims on one name that share a transaction would share a revision, so have no order. */
   readonly names: readonly string[];
   /** How many operations it has at the most, where that is more than a few. */
@@ -38,8 +41,11 @@ const MAX_IN_FLIGHT = 4;
 /** Claims on one name cannot travel together, so nothing is gained by collecting them. */
 const MAX_ALONE = 64;
 
-/** etcd counts operations by depth: outer ones + the largest member's must not exceed `--max-txn-ops`, 128. */
-const MAX_ENTRIES = 120;
+/**
+ * etcd counts operations by depth: those of the outer transaction (the largest number of its comparisons and of the
+ * operations of either branch) + those of the largest member must not exceed `--max-txn-ops`, 128.
+ */
+const MAX_OPERATIONS = 127;
 const FEW_OPERATIONS = 7;
 
 export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, timeout: number) => Observable<T> {
@@ -49,8 +55,14 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
   let isFlushing = false;
   /** Whether the last group had more than one member. */
   let isCrowded = false;
-  /** Learnt from the error of a server with a smaller `--max-txn-ops`. */
-  let most = MAX_ENTRIES;
+  /** Of a server with a smaller `--max-txn-ops`: in between what it took and what it refused, until they meet. */
+  let most = MAX_OPERATIONS;
+  let taken = 1;
+  let refused = Infinity;
+  const learn = (): void => {
+    if (taken >= refused) taken = 1;
+    if (refused < Infinity) most = Math.max(1, Math.floor((taken + refused) / 2));
+  };
 
   /**
    * What is asked for in one turn travels together. And what the answers to a group set off, which takes them some
@@ -69,9 +81,19 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 
   const flush = (): void => {
     while (inFlight < MAX_IN_FLIGHT || (inFlight < MAX_ALONE && isOneQueue(waiting))) {
-      const { group, rest } = nextGroup(waiting, most);
-      waiting = rest;
-      if (group.length === 0) return;
+      const next = nextGroup(waiting, most);
+      waiting = next.rest;
+      if (next.group.length === 0) return;
+      // What cannot be encoded fails alone, and before anything is sent.
+      const group: BatchEntry[] = [];
+      const txns: TxnRequest[] = [];
+      for (const member of next.group) {
+        const txn = member.encoded();
+        if (!txn) continue;
+        group.push(member);
+        txns.push(txn);
+      }
+      if (group.length === 0) continue;
       inFlight += 1;
       isCrowded = group.length > 1;
       const sending = new Subscription();
@@ -87,8 +109,12 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
       };
       for (const member of group) member.parted = parted;
       sending.add(
-        together(send, group).subscribe({
-          next: (answers) => group.forEach((member, i) => member.answered(answers[i])),
+        together(send, group, txns).subscribe({
+          next(answers) {
+            taken = Math.max(taken, operationsOf(group));
+            learn();
+            group.forEach((member, i) => member.answered(answers[i]));
+          },
           error: (error: unknown) => {
             sending.unsubscribe();
             failed(group, error);
@@ -101,13 +127,17 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 
   const failed = (group: readonly BatchEntry[], error: unknown): void => {
     for (const member of group) member.parted = undefined;
-    const refused = error instanceof BackendError && !error.retryable;
-    if (group.length === 1 || !refused || isLeaseGone(error.cause)) {
+    const cause = error instanceof BackendError ? error.cause : undefined;
+    if (isTooManyOperations(cause)) {
+      refused = Math.min(refused, operationsOf(group));
+      learn();
+    }
+    if (group.length === 1 || !isOfOneMember(error)) {
       for (const member of group) member.failed(error);
       return;
     }
-    if (isTooManyOperations(error.cause)) most = Math.max(1, Math.floor(group.length / 2));
-    else for (const member of group) member.isSuspect = true;
+    // Whatever was carried out of it: each member asked for again finds what it has done.
+    if (!isTooManyOperations(cause)) for (const member of group) member.isSuspect = true;
     waiting.unshift(...group);
     flushSoon();
   };
@@ -121,15 +151,24 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
     });
 }
 
+/** Whether a failure may be that of one member, which is to be found by sending them one by one. */
+function isOfOneMember(error: unknown): boolean {
+  if (!(error instanceof BackendError) || isLeaseGone(error.cause)) return false;
+  // A server that is full still takes claims out; an answer that is too large is that of many.
+  return !error.retryable || isOutOfSpace(error.cause) || isAnswerTooLarge(error.cause);
+}
+
 /** A transaction that waits to be sent or answered. */
 interface BatchEntry {
-  readonly transaction: Pick<Transaction<unknown>, 'txn' | 'names' | 'size' | 'kind' | 'lease'>;
+  readonly transaction: Pick<Transaction<unknown>, 'access' | 'names' | 'size' | 'kind' | 'lease'>;
   readonly timeout: number;
   readonly isGivenUp: boolean;
   /** It travelled with others and the server refused them all: nobody knows whose fault that was. */
   isSuspect: boolean;
   /** Called when it is given up, or done, while its group is under way. */
   parted: (() => void) | undefined;
+  /** What is sent; nothing where that cannot be encoded, which it has been told. */
+  encoded(): TxnRequest | undefined;
   answered(answer: TxnAnswer | undefined): void;
   failed(error: unknown): void;
 }
@@ -150,6 +189,16 @@ class Entry<T> implements BatchEntry {
 
   unsubscribe(): void {
     this.parted?.();
+  }
+
+  encoded(): TxnRequest | undefined {
+    try {
+      return this.transaction.txn();
+    } catch (cause) {
+      const message = `etcd3 could not ${this.transaction.what}: what is to be written cannot be written as JSON.`;
+      this.subscriber.error(new BackendError(message, { retryable: false, cause }));
+      return undefined;
+    }
   }
 
   answered(answer: TxnAnswer | undefined): void {
@@ -187,8 +236,8 @@ function nextGroup(waiting: readonly BatchEntry[], most: number): { group: reado
   const group: BatchEntry[] = [];
   const rest: BatchEntry[] = [];
   const kinds = new Map<string, Transaction<unknown>['kind']>();
-  /** What the largest of them has beyond the usual. */
-  let extra = 0;
+  let outer = 0;
+  let inner = FEW_OPERATIONS;
   for (const member of waiting) {
     if (member.isGivenUp) continue;
     const { names, kind, size = 0 } = member.transaction;
@@ -196,11 +245,11 @@ function nextGroup(waiting: readonly BatchEntry[], most: number): { group: reado
       const there = kinds.get(name);
       return there === undefined || (there === kind && kind !== 'enter');
     };
-    const larger = Math.max(extra, size - FEW_OPERATIONS);
-    const hasRoom = group.length === 0 || group.length < most - larger;
+    const [wider, deeper] = [outer + widthOf(member), Math.max(inner, size)];
+    const hasRoom = group.length === 0 || wider + 1 + deeper <= most;
     if (hasRoom && names.every(mayShare) && mayTravelWith(group[0], member)) {
       group.push(member);
-      extra = larger;
+      [outer, inner] = [wider, deeper];
       for (const name of names) kinds.set(name, kind);
     } else {
       rest.push(member);
@@ -216,12 +265,25 @@ function mayTravelWith(first: BatchEntry | undefined, next: BatchEntry): boolean
   return a.lease === b.lease && (a.kind === 'read') === (b.kind === 'read');
 }
 
-function together(send: Send, group: readonly BatchEntry[]): Observable<readonly TxnAnswer[]> {
+/** How many operations it is at the top level of a group. */
+const widthOf = ({ transaction: { access } }: BatchEntry): number => Math.max(1, access.permissions.length);
+
+const operationsOf = (group: readonly BatchEntry[]): number =>
+  group.reduce((sum, member) => sum + widthOf(member), 1) +
+  Math.max(FEW_OPERATIONS, ...group.map(({ transaction: { size = 0 } }) => size));
+
+function together(
+  send: Send,
+  group: readonly BatchEntry[],
+  txns: readonly TxnRequest[],
+): Observable<readonly TxnAnswer[]> {
   const [only] = group;
-  if (only && group.length === 1) return send(only.transaction.txn(), only.timeout).pipe(map((one) => [one]));
+  const [alone] = txns;
+  if (only && alone && group.length === 1) return send(alone, only.timeout).pipe(map((one) => [one]));
   const timeout = Math.max(...group.map((member) => member.timeout));
-  const success = group.map(({ transaction }) => ({ request_txn: transaction.txn() }));
-  return send({ success }, timeout).pipe(
+  const success = txns.map((txn) => ({ request_txn: txn }));
+  const failure = checkedOnly(group.map(({ transaction: { access } }) => access));
+  return send({ success, failure }, timeout).pipe(
     map(({ revision, responses: all }) =>
       all.map(({ response_txn: { succeeded, responses } }) => ({ succeeded, responses, revision })),
     ),

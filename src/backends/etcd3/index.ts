@@ -1,7 +1,9 @@
 /**
- * `rxlock/etcd3`: locks on etcd v3 through npm etcd3.
+ * `rxlock/etcd3`: locks on etcd v3, by a client of its own or through npm etcd3.
  *
  * @packageDocumentation
  */
 export { etcd3Backend, ifAll } from './backend.js';
 export type { Etcd3Backend, Guard } from './backend.js';
+export type { Etcd3Credentials, Etcd3Options } from './client/options.js';
+export type { UserClient } from './client/user-client.js';

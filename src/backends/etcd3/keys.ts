@@ -16,6 +16,8 @@ export interface StoredClaim {
   readonly value: Buffer;
   readonly create_revision: string;
   readonly mod_revision: string;
+  /** 0 of none. */
+  readonly lease: string;
 }
 
 export const prefixOf = (name: string): Buffer => Buffer.from(`${name}/`);
@@ -27,12 +29,23 @@ export function endOf(prefix: Buffer): Buffer {
   return end;
 }
 
+/** Keys from the first on, up to and without the last; to the end of all keys, where that is a zero byte. */
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
 /** All keys that begin so; those of any name, for nothing. */
-export const rangeOf = (beginning: string): { readonly key: Buffer; readonly range_end: Buffer } => {
-  if (beginning === '') return { key: Buffer.of(0), range_end: Buffer.of(0) };
+export const rangeOf = (beginning: string): KeyRange => {
+  if (beginning === '') return { key: ALL_KEYS, range_end: ALL_KEYS };
   const key = Buffer.from(beginning);
   return { key, range_end: endOf(key) };
 };
+
+const ALL_KEYS = Buffer.of(0);
+
+export const isWithin = (key: Buffer, { key: first, range_end: end }: KeyRange): boolean =>
+  key.compare(first) >= 0 && (key.compare(end) < 0 || end.equals(ALL_KEYS));
 
 /** Claims of one lease tell themselves apart behind a dash: a slash would make them claims of another name. */
 const childOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
@@ -96,8 +109,14 @@ export function claimsOf(name: string, stored: readonly StoredClaim[], known?: Q
   return stored
     .filter(({ key }) => isClaim(key, skip))
     .map(decode)
-    .sort((a, b) => (a.token < b.token ? -1 : 1));
+    .sort(inOrder);
 }
+
+/** Claims that one transaction put, which rxlock never does, have one token: then by name, always the same. */
+const inOrder = (a: QueuedClaim, b: QueuedClaim): number => {
+  if (a.token !== b.token) return a.token < b.token ? -1 : 1;
+  return a.id < b.id ? -1 : 1;
+};
 
 /** A claim of ours as it stands in the queue after it came in. */
 export const queuedAs = (claim: ClaimRequest, revision: bigint): QueuedClaim => ({
@@ -130,21 +149,28 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
     const id = kv.key.toString('utf8', skip);
     const claim = type === 'Put' ? decodeClaim(queue.key, kv) : undefined;
     const there = claim ? indexOf(claims, claim.token) : -1;
-    if (claim && there >= 0) {
+    if (claim && claims[there]?.id === id) {
       claims[there] = claim;
       continue;
     }
     const before = claims.findIndex((one) => one.id === id);
     if (before >= 0) claims.splice(before, 1);
-    if (claim) claims.splice(placeFor(claims, claim.token), 0, claim);
+    if (!claim) continue;
+    let place = placeFor(claims, claim.token);
+    for (let one = claims[place]; one && inOrder(one, claim) < 0; one = claims[place]) place += 1;
+    claims.splice(place, 0, claim);
   }
   return { key: queue.key, revision, claims };
 }
 
-/** A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. */
-export function decodeClaim(name: string, { key, value, create_revision, mod_revision }: StoredClaim): QueuedClaim {
+/**
+ * A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. So is what says
+ * the same as before and has no lease: somebody wrote it over a claim, which will not end by itself any more.
+ */
+export function decodeClaim(name: string, stored: StoredClaim): QueuedClaim {
+  const { key, value, create_revision, mod_revision, lease } = stored;
   const id = key.toString('utf8', Buffer.byteLength(name) + 1);
-  const read = readValue(value);
+  const read = lease === NO_LEASE ? {} : readValue(value);
   const { owner, since, meta, revocation } = read;
   const when = typeof since === 'string' ? new Date(since) : undefined;
   return {
@@ -159,6 +185,8 @@ export function decodeClaim(name: string, { key, value, create_revision, mod_rev
     revocation: readRevocation(revocation),
   };
 }
+
+const NO_LEASE = '0';
 
 type Read = { readonly [name: string]: JsonValue | undefined };
 

@@ -1,7 +1,6 @@
 /**
  * What is said to etcd about a claim, and what its answers mean. Pure.
  */
-import type { Etcd3 } from 'etcd3';
 import { BackendError } from '../../api/errors.js';
 import type {
   ClaimRequest,
@@ -14,6 +13,7 @@ import type {
 } from '../../backend/port.js';
 import { blockers } from '../../rules/blockers.js';
 import type { Mode } from '../../rules/blockers.js';
+import type { RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 import type { Revocation } from '../../api/revocation.js';
 import {
   claimKey,
@@ -26,10 +26,9 @@ import {
   queuedAs,
   tombstoneKey,
 } from './keys.js';
+import type { KeyRange } from './keys.js';
 
-export type TxnRequest = Parameters<Etcd3['kv']['txn']>[0];
-type Operation = NonNullable<TxnRequest['success']>[number];
-type TxnResponse = Awaited<ReturnType<Etcd3['kv']['txn']>>;
+export type { TxnRequest };
 
 /** The answer to one transaction, alone or as a member of another. */
 export interface TxnAnswer extends Pick<TxnResponse, 'succeeded' | 'responses'> {
@@ -65,7 +64,7 @@ const put = (claim: ClaimRequest, key: Buffer) => ({
 });
 
 /** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
-const lookAt = (name: string): Operation => {
+const lookAt = (name: string): RequestOp => {
   const { key, range_end } = rangeOf(`${name}/`);
   // etcd compares all of a transaction before it carries out any of it: our claim is not there yet.
   return {
@@ -239,14 +238,69 @@ export function dequeued({ responses }: TxnAnswer, successor: QueuedClaim | unde
   return { successor: there?.create_revision === successor.token.toString() ? 'there' : 'gone' };
 }
 
-/** How many keys one answer may carry: gRPC takes 4 MB. */
-const PAGE = 2000;
+/**
+ * What a transaction needs of the server, said at the top level of a group: etcd looks no deeper when it checks roles and
+ * when it counts what a request costs of its quota (3.4, 3.5), so that a group would get what its members are refused.
+ */
+export interface Access {
+  /** Operations on the same keys. None of them puts. */
+  readonly permissions: readonly RequestOp[];
+  /** A tombstone's key, and its name: what may be put. */
+  readonly tombstone?: { readonly key: Buffer; readonly name: string } | undefined;
+  /** Whether it puts something. */
+  readonly takesSpace: boolean;
+}
+
+/** A deletion that asks for what was there is checked for reading and for writing. */
+const readAndWrite = (range: { readonly key: Buffer; readonly range_end?: Buffer }): RequestOp => ({
+  request_delete_range: { ...range, prev_kv: true },
+});
+
+const shortest = (all: readonly NonNullable<Access['tombstone']>[]) =>
+  all.reduce((found, one) => (one.name.length < found.name.length ? one : found));
+
+const accessTo = (claims: readonly ClaimRequest[], takesSpace: boolean): Access => {
+  const tombstones = claims.map((claim) => ({ key: tombstoneKey(claim), name: claim.key }));
+  const permissions = tombstones.flatMap(({ key, name }) => {
+    const claimed = readAndWrite(rangeOf(`${name}/`));
+    return takesSpace ? [claimed, readAndWrite({ key })] : [claimed];
+  });
+  return { permissions, tombstone: shortest(tombstones), takesSpace };
+};
+
+/** Of claims that enter, or are withdrawn: all below their names is read, and a claim and a tombstone are written. */
+export const accessToPut = (claims: readonly ClaimRequest[]): Access => accessTo(claims, true);
+export const accessToLeave = (claims: readonly ClaimRequest[]): Access => accessTo(claims, false);
+
+export const accessToRead = (beginning: string): Access => ({
+  permissions: [{ request_range: { ...rangeOf(beginning), limit: 1 } }],
+  takesSpace: false,
+});
+
+/**
+ * The branch of a group that is checked and counted and never carried out: the group compares nothing, so it succeeds.
+ * One put is enough for the quota, since etcd compares the size of its store with that. etcd refuses to put what it
+ * deletes: the tombstone of the shortest name lies below no other name.
+ */
+export function checkedOnly(all: readonly Access[]): RequestOp[] {
+  const permissions = all.flatMap((access) => access.permissions);
+  const tombstones = all.flatMap(({ tombstone }) => tombstone ?? []);
+  if (tombstones.length === 0 || !all.some(({ takesSpace }) => takesSpace)) return permissions;
+  const { key } = shortest(tombstones);
+  return [...permissions.filter(({ request_delete_range: range }) => range?.key !== key), { request_put: { key } }];
+}
 
 /** Of all keys that begin so; those behind `after`, once some are read. */
-export function readRequest(beginning: string, after?: Buffer): { key: Buffer; range_end: Buffer; limit: number } {
+export function readRequest(beginning: string, limit: number, after?: Buffer): KeyRange & { readonly limit: number } {
   const { key, range_end } = rangeOf(beginning);
-  return { key: after ? Buffer.concat([after, Buffer.of(0)]) : key, range_end, limit: PAGE };
+  return { key: after ? Buffer.concat([after, Buffer.of(0)]) : key, range_end, limit };
 }
+
+/**
+ * Asks for the header only, of the leader's word. Not a read, for which no key is inside of every role: a transaction
+ * within the transaction, with nothing in it.
+ */
+export const historyRequest: TxnRequest = { success: [{ request_txn: {} }] };
 
 export const queueOf = (
   key: string,

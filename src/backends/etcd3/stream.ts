@@ -2,18 +2,18 @@
  * A bidirectional stream of etcd as an Observable: opened, asked one thing, listened to.
  */
 import { Observable, catchError, throwError } from 'rxjs';
-import type { IDuplexStream } from 'etcd3';
+import type { DuplexStream } from './client/duplex.js';
 import { toBackendError } from './errors.js';
 
 /** The replies to one request. Errors when the stream breaks or ends; cancelled on unsubscribe. */
 export function streamed<Request, Reply>(
   what: string,
-  open: () => Promise<IDuplexStream<Request, Reply>>,
+  open: () => Promise<DuplexStream<Request, Reply>>,
   request: Request,
 ): Observable<Reply> {
   return new Observable<Reply>((subscriber) => {
     const failed = (error: unknown): void => subscriber.error(error);
-    let opened: IDuplexStream<Request, Reply> | undefined;
+    let opened: DuplexStream<Request, Reply> | undefined;
     const close = (): void => {
       // Ended before it is cancelled: the client takes a cancelled stream that is still writable for a failure of the
       // host, drops its connections, and counts it towards its circuit breaker (measured).

@@ -1,0 +1,108 @@
+/**
+ * How to reach etcd, checked once.
+ */
+import { createSecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import { InvalidOptionError } from '../../../api/errors.js';
+import { parsedHosts } from './hosts.js';
+import type { Host } from './hosts.js';
+
+/** How to reach etcd: the names are those of npm etcd3. */
+export interface Etcd3Options {
+  /**
+   * `host:port`, with `http://` or `https://` before it, one or several (a list, or commas between). Without a scheme it
+   * is `http`, or `https` where there are `credentials`; without a port 2379. One is used at a time, the next one when it does not answer.
+   */
+  readonly hosts: string | readonly string[];
+  /** For `https`: texts in PEM. Without a root certificate those that Node trusts. */
+  readonly credentials?: Etcd3Credentials | undefined;
+  /** A user of etcd. Tokens, simple or JWT, are asked for and renewed. */
+  readonly auth?: { readonly username: string; readonly password: string } | undefined;
+  /** How long it may take to connect to a host before the next one is tried, milliseconds, 2000 by default. */
+  readonly dialTimeout?: number | undefined;
+}
+
+/** Certificates, in PEM. */
+export interface Etcd3Credentials {
+  /** Of the authority that signed the certificate of the server. */
+  readonly rootCertificate?: Buffer | string | undefined;
+  /** Of the client, together with its chain. */
+  readonly privateKey?: Buffer | string | undefined;
+  readonly certChain?: Buffer | string | undefined;
+  /** The name in the certificate of the server, where it is not that of the host. */
+  readonly serverName?: string | undefined;
+}
+
+/** The options without gaps. */
+export interface Reach {
+  readonly hosts: readonly Host[];
+  readonly secureContext: SecureContext | undefined;
+  readonly serverName: string | undefined;
+  readonly auth: { readonly username: string; readonly password: string } | undefined;
+  readonly dialTimeout: number;
+}
+
+/** Shorter than the attempt of a renewal at the default ttl, so that another host can be tried in time. */
+const DIAL_TIMEOUT = 2000;
+
+const NAMES = ['hosts', 'credentials', 'auth', 'dialTimeout'];
+
+/** Complete, or an {@link InvalidOptionError}. */
+export function checkedOptions(options: Etcd3Options): Reach {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || NAMES.includes(name)) continue;
+    throw new InvalidOptionError(
+      name,
+      'given',
+      `etcd3Backend() knows ${NAMES.join(', ')}. For anything else of npm etcd3 give it a client of your own.`,
+    );
+  }
+  const { credentials, auth, dialTimeout = DIAL_TIMEOUT } = options;
+  const hosts = parsedHosts(options.hosts, credentials !== undefined);
+  checkSecurity(hosts, options);
+  if (auth) checkAuth(auth);
+  if (typeof dialTimeout !== 'number' || !(dialTimeout > 0)) {
+    throw new InvalidOptionError('dialTimeout', dialTimeout, 'give milliseconds, more than 0.');
+  }
+  const secureContext = hosts.some(({ isSecure }) => isSecure) ? contextOf(credentials ?? {}) : undefined;
+  return { hosts, secureContext, serverName: credentials?.serverName, auth, dialTimeout };
+}
+
+function checkSecurity(hosts: readonly Host[], { auth, credentials }: Etcd3Options): void {
+  const plain = hosts.filter(({ isSecure }) => !isSecure);
+  if (plain.length === 0) return;
+  const shown = plain.map(({ authority }) => `http://${authority}`).join(', ');
+  if (credentials) {
+    throw new InvalidOptionError(
+      'hosts',
+      shown,
+      'with `credentials` it has to be https://, or they would not be used.',
+    );
+  }
+  if (auth && plain.length < hosts.length) {
+    const advice = 'beside https:// the password would go there in clear. Give all hosts as https://.';
+    throw new InvalidOptionError('hosts', shown, advice);
+  }
+}
+
+function checkAuth(auth: { readonly username: unknown; readonly password: unknown }): void {
+  const { username, password } = auth;
+  if (typeof username !== 'string' || username === '') {
+    throw new InvalidOptionError('auth.username', username, 'give the name of a user of etcd.');
+  }
+  if (typeof password !== 'string') {
+    throw new InvalidOptionError('auth.password', typeof password, 'give the password as a text.');
+  }
+}
+
+function contextOf({ rootCertificate, privateKey, certChain }: Etcd3Credentials): SecureContext {
+  if ((privateKey === undefined) !== (certChain === undefined)) {
+    throw new InvalidOptionError('credentials', 'incomplete', '`privateKey` and `certChain` go together.');
+  }
+  try {
+    return createSecureContext({ ca: rootCertificate, key: privateKey, cert: certChain });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InvalidOptionError('credentials', 'unreadable', `give certificates and key in PEM (${why}).`);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * A client that the user brings, of npm etcd3: told by its shape, since there may be several copies of a package.
+ */
+import { defer } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { InvalidOptionError } from '../../../api/errors.js';
+import type { DuplexStream } from './duplex.js';
+import type { EtcdClient } from './etcd-client.js';
+import type {
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseKeepAliveRequest,
+  LeaseKeepAliveResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+  WatchRequest,
+  WatchResponse,
+} from './messages.js';
+import type { CallOptions } from './unary.js';
+import { WITH_LEADER } from './with-leader.js';
+
+/** What an `Etcd3` of npm etcd3 has, as far as a lock uses it. */
+export interface UserClient {
+  readonly kv: {
+    range(request: RangeRequest, options?: CallOptions): Promise<RangeResponse>;
+    txn(request: TxnRequest, options?: CallOptions): Promise<TxnResponse>;
+  };
+  readonly leaseClient: {
+    leaseGrant(request: LeaseGrantRequest, options?: CallOptions): Promise<LeaseGrantResponse>;
+    leaseRevoke(request: LeaseRevokeRequest, options?: CallOptions): Promise<LeaseRevokeResponse>;
+    leaseTimeToLive(request: LeaseTimeToLiveRequest, options?: CallOptions): Promise<LeaseTimeToLiveResponse>;
+    leaseKeepAlive(): Promise<DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>>;
+  };
+  readonly watchClient: {
+    watch(options?: object): Promise<DuplexStream<WatchRequest, WatchResponse>>;
+  };
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+const has = (value: object, name: string, methods: readonly string[]): boolean => {
+  const part: unknown = Reflect.get(value, name);
+  return isObject(part) && methods.every((method) => typeof Reflect.get(part, method) === 'function');
+};
+
+/** Whether it is a client, and not the options for one. One whose keys begin with a namespace is refused by name. */
+export function isUserClient(given: object): given is UserClient {
+  const isClient =
+    has(given, 'kv', ['range', 'txn']) &&
+    has(given, 'leaseClient', ['leaseGrant', 'leaseRevoke', 'leaseTimeToLive', 'leaseKeepAlive']) &&
+    has(given, 'watchClient', ['watch']);
+  if (!isClient) return false;
+  const prefix: unknown = Reflect.get(given, 'prefix');
+  if (isObject(prefix) && 'length' in prefix && prefix.length !== 0) {
+    throw new InvalidOptionError(
+      'client',
+      'a namespace',
+      'the calls that a lock makes do not see it. Give the client itself, and put the prefix into the names of the locks.',
+    );
+  }
+  return true;
+}
+
+/** It cannot cancel a call: its deadline ends what nobody waits for. */
+export function overUserClient(client: UserClient): EtcdClient {
+  const { kv, leaseClient, watchClient } = client;
+  const asks =
+    <Request, Response>(run: (request: Request, options: CallOptions) => Promise<Response>) =>
+    (request: Request, options: CallOptions): Observable<Response> =>
+      defer(() => run(request, options));
+  return {
+    kv: {
+      range: asks((request, options) => kv.range(request, options)),
+      txn: asks((request, options) => kv.txn(request, options)),
+    },
+    leaseClient: {
+      leaseGrant: asks((request, options) => leaseClient.leaseGrant(request, options)),
+      leaseRevoke: asks((request, options) => leaseClient.leaseRevoke(request, options)),
+      leaseTimeToLive: asks((request, options) => leaseClient.leaseTimeToLive(request, options)),
+      leaseKeepAlive: () => leaseClient.leaseKeepAlive(),
+    },
+    watchClient: { watch: () => watchClient.watch(WITH_LEADER) },
+  };
+}
