@@ -2,8 +2,9 @@
  * Builds dist/: ES modules for `import`, CommonJS for `require`, types for both. tsc twice, no bundler.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const FORMS = {
@@ -14,16 +15,29 @@ const FORMS = {
   },
 };
 
-/** Node looks for `#platform` in the nearest package.json. */
-const imports = { '#platform': { node: './platform/node.js', default: './platform/web.js' } };
+/**
+ * Node looks for `#platform` in the nearest package.json, which in dist only says the type of its modules. So it is
+ * written out as the file for Node; `browser` in package.json gives bundlers the other one.
+ */
+function writeOutPlatform(form) {
+  for (const name of readdirSync(`dist/${form}`, { recursive: true })) {
+    const file = join(`dist/${form}`, name);
+    if (!/\.(js|d\.ts)$/.test(file)) continue;
+    const text = readFileSync(file, 'utf8');
+    if (!text.includes('#platform')) continue;
+    const path = relative(dirname(file), `dist/${form}/platform/node.js`).replaceAll('\\', '/');
+    writeFileSync(file, text.replaceAll(/(['"])#platform\1/g, `$1${path.startsWith('.') ? path : `./${path}`}$1`));
+  }
+}
 
 rmSync('dist', { recursive: true, force: true });
 for (const [form, { type, options }] of Object.entries(FORMS)) {
   mkdirSync(`dist/${form}`, { recursive: true });
-  writeFileSync(`dist/${form}/package.json`, `${JSON.stringify({ type, imports })}\n`);
+  writeFileSync(`dist/${form}/package.json`, `${JSON.stringify({ type })}\n`);
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', `dist/${form}`, ...options], {
     stdio: 'inherit',
   });
+  writeOutPlatform(form);
 }
 
 const rxlock = (...given) => execFileSync(process.execPath, ['dist/esm/cli/rxlock.js', ...given]);

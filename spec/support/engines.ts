@@ -10,6 +10,7 @@ import type { Runtime } from '../../src/engine/runtime.js';
 import { createLimiter } from '../../src/engine/io/limiter.js';
 import { createDeadlines } from '../../src/engine/io/deadlines.js';
 import { timingOf } from '../../src/rules/timing.js';
+import { createConnection } from '../../src/engine/connection.js';
 import { createContenders } from '../../src/engine/contenders.js';
 import type { LocksRuntime } from '../../src/engine/locks-runtime.js';
 import { createEnqueueOrder } from '../../src/engine/queue/enqueue-order.js';
@@ -29,6 +30,10 @@ export function engineOf(scheduler: TestScheduler, parts: Partial<Runtime> = {})
     deadlines: createDeadlines(time),
     background: createBackground(() => undefined),
     limiter: createLimiter(9),
+    connection: createConnection(
+      () => undefined,
+      () => time.now(),
+    ),
     report: () => undefined,
     ...parts,
   };

@@ -31,5 +31,9 @@ export type LockEvent =
       readonly outcome: 'resolved' | 'rejected';
       readonly cause?: unknown;
     }
+  /** The server does not answer any more; said once for an outage. What is held goes on until its deadline. */
+  | { readonly type: 'disconnected'; readonly cause: Error }
+  /** It answers again, after `downFor`. */
+  | { readonly type: 'connected'; readonly downFor: number }
   /** Options clamped, set-up worth knowing. */
   | { readonly type: 'note'; readonly message: string };

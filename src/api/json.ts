@@ -7,7 +7,7 @@ export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
 /** How far down a log needs to go; also the end of what refers to itself. */
-const DEEPEST = 6;
+const DEEPEST = 12;
 /** The first so many of a list, or of the fields of an object. */
 const MOST_ITEMS = 100;
 const LONGEST_TEXT = 10_000;

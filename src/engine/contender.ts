@@ -111,6 +111,7 @@ class Contender implements Closable, Exchangeable, Holding {
         contention: this.#options,
         serverName: backend.name,
         isHeld: () => this.#phase.name === 'held' || this.#phase.name === 'releasing',
+        outage: () => this.#runtime.connection.cause,
         inTheWay: () => this.#inTheWay,
       }).subscribe({
         // Who aborts is not kept waiting.
@@ -269,7 +270,10 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #failed(error: unknown): void {
     if (this.#phase.name === 'refused') return;
-    if (this.#inTheWay && isRetryable(error)) this.#again(error);
+    // A wait is waited, also for a server that starts; without an end it is told after a few attempts.
+    const { wait } = this.#options;
+    const isPatient = this.#inTheWay !== undefined || (wait > 0 && wait < Infinity);
+    if (isPatient && isRetryable(error)) this.#again(error);
     else this.#fail(error);
   }
 
@@ -292,7 +296,7 @@ class Contender implements Closable, Exchangeable, Holding {
     const { key } = this.#target;
     const { time, settings, report } = this.#runtime;
     const session = this.waitsWith?.session;
-    report({ type: 'requeued', key, cause });
+    if (this.#inTheWay || cause instanceof ClaimLost) report({ type: 'requeued', key, cause });
     this.#leave();
     if (this.#subscriber.closed) return;
     // The next session is begun after a pause, and all who wait for it are served in the order of their coming.

@@ -18,19 +18,23 @@ export interface Endings {
   readonly serverName: string;
   /** Whether the wait is over because the lock was got. */
   isHeld(): boolean;
+  /** Why the server does not answer at the moment. */
+  outage(): Error | undefined;
   /** Who holds the lock instead, or nothing where the server has never answered. */
   inTheWay(): readonly Holder[] | undefined;
 }
 
 /** Never emits; errors when the contention is to end, with what its user is to be told. */
-export function endings({ time, key, contention, serverName, isHeld, inTheWay }: Endings): Observable<never> {
+export function endings({ time, key, contention, serverName, isHeld, outage, inTheWay }: Endings): Observable<never> {
   const { wait, signal } = contention;
 
   const timedOut = (): Error => {
     const holders = inTheWay();
-    if (holders) return new LockTimeoutError({ key, wait, holders });
+    const cause = outage();
+    // Nobody knows who holds it by now.
+    if (holders && !cause) return new LockTimeoutError({ key, wait, holders });
     const silence = `${serverName} did not answer within the ${wait} ms that ${quoted(key)} was waited for.`;
-    return new BackendError(silence, { retryable: true });
+    return new BackendError(silence, { retryable: true, cause });
   };
   // A try ends with its answer, and who waits for ever needs no timer.
   const isLimited = wait > 0 && wait < Infinity;

@@ -118,7 +118,7 @@ export class KeyLock extends BaseLock {
   ownership$(): Observable<Ownership> {
     const { key } = this;
     const { queues, localQueue } = this.#runtime;
-    return queues.view$(key).pipe(
+    return queues.view$(key, true).pipe(
       map((view): Ownership => {
         if (view.status === 'unknown') return writable({ status: 'unknown', key, cause: view.cause });
         return ownershipOf(view.queue, localQueue === undefined);

@@ -10,6 +10,7 @@ import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedPermits, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
 import type { LockBackend } from '../backend/port.js';
+import { createConnection } from './connection.js';
 import { createContenders } from './contenders.js';
 import { timingOf } from '../rules/timing.js';
 import type { LocksRuntime } from './locks-runtime.js';
@@ -55,7 +56,8 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   });
   const deadlines = createDeadlines(time);
   const limiter = createLimiter(MAX_ENQUEUING);
-  const base = { settings, time, deadlines, background, limiter, report };
+  const connection = createConnection(report, () => time.now());
+  const base = { settings, time, deadlines, background, limiter, connection, report };
   const isSlots = isSlotBackend(server);
   const backend = isSlots ? asQueueBackend(server) : server;
   const runtime: Runtime = { ...base, backend, timing: timingOf(settings.ttl, settings) };

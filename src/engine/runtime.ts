@@ -6,6 +6,7 @@ import type { Settings } from '../api/options.js';
 import type { QueueBackend } from '../backend/port.js';
 import type { Timing } from '../rules/timing.js';
 import type { Time } from '../time/clock.js';
+import type { Connection } from './connection.js';
 import type { Background } from './io/background.js';
 import type { Deadlines } from './io/deadlines.js';
 import type { Limiter } from './io/limiter.js';
@@ -21,5 +22,7 @@ export interface Runtime {
   readonly background: Background;
   /** Limits how many requests to queue are under way. */
   readonly limiter: Limiter;
+  /** Whether the server answers. */
+  readonly connection: Connection;
   report(event: LockEvent): void;
 }

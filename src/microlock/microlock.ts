@@ -66,7 +66,8 @@ function use(etcd: NodeEtcd, key: string, owner: string, ttl: number): Use {
   const ofClient = locksOf.get(etcd) ?? new Map<string, SharedLocks>();
   const id = `${ttl} ${owner}`;
   const shared = ofClient.get(id) ?? {
-    locks: createLocks(nodeEtcdBackend(etcd), { owner, ttl: ttl * 1000 }),
+    // microlock takes any text for a node: what is no well-formed Unicode is written with replacement characters.
+    locks: createLocks(nodeEtcdBackend(etcd), { owner: Buffer.from(owner).toString(), ttl: ttl * 1000 }),
     users: 0,
   };
   const lock = shared.locks.mutex(key);

@@ -169,7 +169,7 @@ describe('a watch', () => {
       for (const frame of [0.5, 1.5, 7.5, 12, 14, 18]) atFrame(m, frame, () => open.push(watches()));
       m.flush();
       expect(open).toEqual([0, 1, 1, 1, 0, 0]);
-      expect(asked.filter((line) => line.includes('watch'))).toEqual(['1 watch k']);
+      expect(asked.filter((line) => line.includes('watch'))).toEqual(['1 watch k', '2 watch k']);
     }),
   );
 

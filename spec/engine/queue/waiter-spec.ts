@@ -68,7 +68,7 @@ const world = (m: Marbles) => {
   };
   const looked = (): string[] => {
     const seen: string[] = [];
-    line.view$().subscribe((view: View) => {
+    line.view$(false).subscribe((view: View) => {
       seen.push(view.status === 'known' ? String(view.queue.revision) : view.cause.message);
     });
     return seen;
@@ -98,7 +98,7 @@ describe('a line', () => {
       line.keep();
       line.release();
       expect(line$(lines)).toBe(line);
-      const looking = line.view$().subscribe();
+      const looking = line.view$(false).subscribe();
       line.release();
       expect(line$(lines)).toBe(line);
       looking.unsubscribe();
@@ -125,7 +125,7 @@ describe('a line', () => {
       expect(line$(lines)).not.toBe(line);
       const other = line$(lines);
       other.keep();
-      other.view$().subscribe();
+      other.view$(false).subscribe();
       other.release();
       expect(line$(lines)).toBe(other);
     }),

@@ -43,7 +43,7 @@ export class KeyElection implements Election {
   constructor(runtime: LocksRuntime, name: string) {
     this.name = name;
     this.#runtime = runtime;
-    this.leader$ = runtime.queues.view$(name).pipe(
+    this.leader$ = runtime.queues.view$(name, true).pipe(
       map((view): Leader => {
         if (view.status === 'unknown') return { status: 'unknown', key: name, cause: view.cause };
         return leaderOf(view.queue);

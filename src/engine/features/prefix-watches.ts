@@ -32,7 +32,9 @@ export function createPrefixWatches(runtime: Runtime, resync: Resync): PrefixWat
         watches.add(watch);
         resync.add(watch);
         watch.begin();
+        const awake = runtime.time.awake();
         return () => {
+          awake.unsubscribe();
           watches.delete(watch);
           watch.stop();
         };

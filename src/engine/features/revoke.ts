@@ -54,7 +54,7 @@ export const revoked$ = (
 
 /** The queue as it is, or why nobody knows. */
 const known$ = ({ queues }: LocksRuntime, key: string): Observable<Queue> =>
-  queues.view$(key).pipe(
+  queues.view$(key, true).pipe(
     concatMap((view, i) => {
       if (view.status === 'known') return of(view.queue);
       if (i + 1 < ATTEMPTS) return EMPTY;

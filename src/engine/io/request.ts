@@ -80,6 +80,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   }
 
   next(answer: T): void {
+    this.#runtime.connection.answered();
     this.#subscriber.next(answer);
     this.#subscriber.complete();
   }
@@ -109,6 +110,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   #failed(error: BackendError): void {
     this.#attemptIsOver();
     this.#failures += 1;
+    if (error.retryable) this.#runtime.connection.failed(error);
     this.#ask.failed?.(error);
     if (this.#subscriber.closed) return;
     if (!this.#ask.again(error, this.#failures)) return this.#subscriber.error(error);

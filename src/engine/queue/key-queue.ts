@@ -45,6 +45,9 @@ const UPDATES_PER_TTL = 100;
 /** An uncontended lock is mostly given back before a watch on it would pay; a deletion is told within 100 ms. */
 const WATCH_AFTER = 50;
 
+/** So long a watch stays that nobody needs: a lock that is taken often does not pay for a new one each time. */
+const IDLE_MS = 500;
+
 /** One of our claims in a line. */
 export class Waiter implements DeadlineListener, OwnClaim, AuditedClaim {
   status: 'new' | 'blocked' | 'first' | 'over' = 'new';
@@ -109,6 +112,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   #listWatch: ListWatch<Queue> | undefined;
   #followers = 0;
   #idleSince = 0;
+  #idle: Subscription | undefined;
   #isLive = false;
   #lost: Error | undefined;
   #views: Subject<View> | undefined;
@@ -148,15 +152,21 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     else this.follow(waiter);
   }
 
-  /** The views of the queue: the latest at once, then each change. */
-  view$(): Observable<View> {
+  /** The views of the queue: the latest at once, then each change. `fresh`: the first is read after the subscription. */
+  view$(fresh: boolean): Observable<View> {
     return new Observable((subscriber) => {
       const views = (this.#views ??= new Subject());
       const listening = views.subscribe(subscriber);
-      if (this.#isLive && this.#queue) subscriber.next({ status: 'known', queue: this.#queue });
+      // A view that is followed lags behind what this client was just told: it is read again.
+      const isStale = fresh && this.#isLive;
+      if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
       this.#follow(undefined);
+      if (isStale) this.#listWatch?.start();
+      // A dashboard goes on though nothing else does, also while the server is gone.
+      const awake = this.#runtime.time.awake();
       return () => {
+        awake.unsubscribe();
         listening.unsubscribe();
         if (!views.observed) this.#views = undefined;
         this.#unfollow();
@@ -261,6 +271,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   /** Watches no more; who looks at it is told the end. */
   stop(): void {
     this.#views?.complete();
+    this.#idle?.unsubscribe();
     this.#listWatch?.stop();
     this.#listWatch = undefined;
     this.#isLive = false;
@@ -289,7 +300,14 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   /** The watch stays for a while: who releases often queues again at once. */
   #unfollow(): void {
     this.#followers -= 1;
-    if (this.#followers === 0) this.#idleSince = this.#runtime.time.now();
+    if (this.#followers > 0) return;
+    const { time } = this.#runtime;
+    this.#idleSince = time.now();
+    // An open watch would keep the process alive.
+    this.#idle?.unsubscribe();
+    this.#idle = time.after(IDLE_MS).subscribe(() => {
+      if (this.#followers === 0) this.stop();
+    });
   }
 
   #forgetIfEmpty(): void {

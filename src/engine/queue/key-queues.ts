@@ -12,7 +12,7 @@ export interface KeyQueues {
   /** The queue of the key, made when needed. */
   at(key: string): KeyQueue;
   /** The queue of a key, followed while subscribed. */
-  view$(key: string): Observable<View>;
+  view$(key: string, fresh?: boolean): Observable<View>;
   /** Ends all watches, for good. */
   stop(): void;
 }
@@ -36,7 +36,7 @@ export function createKeyQueues(runtime: Runtime, resync: Resync): KeyQueues {
 
   return {
     at: queueAt,
-    view$: (key) => defer(() => (isStopped ? EMPTY : queueAt(key).view$())),
+    view$: (key, fresh = false) => defer(() => (isStopped ? EMPTY : queueAt(key).view$(fresh))),
     stop() {
       isStopped = true;
       for (const queue of [...queues.values()]) queue.stop();

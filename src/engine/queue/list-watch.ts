@@ -71,6 +71,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     const { time, settings } = this.#runtime;
     this.stop();
     this.#isPausing = true;
+    this.#runtime.connection.failed(cause);
     this.#failures += 1;
     const pause = backoff(this.#failures, settings.ttl, settings.random);
     this.#step = time.after(pause).subscribe(() => this.start());
@@ -80,6 +81,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   next(view: View): void {
     this.#runtime.deadlines.clear(this.#timeout, this);
     this.#failures = 0;
+    this.#runtime.connection.answered();
     this.#handler.seen(view);
   }
 

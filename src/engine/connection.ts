@@ -1,0 +1,34 @@
+/**
+ * Whether the server answers: one event at the beginning of an outage and one at its end, however much is asked
+ * meanwhile.
+ */
+import type { LockEvent } from '../api/events.js';
+
+export interface Connection {
+  /** Why the server does not answer at the moment; nothing while it does. */
+  readonly cause: Error | undefined;
+  /** A request failed in a way that may pass. */
+  failed(cause: Error): void;
+  /** A request was answered. */
+  answered(): void;
+}
+
+export function createConnection(report: (event: LockEvent) => void, now: () => number): Connection {
+  let outage: { readonly cause: Error; readonly since: number } | undefined;
+  return {
+    get cause() {
+      return outage?.cause;
+    },
+    failed(cause) {
+      if (outage) return;
+      outage = { cause, since: now() };
+      report({ type: 'disconnected', cause });
+    },
+    answered() {
+      if (!outage) return;
+      const downFor = now() - outage.since;
+      outage = undefined;
+      report({ type: 'connected', downFor });
+    },
+  };
+}
