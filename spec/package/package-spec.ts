@@ -142,9 +142,13 @@ describe('the package', () => {
   });
 
   it('passes the checks of publint and of are-the-types-wrong', () => {
-    const publint = execFileSync(process.execPath, [tool('publint/src/cli.js'), tarball, '--strict', '--level', 'warning'], {
-      encoding: 'utf8',
-    });
+    const publint = execFileSync(
+      process.execPath,
+      [tool('publint/src/cli.js'), tarball, '--strict', '--level', 'warning'],
+      {
+        encoding: 'utf8',
+      },
+    );
     expect(publint).toContain('All good');
     const attw = execFileSync(
       process.execPath,
