@@ -96,6 +96,7 @@ function compile(target) {
     writeFileSync(path, output);
   }
   for (const [where] of changes) if (!made.has(where)) throw new Error(`there is no ${where}`);
-  writeFileSync(join(target, 'package.json'), '{ "type": "commonjs" }');
+  const imports = { '#platform': './src/platform/node.js' };
+  writeFileSync(join(target, 'package.json'), JSON.stringify({ type: 'commonjs', imports }));
   symlinkSync(join(ROOT, 'node_modules'), join(target, 'node_modules'));
 }

@@ -1,6 +1,7 @@
 /**
  * A contender, from its subscription to its end: the stream behind `lock$`.
  */
+import { platform } from '#platform';
 import { Observable } from 'rxjs';
 import type { Subscriber, Subscription } from 'rxjs';
 import { AlreadyLockedError, LockLostError, LocksClosedError } from '../api/errors.js';
@@ -14,7 +15,7 @@ import { backoff } from '../time/backoff.js';
 import type { ContendingClaim } from './claim.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import type { Closable, Exchangeable } from './contenders.js';
-import { Aborted } from './aborts.js';
+import { Aborted, unwrapped } from './aborts.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Holding } from './hold.js';
@@ -73,6 +74,8 @@ class Contender implements Closable, Exchangeable, Holding {
   readonly #options: AcquireOptions;
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
+  /** What its user runs in: answers are delivered by anybody. */
+  readonly #context = platform.captureContext();
   /** What it asks for: contenders of one shape may exchange their claims. Nothing for a try. */
   readonly #shape: string | undefined;
   #endings: Subscription | undefined;
@@ -101,7 +104,7 @@ class Contender implements Closable, Exchangeable, Holding {
   begin(): void {
     const { contenders, time, backend } = this.#runtime;
     const { key } = this.#target;
-    if (this.#runtime.isClosed()) return this.#subscriber.error(new LocksClosedError({ key }));
+    if (this.#runtime.isClosed()) return this.#fail(new LocksClosedError({ key }));
     contenders.add(this);
     const { wait, signal } = this.#options;
     if (signal || (wait > 0 && wait < Infinity)) {
@@ -211,7 +214,7 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#phase = { name: 'waiting', claim };
     if (!this.#inTheWay) this.#runtime.report({ type: 'queued', key, ...known });
     this.#inTheWay = holders;
-    this.#subscriber.next({ status: 'waiting', key, holders, ...known });
+    this.#context(() => this.#subscriber.next({ status: 'waiting', key, holders, ...known }));
   }
 
   #hold(claim: ContendingClaim, { settled$ }: Extract<ClaimState, { status: 'first' }>): void {
@@ -226,7 +229,7 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#phase = { name: 'held', claim, hold };
     if (settled$) settlesWith(hold.held, settled$);
     this.#runtime.report({ type: 'acquired', key, fencingToken: token, waitedFor: hold.since - this.#started });
-    this.#subscriber.next({ status: 'held', key, held: hold.held });
+    this.#context(() => this.#subscriber.next({ status: 'held', key, held: hold.held }));
     if (claim.revocation) this.#askBack(claim.revocation);
   }
 
@@ -283,12 +286,12 @@ class Contender implements Closable, Exchangeable, Holding {
     if (phase.name === 'refused') return this.#fail(phase.error);
     if (phase.name !== 'releasing') return;
     phase.hold.left();
-    this.#subscriber.complete();
+    this.#context(() => this.#subscriber.complete());
   }
 
   #fail(error: unknown): void {
     this.#endHold(error instanceof Error ? error : new Error('the lock ended', { cause: error }));
-    this.#subscriber.error(error);
+    this.#context(() => this.#subscriber.error(unwrapped(error)));
   }
 
   /** Another round, at the tail of the queue. */

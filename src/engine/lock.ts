@@ -20,7 +20,7 @@ import { checkedAcquireOptions, checkedRevokeRequest } from '../api/options.js';
 import type { ContendOptions, RevokeRequest, SkipOptions } from '../api/options.js';
 import { checkedFunction } from '../api/shapes.js';
 import { inSubscriberContext } from '../platform/in-context.js';
-import { unwrapped } from './aborts.js';
+
 import type { Holder, Ownership } from '../api/ownership.js';
 import type { ForeignClaims } from '../backend/port.js';
 import type { RevokeOptions } from '../api/revocation.js';
@@ -48,11 +48,9 @@ abstract class BaseLock implements Lock {
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
     const contention = checkedAcquireOptions(options);
-    const skips = options.onBusy === 'skip';
-    return contend(this.#runtime, this.#target, contention).pipe(
-      catchError((error: unknown) => (skips && isBusy(error) ? EMPTY : throwError(() => unwrapped(error)))),
-      inSubscriberContext(),
-    );
+    const states$ = contend(this.#runtime, this.#target, contention);
+    if (options.onBusy !== 'skip') return states$;
+    return states$.pipe(catchError((error: unknown) => (isBusy(error) ? EMPTY : throwError(() => error))));
   }
 
   acquire(options: SkipOptions): Promise<HeldLock | undefined>;

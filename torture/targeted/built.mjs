@@ -34,7 +34,8 @@ export function builtEngine(folder, change = []) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, output);
   }
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const imports = { '#platform': './src/platform/node.js' };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports }));
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   return join(folder, 'src');
 }
