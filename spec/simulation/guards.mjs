@@ -55,7 +55,7 @@ export const GUARDS = {
   ],
   'the body is stopped before its claim leaves': [
     ['src/operators/using-lock.ts', '    subscriber.add(body);\n', ''],
-    ['src/operators/using-lock.ts', 'body.add(held.renewals$.subscribe({ error: stop, complete: stop }));', ''],
+    ['src/operators/using-lock.ts', 'body.add(held.ended$.subscribe({ error: stop, complete: stop }));', ''],
   ],
   'the queue is read again after its stream broke': [
     ['src/engine/queue/list-watch.ts', '.subscribe(() => this.start());', '.subscribe(() => undefined);'],
@@ -81,13 +81,6 @@ export const GUARDS = {
   'the lease is audited once in a while': [['src/engine/queue/resync.ts', '!isThere(claim.key, claim.mine)', 'false']],
   'a release is acknowledged before a hand-off, unless the body was done': [
     ['src/engine/claim.ts', 'this.#handsOff && queued ? this.#handOff(queued)', 'queued ? this.#handOff(queued)'],
-  ],
-  'a claim of an earlier round that leaves late ends no later hold': [
-    [
-      'src/engine/contender.ts',
-      "if (!('claim' in phase) || phase.claim !== claim) return;",
-      "if (!('claim' in phase)) return;",
-    ],
   ],
   'a writer that waits stops later readers': [
     [

@@ -73,7 +73,7 @@ async function tried(name: string, server: Server): Promise<Finding> {
     const lock = locks.mutex(name);
     for (let i = 0; i < CYCLES; i++) {
       const before = monotonic();
-      const held = await lock.acquire({ wait: server.ttl });
+      const held = await lock.acquire({ wait: 0 });
       await held.release();
       took.push(monotonic() - before);
     }
@@ -89,7 +89,7 @@ async function tried(name: string, server: Server): Promise<Finding> {
 async function shortest(name: string, server: Server): Promise<Finding> {
   const { locks } = connected(server, { ttl: SHORTEST_TTL, safetyMargin: 0 });
   try {
-    const held = await locks.mutex(name).acquire({ wait: server.ttl });
+    const held = await locks.mutex(name).acquire({ wait: 0 });
     return ttlFinding(Math.ceil(held.remaining() / 1000) * 1000, server.ttl);
   } catch (error) {
     return ttlFinding(error, server.ttl);
