@@ -8,8 +8,6 @@ export default {
     ],
   },
   // Where mutation testing works: left behind if it was stopped.
-  // Ten losses and more take minutes: `npm run cli:losses`.
-  testPathIgnorePatterns: ['/node_modules/', 'spec/cli/losses-spec'],
   modulePathIgnorePatterns: ['<rootDir>/.stryker-tmp'],
   extensionsToTreatAsEsm: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

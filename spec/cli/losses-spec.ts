@@ -12,7 +12,7 @@ const RUN = join(__dirname, 'losses/run.mjs');
 
 describe('a command that ignores every signal', () => {
   it.each(['freeze', 'cut', 'stop', 'kill'])('is dead before the next one runs: %s', async (way) => {
-    const given = ['--count', '3', '--side', '3', '--ways', way, '--kinds', 'rxlock'];
+    const given = ['--count', '3', '--side', '3', '--ttl', '2000', '--ways', way, '--kinds', 'rxlock'];
     const { stdout } = await promisify(execFile)(process.execPath, [RUN, ...given]);
     expect(stdout).toMatch(new RegExp(`^rxlock, ${way}: [3-5] losses, 0 overlaps, 0 without a next one`));
   });

@@ -103,7 +103,7 @@ export const GUARDS = {
     [
       'src/engine/claim.ts',
       "if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);",
-      "if (state.status === 'lost' && this.#places.some((other) => other.state?.status === 'blocked')) return;\n      if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);",
+      "if (state.status === 'lost' && this.#places.some((other) => other.state?.status === 'first')) return;\n      if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);",
     ],
   ],
   'who wants several leaves all of them': [

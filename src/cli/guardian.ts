@@ -11,11 +11,11 @@
  */
 import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { Subject, filter, map, merge, mergeMap, switchMap } from 'rxjs';
 import { codeOf, signalGroup } from './group.js';
 import { at } from './instant.js';
 import type { Instant } from './instant.js';
+import { eachLine } from './lines.js';
 import { FORWARDED } from './signals.js';
 
 /** What rxlock says to it, one line of JSON each. */
@@ -54,8 +54,6 @@ export function guard(startsItself: boolean): void {
     process.on(signal, () => undefined);
   }
   const channel = new Socket({ fd: ORDERS_FD });
-  // A write after the death of rxlock: the end of what we read says the same.
-  channel.on('error', () => undefined);
   const report = (what: Report): void => void channel.write(`${JSON.stringify(what)}\n`);
 
   let group: number | undefined;
@@ -124,22 +122,20 @@ export function guard(startsItself: boolean): void {
     kill();
     process.exit();
   };
-  createInterface({ input: channel })
-    .on('line', (line) => obey(read(line, isOrder)))
-    .on('close', () => {
-      // rxlock is dead. A command that is just being started in the foreground will still say so.
-      if (group !== undefined || startsItself) return orphaned();
-      isOrphan = true;
-    });
+  const rxlockIsDead = (): void => {
+    // A command that is just being started in the foreground will still say so.
+    if (group !== undefined || startsItself) return orphaned();
+    isOrphan = true;
+  };
+  eachLine(channel, (line) => obey(read(line, isOrder)), rxlockIsDead);
   if (startsItself) return;
-  createInterface({ input: new Socket({ fd: GROUP_FD }) })
-    .on('line', (pid) => {
-      started(Number(pid));
-      if (isOrphan) orphaned();
-    })
-    .on('close', () => {
-      if (isOrphan) orphaned();
-    });
+  const startedByLauncher = (pid: string): void => {
+    started(Number(pid));
+    if (isOrphan) orphaned();
+  };
+  eachLine(new Socket({ fd: GROUP_FD }), startedByLauncher, () => {
+    if (isOrphan) orphaned();
+  });
 }
 
 function terminate(group: number): void {

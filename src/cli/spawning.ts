@@ -29,7 +29,5 @@ export function guardianOf(startsItself: boolean): Guardian {
       });
   const [orders, groupEnd] = guardian.stdio.slice(3);
   if (!(orders instanceof Socket)) throw new TypeError('no pipe to the guardian');
-  // It is told by the end of what we read, too.
-  orders.on('error', () => undefined);
   return { guardian, orders, groupEnd: groupEnd instanceof Socket ? groupEnd : undefined };
 }

@@ -6,7 +6,6 @@
  * command     ^-------------------T---K      T: SIGTERM, `grace` before   K: SIGKILL to the group
  * ```
  */
-import { createInterface } from 'node:readline';
 import { EMPTY, Subject, Subscription, firstValueFrom, map, mergeMap, of, tap } from 'rxjs';
 import type { HeldLock } from '../index.js';
 import { EXIT, ExitError } from './exit.js';
@@ -15,6 +14,7 @@ import { gone, isAlive, signalGroup } from './group.js';
 import { isReport, read } from './guardian.js';
 import type { Order, Report } from './guardian.js';
 import { at, earlier, instantIn } from './instant.js';
+import { eachLine } from './lines.js';
 import type { Signals } from './signals.js';
 import { guardianOf } from './spawning.js';
 import { shown } from './say.js';
@@ -59,7 +59,6 @@ export async function supervised(
   const { command, args, grace, atMost } = rules;
   const isInForeground = isForeground();
   const { guardian, orders, groupEnd } = guardianOf(!isInForeground);
-  const reports = createInterface({ input: orders });
   const ended = new Subject<Pick<Ending, 'code' | 'signal'>>();
   const ending = firstValueFrom(ended);
   let endedFor: Cause | undefined;
@@ -109,14 +108,14 @@ export async function supervised(
       ended.error(new ExitError(code, `${command} cannot be run: ${report.message}`));
     }
   };
-  reports.on('line', (line) => hear(read(line, isReport)));
-  guardian.once('error', (error) => ended.error(error));
-  reports.once('close', () => {
+  const guardianIsDead = (): void => {
     if (isOver) return;
     // Nobody would end it if we were stopped.
     if (group !== undefined) signalGroup(group, 'SIGKILL');
     ended.error(new ExitError(EXIT.failed, 'the guardian of the command was killed, so the command was, too.'));
-  });
+  };
+  eachLine(orders, (line) => hear(read(line, isReport)), guardianIsDead);
+  guardian.once('error', (error) => ended.error(error));
 
   until();
   const watching = new Subscription();

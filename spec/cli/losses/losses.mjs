@@ -61,11 +61,7 @@ export async function losses({ etcd, kind = 'rxlock', way, count, side = 4, ttl 
   };
   /** What became of the holder, and who came after it. */
   const pass = async (lane) => {
-    const record = await Promise.race([
-      lane.next,
-      lane.waiter.made.exited.then(() => undefined),
-      pause(20 * ttl, undefined),
-    ]);
+    const record = await Promise.race([lane.next, lane.waiter.made.exited.then(() => undefined), patience(20 * ttl)]);
     if (!record) {
       result.stuck += 1;
       lane.stop();
@@ -79,8 +75,7 @@ export async function losses({ etcd, kind = 'rxlock', way, count, side = 4, ttl 
     if (gap <= 0 || record.beside.length > 0) result.overlaps += 1;
     if (way === 'stop') lane.holder.process.kill('SIGCONT');
     // rxlock ends by itself; etcdctl may go on for ever.
-    const patience = kind === 'rxlock' ? 20 * ttl : 1000;
-    const ended = await Promise.race([lane.holder.made.exited, pause(patience, undefined)]);
+    const ended = await Promise.race([lane.holder.made.exited, patience(kind === 'rxlock' ? 20 * ttl : 1000)]);
     const code = ended ? String(ended.code ?? ended.signal) : 'runs on';
     result.codes[code] = (result.codes[code] ?? 0) + 1;
     await leave(lane.holder, lane.record.pid);
@@ -121,6 +116,9 @@ export async function losses({ etcd, kind = 'rxlock', way, count, side = 4, ttl 
     rmSync(root, { recursive: true, force: true });
   }
 }
+
+/** The end of a wait for something better, which must not keep the process when that has come. */
+const patience = (ms) => pause(ms, undefined, { ref: false });
 
 /** The next command that starts in the folder of a lane. */
 function next(lane) {
