@@ -13,7 +13,7 @@
 export const BROKEN = {
   'a guard that does not wait for predecessors': {
     by: 'guard after a hand-off',
-    change: [['src/backends/etcd3/backend.ts', 'lastValueFrom(settled(held)', 'lastValueFrom(EMPTY']],
+    change: [['src/backends/etcd3/backend.ts', 'settled(held).pipe(', 'EMPTY.pipe(']],
   },
   'a guard that takes the first key of its range': {
     by: 'guard of nested names',
@@ -21,7 +21,13 @@ export const BROKEN = {
   },
   'a guard that compares nothing': {
     by: 'guarded writes',
-    change: [['src/backends/etcd3/backend.ts', "[claim.key, 'Create', '==', token]", "[NOTHING, 'Create', '==', '0']"]],
+    change: [
+      [
+        'src/backends/etcd3/backend.ts',
+        "[claim.key, 'Create', '==', token]",
+        "[Buffer.from('nothing'), 'Create', '==', '0']",
+      ],
+    ],
   },
   'a guard that always refuses': {
     by: 'guarded writes',
@@ -31,17 +37,15 @@ export const BROKEN = {
   },
   'a deadline at 1.4 ttl': {
     by: 'cut off from the server',
-    change: [['src/core/timing.ts', 'sentAt + ttl - margin', 'sentAt + 1.4 * ttl - margin']],
+    change: [['src/rules/timing.ts', 'sentAt + ttl - margin', 'sentAt + 1.4 * ttl - margin']],
   },
   'a queue that is cut off counts as whole': {
     by: 'a queue beyond one answer',
-    change: [['src/backends/etcd3/backend.ts', 'return more && last ?', 'return more && !last ?']],
+    change: [['src/backends/etcd3/pages.ts', 'return more && last ?', 'return more && !last ?']],
   },
   'no tombstone of one key': {
     by: 'a claim that comes after its withdrawal',
-    change: [
-      ['src/backends/etcd3/requests.ts', '{ success: [bury(claim), remove(key)] }', '{ success: [remove(key)] }'],
-    ],
+    change: [['src/backends/etcd3/requests.ts', '[bury(claim), remove(claimKey(claim))]', '[remove(claimKey(claim))]']],
   },
   'no tombstones of several keys': {
     by: 'claims that come after their withdrawal',
@@ -73,14 +77,18 @@ export const BROKEN = {
   },
   'a watch that is never asked whether it speaks': {
     by: 'a watch that falls silent',
-    change: [['src/backends/etcd3/backend.ts', 'probe: () => watches.probe(),', 'probe: () => of(undefined),']],
+    change: [
+      ['src/backends/etcd3/backend.ts', 'probe: (timeout) => watches.probe(timeout),', 'probe: () => of(undefined),'],
+    ],
   },
   'a watch that is not cancelled on the server': {
     by: 'watches given up',
-    change: [['src/backends/etcd3/watches.ts', 'else this.#send({ cancel_request: { watch_id: id } });', '']],
+    change: [
+      ['src/backends/etcd3/connection.ts', 'if (asked.answered !== undefined) this.#cancel(asked.answered);', ''],
+    ],
   },
   'a server of another history taken for the same': {
     by: 'a server restored from its backup',
-    change: [['src/backends/etcd3/history.ts', 'if (now < newest) this.#anew', 'if (now < 0n) this.#anew']],
+    change: [['src/backends/etcd3/incarnation.ts', 'if (now < newest) this.#anew', 'if (now < 0n) this.#anew']],
   },
 };
