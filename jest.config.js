@@ -9,6 +9,8 @@ export default {
   },
   // Where mutation testing works: left behind if it was stopped.
   modulePathIgnorePatterns: ['<rootDir>/.stryker-tmp'],
+  // They wait for servers most of the time.
+  maxWorkers: 2,
   extensionsToTreatAsEsm: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   reporters: ['default', '<rootDir>/spec/support/plain-line-reporter.cjs'],

@@ -16,8 +16,9 @@ import { ETCDS } from '../support/etcds.js';
 jest.setTimeout(20_000);
 
 const open: Locks[] = [];
+// Each request of a user costs the server a bcrypt, so a short ttl would be about the speed of the machine.
 const client = (etcd: Etcd): Locks => {
-  const locks = createLocks(nodeEtcdBackend(etcd), { ttl: 5000 });
+  const locks = createLocks(nodeEtcdBackend(etcd), { ttl: 20_000 });
   open.push(locks);
   return locks;
 };
