@@ -7,7 +7,7 @@ import type { JsonValue } from '../api/json.js';
 import type { Holder } from '../api/ownership.js';
 import type { Revocation } from '../api/revocation.js';
 import type { ClaimRequest, DequeueResult, EnqueueResult, LockSpec, QueuedClaim } from '../backend/port.js';
-import { blockers } from '../rules/blockers.js';
+import { wouldWait } from '../rules/blockers.js';
 import { holderOf, holdersOf } from '../rules/ownership.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import { AcquireRelease } from './io/acquire-release.js';
@@ -238,8 +238,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   #ownHolders(): readonly Holder[] {
     return this.#places.flatMap(({ queue }, i) => {
       const spec = this.#options.specs[i];
-      const holders: readonly QueuedClaim[] = queue.holders().map(({ mine }) => mine);
-      return spec && blockers([...holders, spec], holders.length) > 0 ? holders.map(holderOf) : [];
+      const holders = queue.holders().map(({ mine }) => mine);
+      return spec && wouldWait(holders, spec) ? holders.map(holderOf) : [];
     });
   }
 

@@ -20,7 +20,7 @@ import type {
   RenewResult,
   RewriteResult,
 } from '../../backend/port.js';
-import { blockers } from '../../rules/blockers.js';
+import { wouldWait } from '../../rules/blockers.js';
 import type { Revocation } from '../../api/revocation.js';
 
 interface ServerLease {
@@ -58,10 +58,6 @@ export interface MemoryServer {
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
 }
-
-/** Whether a claim that came now would have to wait. */
-const isBlocked = (claims: readonly QueuedClaim[], mine: QueuedClaim): boolean =>
-  blockers([...claims, mine], claims.length) > 0;
 
 export function createMemoryServer(time: Time, grantedTtl: (asked: number) => number): MemoryServer {
   const leases = new Map<string, ServerLease>();
@@ -167,7 +163,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
-    const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => isBlocked(claimsAt(key), mine)) : [];
+    const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => wouldWait(claimsAt(key), mine)) : [];
     if (inTheWay.length > 0) return { status: 'refused', queues: inTheWay.map(({ key }) => queueOf(key)) };
     for (const { lease, name, key, mine } of added) {
       lease?.claims.set(name, { key, token });
