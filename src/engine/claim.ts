@@ -10,6 +10,7 @@ import type { ClaimRequest, DequeueResult, EnqueueResult, LockSpec, QueuedClaim 
 import { wouldWait } from '../rules/blockers.js';
 import { holderOf, holdersOf } from '../rules/ownership.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
+import type { ContendingClaim } from './contending-claim.js';
 import { AcquireRelease } from './io/acquire-release.js';
 import type { Resource } from './io/acquire-release.js';
 import type { Limiter } from './io/limiter.js';
@@ -33,22 +34,6 @@ export interface ClaimOptions {
   /** What it asks for, in one string: claims of one shape are interchangeable. Nothing where none is. */
   readonly shape: string | undefined;
   readonly meta: JsonValue | undefined;
-}
-
-/** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
-export interface ContendingClaim {
-  /** Who is told. Contenders that ask for the same may exchange their claims. */
-  listener: OnClaimState;
-  /** Where it stood when it was told last. */
-  readonly state: ClaimState | undefined;
-  /** Once it is in. */
-  readonly session: Session | undefined;
-  readonly token: bigint | undefined;
-  /** What was asked of it last. */
-  readonly revocation: Revocation | undefined;
-  begin(): void;
-  /** It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once. */
-  leave(handOff: boolean): void;
 }
 
 /** The claim in the queue of one of its keys. */
