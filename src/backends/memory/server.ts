@@ -93,6 +93,15 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     }
   };
 
+  /** One more at the end. */
+  const append = (key: string, claim: QueuedClaim): void => {
+    const queue = queues.get(key);
+    if (!queue) queues.set(key, { claims: [claim], isShown: false });
+    // Copied once, with the new one in it.
+    else if (queue.isShown) queues.set(key, { claims: queue.claims.concat(claim), isShown: false });
+    else queue.claims.push(claim);
+  };
+
   /** The claims at a key, to be changed. */
   const writable = (key: string): QueuedClaim[] => {
     const queue = queues.get(key) ?? { claims: [], isShown: false };
@@ -167,7 +176,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     if (inTheWay.length > 0) return { status: 'refused', queues: inTheWay.map(({ key }) => queueOf(key)) };
     for (const { lease, name, key, mine } of added) {
       lease?.claims.set(name, { key, token });
-      writable(key).push(mine);
+      append(key, mine);
     }
     commit(added.map(({ key }) => key));
     const isShown = mode !== 'plain';
