@@ -1,7 +1,7 @@
 /**
  * One claim of one or several keys, from joining a session to leaving the queues.
  */
-import { EMPTY, defer, merge, of, switchMap, tap } from 'rxjs';
+import { EMPTY, defer, from, mergeMap, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { JsonValue } from '../api/json.js';
 import type { Holder } from '../api/ownership.js';
@@ -292,9 +292,9 @@ function wholeOf(places: readonly Place[]): ClaimState | undefined {
   if (states.length < places.length) return undefined;
   const blocked = states.filter((state) => state.status === 'blocked');
   if (blocked.length > 0) {
-    const ahead = Math.max(...blocked.map(({ ahead = 0 }) => ahead));
+    const ahead = blocked.reduce((most, one) => Math.max(most, one.ahead ?? 0), 0);
     return { status: 'blocked', ahead, holders: blocked.flatMap(({ holders }) => holders) };
   }
-  const settled$ = merge(...states.map((state) => (state.status === 'first' && state.settled$) || EMPTY));
+  const settled$ = from(states).pipe(mergeMap((state) => (state.status === 'first' && state.settled$) || EMPTY));
   return { status: 'first', settled$ };
 }

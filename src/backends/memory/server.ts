@@ -98,7 +98,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     const queue = queues.get(key);
     if (!queue) queues.set(key, { claims: [claim], isShown: false });
     // Copied once, with the new one in it.
-    else if (queue.isShown) queues.set(key, { claims: queue.claims.concat(claim), isShown: false });
+    else if (queue.isShown) queues.set(key, { claims: [...queue.claims, claim], isShown: false });
     else queue.claims.push(claim);
   };
 

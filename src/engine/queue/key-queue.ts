@@ -1,7 +1,7 @@
 /**
  * The line at one key: our claims in it, what is known of the queue there, and who is told what.
  */
-import { AsyncSubject, Observable, Subject, defer, merge } from 'rxjs';
+import { AsyncSubject, Observable, Subject, defer, from, mergeMap } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { holding } from '../../rules/blockers.js';
 import type { Holder } from '../../api/ownership.js';
@@ -404,7 +404,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (!this.#handedOff) return waiter.tell({ status: 'first' });
     const settled$ = defer(() => {
       const before = [...(this.#handedOff ?? [])].filter(([token]) => token < waiter.token);
-      return merge(...before.map(([, over]) => over));
+      return from(before).pipe(mergeMap(([, over]) => over));
     });
     waiter.tell({ status: 'first', settled$ });
   }
