@@ -19,6 +19,7 @@ const ROOMS = {
   'backends/node-etcd': ['api', 'backend', 'rules', 'time'],
   microlock: ['api', 'backend', 'time', 'engine', 'backends/node-etcd'],
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
+  contract: ['api', 'backend', 'platform', 'engine', 'operators', 'testing'],
   'web-locks': ['index.ts'],
   cli: ['index.ts', 'backends/etcd3'],
 };

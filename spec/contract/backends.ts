@@ -27,6 +27,8 @@ export interface Contender {
   readonly name: string;
   /** Whether claims queue in the order of their coming across clients. */
   readonly fifo: boolean;
+  /** Whether an administrator can write over a claim. */
+  readonly overwrites: boolean;
   /** As short as renewals allow, milliseconds: a proxy renews twice a second at the most. */
   readonly ttl: number;
   start(): Promise<Server>;
@@ -39,6 +41,7 @@ export const queueNow = (backend: LockBackend, key: string): Promise<Queue> =>
 const memory: Contender = {
   name: 'memory',
   fifo: true,
+  overwrites: false,
   ttl: 2000,
   start: () => {
     const backend = memoryBackend();
@@ -67,6 +70,7 @@ const memory: Contender = {
 const etcdV3 = ({ server, suite }: (typeof ETCDS)[number], proxies = 0): Contender => ({
   name: `etcd v3 of ${server}${proxies > 0 ? ` behind ${String(proxies)} \`etcd grpc-proxy\`` : ''}`,
   fifo: true,
+  overwrites: true,
   ttl: proxies > 0 ? 5000 : 2000,
   async start() {
     const etcd = await startEtcd(suite);
@@ -99,6 +103,7 @@ const etcdV3 = ({ server, suite }: (typeof ETCDS)[number], proxies = 0): Contend
 const etcdV2 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
   name: `etcd v2 of ${server}`,
   fifo: false,
+  overwrites: true,
   ttl: 2000,
   async start() {
     const etcd = await startEtcd(suite);

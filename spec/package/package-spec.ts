@@ -17,6 +17,8 @@ const ENTRIES = [
   'rxlock/node-etcd',
   'rxlock/microlock',
   'rxlock/web-locks',
+  'rxlock/backend',
+  'rxlock/backend/contract',
   'rxlock/testing',
 ];
 const tool = (name: string): string => join(ROOT, 'node_modules', name);

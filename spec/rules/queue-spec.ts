@@ -2,10 +2,11 @@
  * What is read off a queue: who holds, where a token belongs, which of ours are missing, what is news to an observer.
  */
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { blockers, holding } from '../../src/rules/blockers.js';
 import type { Ownership } from '../../src/api/ownership.js';
 import type { QueuedClaim } from '../../src/index.js';
-import { indexOf, lostClaims, placeFor } from '../../src/rules/place.js';
+import { changedPart, indexOf, isLost, placeFor, without } from '../../src/rules/place.js';
 import type { OwnClaim } from '../../src/rules/place.js';
 import { claim } from '../support/claims.js';
 import { holderOf, holdersOf, isSameOwnership, ownershipOf } from '../../src/rules/ownership.js';
@@ -65,7 +66,8 @@ describe('of ours', () => {
     ['one as old as the view is looked for', [], [4], 4, [4]],
     ['one younger than the view is not', [], [4, 5], 4, [4]],
   ])('%s', (_, queue, tokens, revision, missing) => {
-    expect(tokensOf(lostClaims(queue, ours(...tokens), BigInt(revision)))).toEqual(missing);
+    const view = { key: 'k', revision: BigInt(revision), claims: queue };
+    expect(tokensOf(ours(...tokens).filter((one) => isLost(view, one)))).toEqual(missing);
   });
 
   it.each<[string, QueuedClaim[], Partial<OwnClaim>, number, number[]]>([
@@ -89,7 +91,45 @@ describe('of ours', () => {
     ['one as old as that does', [claim(2, { stamp: 'old' })], { knownAt: 7n }, 7, [2]],
   ])('%s', (_, queue, known, revision, missing) => {
     const ours = { mine: claim(2), token: 2n, knownAt: 2n, ...known };
-    expect(tokensOf(lostClaims(queue, [ours], BigInt(revision)))).toEqual(missing);
+    const view = { key: 'k', revision: BigInt(revision), claims: queue };
+    expect(tokensOf([ours].filter((one) => isLost(view, one)))).toEqual(missing);
+  });
+});
+
+describe('from one view to the next', () => {
+  const [a, b, c, d] = claims(1, 2, 3, 4) as [QueuedClaim, QueuedClaim, QueuedClaim, QueuedClaim];
+  const asked = claim(2, { stamp: '9' });
+
+  it.each<[string, QueuedClaim[], QueuedClaim[], { start: number; end: number }]>([
+    ['nothing changed', [a, b, c], [a, b, c], { start: 3, end: 3 }],
+    ['one came', [a, b], [a, b, c], { start: 2, end: 2 }],
+    ['the first one left', [a, b, c], [b, c], { start: 0, end: 1 }],
+    ['one left from the middle', [a, b, c], [a, c], { start: 1, end: 2 }],
+    ['one left and one came', [a, b, c], [b, c, d], { start: 0, end: 3 }],
+    ['one was written over', [a, b, c], [a, asked, c], { start: 1, end: 2 }],
+    ['all left', [a, b], [], { start: 0, end: 2 }],
+    ['the first came', [], [a], { start: 0, end: 0 }],
+  ])('%s', (_, before, after, part) => {
+    expect(changedPart(before, after)).toEqual(part);
+  });
+
+  it('what is outside of the changed part is the same, whatever happened', () => {
+    const some = fc.subarray(claims(1, 2, 3, 4, 5, 6, 7));
+    fc.assert(
+      fc.property(some, some, (before, after) => {
+        const { start, end } = changedPart(before, after);
+        expect(after.slice(0, start)).toEqual(before.slice(0, start));
+        expect(after.slice(after.length - (before.length - end))).toEqual(before.slice(end));
+        expect(start).toBeLessThanOrEqual(end);
+      }),
+    );
+  });
+
+  it('a queue without one of its claims is another queue', () => {
+    const before = [a, b, c];
+    expect(without(before, 2n)).toEqual([a, c]);
+    expect(without(before, 9n)).toBe(before);
+    expect(before).toEqual([a, b, c]);
   });
 });
 

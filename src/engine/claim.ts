@@ -1,15 +1,16 @@
 /**
  * One claim of one or several keys, from joining a session to leaving the queues.
  */
-import { EMPTY, defer, merge, of, switchMap, tap } from 'rxjs';
+import { EMPTY, defer, from, mergeMap, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { JsonValue } from '../api/json.js';
 import type { Holder } from '../api/ownership.js';
 import type { Revocation } from '../api/revocation.js';
 import type { ClaimRequest, DequeueResult, EnqueueResult, LockSpec, QueuedClaim } from '../backend/port.js';
-import { blockers } from '../rules/blockers.js';
+import { wouldWait } from '../rules/blockers.js';
 import { holderOf, holdersOf } from '../rules/ownership.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
+import type { ContendingClaim } from './contending-claim.js';
 import { AcquireRelease } from './io/acquire-release.js';
 import type { Resource } from './io/acquire-release.js';
 import type { Limiter } from './io/limiter.js';
@@ -33,22 +34,6 @@ export interface ClaimOptions {
   /** What it asks for, in one string: claims of one shape are interchangeable. Nothing where none is. */
   readonly shape: string | undefined;
   readonly meta: JsonValue | undefined;
-}
-
-/** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
-export interface ContendingClaim {
-  /** Who is told. Contenders that ask for the same may exchange their claims. */
-  listener: OnClaimState;
-  /** Where it stood when it was told last. */
-  readonly state: ClaimState | undefined;
-  /** Once it is in. */
-  readonly session: Session | undefined;
-  readonly token: bigint | undefined;
-  /** What was asked of it last. */
-  readonly revocation: Revocation | undefined;
-  begin(): void;
-  /** It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once. */
-  leave(handOff: boolean): void;
 }
 
 /** The claim in the queue of one of its keys. */
@@ -238,8 +223,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   #ownHolders(): readonly Holder[] {
     return this.#places.flatMap(({ queue }, i) => {
       const spec = this.#options.specs[i];
-      const holders: readonly QueuedClaim[] = queue.holders().map(({ mine }) => mine);
-      return spec && blockers([...holders, spec], holders.length) > 0 ? holders.map(holderOf) : [];
+      const holders = queue.holders().map(({ mine }) => mine);
+      return spec && wouldWait(holders, spec) ? holders.map(holderOf) : [];
     });
   }
 
@@ -307,9 +292,9 @@ function wholeOf(places: readonly Place[]): ClaimState | undefined {
   if (states.length < places.length) return undefined;
   const blocked = states.filter((state) => state.status === 'blocked');
   if (blocked.length > 0) {
-    const ahead = Math.max(...blocked.map(({ ahead = 0 }) => ahead));
+    const ahead = blocked.reduce((most, one) => Math.max(most, one.ahead ?? 0), 0);
     return { status: 'blocked', ahead, holders: blocked.flatMap(({ holders }) => holders) };
   }
-  const settled$ = merge(...states.map((state) => (state.status === 'first' && state.settled$) || EMPTY));
+  const settled$ = from(states).pipe(mergeMap((state) => (state.status === 'first' && state.settled$) || EMPTY));
   return { status: 'first', settled$ };
 }

@@ -12,7 +12,7 @@ import type { Revocation } from '../api/revocation.js';
 import { settlesWith } from '../backend/settled.js';
 import { at } from '../time/clock.js';
 import { backoff } from '../time/backoff.js';
-import type { ContendingClaim } from './claim.js';
+import type { ContendingClaim } from './contending-claim.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import type { Closable, Exchangeable } from './contenders.js';
 import { Aborted, unwrapped } from './aborts.js';

@@ -5,7 +5,7 @@ import type { Subscription } from 'rxjs';
 import type { Time } from '../time/clock.js';
 import { createSubscriptionOrder } from './subscription-order.js';
 import type { SubscriptionOrder } from './subscription-order.js';
-import type { ContendingClaim } from './claim.js';
+import type { ContendingClaim } from './contending-claim.js';
 
 /** What can be ended from outside. */
 export interface Closable {

@@ -31,6 +31,9 @@ const RULES: Readonly<Record<LockKind, Rule>> = {
 /** By the rule of the claim's own kind. What peers write and what we cannot read counts as a mutex. */
 export const blockers: Rule = (claims, place) => RULES[claims[place]?.kind ?? 'mutex'](claims, place);
 
+/** Whether a claim that comes now, behind all of these, would have to wait. */
+export const wouldWait = (ahead: readonly Mode[], mine: Mode): boolean => blockers([...ahead, mine], ahead.length) > 0;
+
 /** The claims that hold. Whoever is behind a blocked claim is blocked too, so they are the first few of the queue. */
 export function holding<C extends Mode>(claims: readonly C[]): readonly C[] {
   const [first] = claims;

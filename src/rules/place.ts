@@ -3,7 +3,7 @@
  */
 import type { ForeignWrite } from '../api/revocation.js';
 import { blockers } from './blockers.js';
-import type { QueuedClaim } from '../backend/port.js';
+import type { Queue, QueuedClaim } from '../backend/port.js';
 
 /** Where a claim stands. */
 export type QueuePosition =
@@ -75,20 +75,38 @@ export function isRevocationRequest({ revocation, kind, permits, value }: Queued
 }
 
 /**
- * Those of ours, in the order of their tokens, that are not in the queue any more as they were. A view older than what
- * we know of a claim says nothing about it.
+ * Whether our claim is not in the queue any more as it was. A view older than what we know of a claim says nothing about
+ * it.
  */
-export function lostClaims<One extends OwnClaim>(
-  claims: readonly QueuedClaim[],
-  ours: readonly One[],
-  revision: bigint,
-): readonly One[] {
-  let place = 0;
-  return ours.filter((one) => {
-    const { mine, knownAt } = one;
-    if (knownAt > revision) return false;
-    for (let there = claims[place]; there && there.token < mine.token; there = claims[place]) place += 1;
-    const found = claims[place];
-    return !found || !isUnmodified(found, one);
-  });
+export function isLost({ claims, revision }: Queue, own: OwnClaim): boolean {
+  if (own.knownAt > revision) return false;
+  const found = claims[indexOf(claims, own.mine.token)];
+  return !found || !isUnmodified(found, own);
+}
+
+/**
+ * Which part of a queue is not as it was: the claims before `start` are the same, and so are those that were behind
+ * `end`. Told by identity, since a queue can be long and mostly one claim comes or goes: a claim that is read again
+ * counts as changed.
+ */
+export function changedPart(
+  before: readonly QueuedClaim[],
+  after: readonly QueuedClaim[],
+): { readonly start: number; readonly end: number } {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && before[start] === after[start]) start += 1;
+  const grown = after.length - before.length;
+  let end = before.length;
+  while (end > start && end + grown > start && before[end - 1] === after[end - 1 + grown]) end -= 1;
+  return { start, end };
+}
+
+/** The claims without one of them. */
+export function without(claims: readonly QueuedClaim[], token: bigint): readonly QueuedClaim[] {
+  const place = indexOf(claims, token);
+  if (place < 0) return claims;
+  const rest = claims.slice();
+  rest.splice(place, 1);
+  return rest;
 }

@@ -10,14 +10,11 @@ export interface Timing {
   readonly margin: number;
   /** From one send to the next. */
   readonly renewEvery: number;
-  /** How long one attempt may take before the next one goes out. */
+  /** How long one attempt may take before the next one goes out: several fit a ttl. */
   readonly attempt: number;
   /** Options that did not fit the granted TTL, with what is used instead. */
   readonly clamped: readonly string[];
 }
-
-/** How long an attempt may take, in milliseconds: so several fit a ttl. */
-export const attemptOf = (ttl: number): number => ttl / 6;
 
 /** The timing of a lease granted for `ttl`. What does not fit is clamped and said, not refused: the server decides. */
 export function timingOf(ttl: number, options: TimingOptions): Timing {
@@ -29,7 +26,7 @@ export function timingOf(ttl: number, options: TimingOptions): Timing {
   };
   const margin = fit('safetyMargin', options.safetyMargin ?? Math.max(250, ttl / 10), ttl / 2);
   const renewEvery = fit('renewEvery', options.renewEvery ?? ttl / 3, (ttl - margin) * 0.75);
-  return { ttl, margin, renewEvery, attempt: attemptOf(ttl), clamped };
+  return { ttl, margin, renewEvery, attempt: ttl / 6, clamped };
 }
 
 /** The instant from which the server may give our lease away, by our own clock, minus the margin. */

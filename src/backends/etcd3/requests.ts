@@ -11,8 +11,7 @@ import type {
   QueuedClaim,
   RewriteResult,
 } from '../../backend/port.js';
-import { blockers } from '../../rules/blockers.js';
-import type { Mode } from '../../rules/blockers.js';
+import { wouldWait } from '../../rules/blockers.js';
 import type { RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 import type { Revocation } from '../../api/revocation.js';
 import {
@@ -176,10 +175,7 @@ export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer): En
 
 /** Whether any of the claims would have to wait in these queues. */
 export const isBlocked = (claims: readonly ClaimRequest[], queues: readonly Queue[]): boolean =>
-  claims.some((claim, i) => {
-    const ahead: readonly Mode[] = queues[i]?.claims ?? [];
-    return blockers([...ahead, claim], ahead.length) > 0;
-  });
+  claims.some((claim, i) => wouldWait(queues[i]?.claims ?? [], claim));
 
 /** `found`: the answer to looking for it, where it had been asked before. */
 function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefined, shown: Response | undefined) {

@@ -20,7 +20,7 @@ import type {
   RenewResult,
   RewriteResult,
 } from '../../backend/port.js';
-import { blockers } from '../../rules/blockers.js';
+import { wouldWait } from '../../rules/blockers.js';
 import type { Revocation } from '../../api/revocation.js';
 
 interface ServerLease {
@@ -59,10 +59,6 @@ export interface MemoryServer {
   audit(lease: Lease): Audit;
 }
 
-/** Whether a claim that came now would have to wait. */
-const isBlocked = (claims: readonly QueuedClaim[], mine: QueuedClaim): boolean =>
-  blockers([...claims, mine], claims.length) > 0;
-
 export function createMemoryServer(time: Time, grantedTtl: (asked: number) => number): MemoryServer {
   const leases = new Map<string, ServerLease>();
   const queues = new Map<string, ServerQueue>();
@@ -95,6 +91,15 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     } finally {
       telling = false;
     }
+  };
+
+  /** One more at the end. */
+  const append = (key: string, claim: QueuedClaim): void => {
+    const queue = queues.get(key);
+    if (!queue) queues.set(key, { claims: [claim], isShown: false });
+    // Copied once, with the new one in it.
+    else if (queue.isShown) queues.set(key, { claims: [...queue.claims, claim], isShown: false });
+    else queue.claims.push(claim);
   };
 
   /** The claims at a key, to be changed. */
@@ -167,11 +172,11 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
-    const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => isBlocked(claimsAt(key), mine)) : [];
+    const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => wouldWait(claimsAt(key), mine)) : [];
     if (inTheWay.length > 0) return { status: 'refused', queues: inTheWay.map(({ key }) => queueOf(key)) };
     for (const { lease, name, key, mine } of added) {
       lease?.claims.set(name, { key, token });
-      writable(key).push(mine);
+      append(key, mine);
     }
     commit(added.map(({ key }) => key));
     const isShown = mode !== 'plain';

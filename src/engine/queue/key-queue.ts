@@ -1,23 +1,31 @@
 /**
  * The line at one key: our claims in it, what is known of the queue there, and who is told what.
  */
-import { AsyncSubject, Observable, Subject, defer, merge } from 'rxjs';
+import { AsyncSubject, Observable, Subject, defer, from, mergeMap } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { holding } from '../../rules/blockers.js';
 import type { Holder } from '../../api/ownership.js';
 import type { OnClaimState } from '../claim-state.js';
 import { ClaimLost } from '../session.js';
-import { indexOf, isRevocationRequest, isUnmodified, lostClaims, placeFor, placeOf } from '../../rules/place.js';
-import type { OwnClaim } from '../../rules/place.js';
+import {
+  changedPart,
+  indexOf,
+  isLost,
+  isRevocationRequest,
+  isUnmodified,
+  placeFor,
+  placeOf,
+  without,
+} from '../../rules/place.js';
 import type { Lease, Queue, QueuedClaim } from '../../backend/port.js';
-import type { Revocation } from '../../api/revocation.js';
 import { ATTEMPTS } from '../io/request.js';
 import { isSameRevocation } from '../../api/revocation.js';
 import type { Runtime } from '../runtime.js';
-import type { DeadlineListener } from '../io/deadlines.js';
 import { ListWatch } from './list-watch.js';
 import type { WatchHandler } from './list-watch.js';
-import type { AuditedClaim, Resyncable } from './resync.js';
+import type { Resyncable } from './resync.js';
+import { Waiter } from './waiter.js';
+import type { FollowedQueue } from './waiter.js';
 import { holderOf } from '../../rules/ownership.js';
 
 /** The queue as far as we know it, or why we do not. */
@@ -48,49 +56,14 @@ const WATCH_AFTER = 50;
 /** So long a watch stays that nobody needs: a lock that is taken often does not pay for a new one each time. */
 const IDLE_MS = 500;
 
-/** One of our claims in a line. */
-export class Waiter implements DeadlineListener, OwnClaim, AuditedClaim {
-  status: 'new' | 'blocked' | 'first' | 'over' = 'new';
-  isFollowing = false;
-  /** What it was told last: how many are ahead, the first of those who hold, and how many hold. */
-  ahead = 0;
-  front: bigint | undefined;
-  holders = 0;
-  proposed: Set<string> | undefined;
-  /** What it was asked last. */
-  revocation: Revocation | undefined;
+const NOBODY: readonly Waiter[] = [];
+const NO_CLAIMS: readonly QueuedClaim[] = [];
 
-  constructor(
-    readonly queue: KeyQueue,
-    public mine: QueuedClaim,
-    public knownAt: bigint,
-    readonly lease: Lease,
-    readonly tell: OnClaimState,
-  ) {}
+/** The lower one of two tokens, of those that there are. */
+const least = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
+  a === undefined || (b !== undefined && b < a) ? b : a;
 
-  get token(): bigint {
-    return this.mine.token;
-  }
-
-  get key(): string {
-    return this.queue.key;
-  }
-
-  get isHeld(): boolean {
-    return this.status === 'first';
-  }
-
-  readAgain(): void {
-    this.queue.readAgain();
-  }
-
-  /** It has held for a while. */
-  timedOut(): void {
-    this.queue.follow(this);
-  }
-}
-
-export class KeyQueue implements WatchHandler<Queue>, Resyncable {
+export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue {
   readonly key: string;
   readonly #runtime: Runtime;
   readonly #owner: KeyQueueOwner;
@@ -103,8 +76,15 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   /** Of the queue, those that count: without the claims of ours that were handed off. */
   #claims: readonly QueuedClaim[] = [];
   #handedOff: Map<bigint, AsyncSubject<unknown>> | undefined;
-  /** Whether each of ours was looked for in it. */
-  #isChecked = true;
+  // What is left to be told is known by the tokens from which on something changed: mostly one claim of many comes or goes.
+  /** Ours that may not be in it any more. */
+  #suspects = NOBODY;
+  /** Who holds, and what is asked of whom. */
+  #changedFrom: bigint | undefined;
+  /** Where those stand that have been told where they stood. */
+  #movedFrom: bigint | undefined;
+  /** Where those stand that have not been told anything. */
+  #unheardFrom: bigint | undefined;
   #isTelling = false;
 
   /** Entries that are on their way in, in, or on their way out. */
@@ -147,6 +127,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     if (this.#waiters.length === 0) this.#waiters = [waiter];
     else this.#waiters.splice(placeFor(this.#waiters, mine.token), 0, waiter);
     if (queue) this.#adopt(queue);
+    this.#suspects = [...this.#suspects, waiter];
+    this.#changedFrom = least(this.#changedFrom, mine.token);
+    this.#unheardFrom = least(this.#unheardFrom, mine.token);
     this.#tell();
     if (waiter.status === 'first') this.#runtime.deadlines.set(this.#watchAfter, waiter);
     else this.follow(waiter);
@@ -195,7 +178,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   handOff(mine: QueuedClaim): HandedOff | undefined {
     // Mostly nobody of ours is behind it.
     if (this.#lost || this.#waiters.length === 0) return undefined;
-    const rest = this.#claims.filter(({ token }) => token !== mine.token);
+    const rest = without(this.#claims, mine.token);
     const successor = holding(rest).find((claim) => {
       const status = this.#waiterOf(claim)?.status;
       return status === 'new' || status === 'blocked';
@@ -205,7 +188,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     this.#handedOff ??= new Map();
     this.#handedOff.set(mine.token, over);
     this.#claims = rest;
-    return { successor: successor, over: () => over.complete() };
+    this.#changedFrom = least(this.#changedFrom, mine.token);
+    this.#movedFrom = least(this.#movedFrom, mine.token);
+    return { successor, over: () => over.complete() };
   }
 
   notifyNext(): void {
@@ -341,15 +326,32 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   /** An answer may be older than what a watch has told meanwhile. */
   #adopt(queue: Queue): void {
     if (this.#queue && queue.revision < this.#queue.revision) return;
+    this.#compare(this.#queue?.claims, queue.claims);
     this.#queue = queue;
     this.#claims = queue.claims;
-    this.#isChecked = false;
     if (!this.#handedOff) return;
     for (const token of this.#handedOff.keys()) {
       if (indexOf(queue.claims, token) < 0) this.#handedOff.delete(token);
+      else this.#claims = without(this.#claims, token);
     }
     if (this.#handedOff.size === 0) this.#handedOff = undefined;
-    else this.#claims = queue.claims.filter(({ token }) => !this.#handedOff?.has(token));
+  }
+
+  #compare(before: readonly QueuedClaim[] = NO_CLAIMS, after: readonly QueuedClaim[]): void {
+    const { start, end } = changedPart(before, after);
+    const first = before[start]?.token;
+    const last = before[end - 1]?.token;
+    if (before === NO_CLAIMS) this.#suspects = this.#waiters.slice();
+    else if (first !== undefined && last !== undefined && first <= last)
+      this.#suspects = [...this.#suspects, ...this.#between(first, last)];
+    const from = least(first, after[start]?.token);
+    this.#changedFrom = least(this.#changedFrom, from);
+    this.#movedFrom = least(this.#movedFrom, from);
+  }
+
+  /** Ours with a token from the first to the last. */
+  #between(first: bigint, last: bigint): readonly Waiter[] {
+    return this.#waiters.slice(placeFor(this.#waiters, first), placeFor(this.#waiters, last + 1n));
   }
 
   /** Whoever is told may release, withdraw or queue at once: told in a loop, so that long chains do not recurse. */
@@ -357,12 +359,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     if (this.#isTelling) return;
     this.#isTelling = true;
     try {
-      let claims: readonly QueuedClaim[];
-      do {
-        claims = this.#claims;
-        this.#tellMissing();
-        this.#tellFirst();
-      } while (claims !== this.#claims);
+      do this.#tellMissing();
+      while (this.#tellFirst());
     } finally {
       this.#isTelling = false;
     }
@@ -370,19 +368,35 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   }
 
   #tellMissing(): void {
-    if (this.#isChecked || !this.#queue) return;
-    this.#isChecked = true;
-    for (const waiter of lostClaims(this.#claims, this.#waiters, this.#queue.revision)) this.#end(waiter);
+    const queue = this.#queue;
+    const suspects = this.#suspects;
+    if (!queue || suspects.length === 0) return;
+    // An older view says nothing about them: the next one does.
+    const isEarly = ({ knownAt }: Waiter): boolean => knownAt > queue.revision;
+    this.#suspects = suspects.some(isEarly) ? suspects.filter(isEarly) : NOBODY;
+    for (const waiter of suspects) if (isLost(queue, waiter)) this.#end(waiter);
   }
 
-  #tellFirst(): void {
+  /** Says whether something has changed meanwhile. */
+  #tellFirst(): boolean {
     const claims = this.#claims;
-    for (const claim of holding(claims)) {
-      const waiter = this.#waiterOf(claim);
-      if (waiter && waiter.status !== 'first') this.#makeFirst(waiter);
-      if (waiter?.status === 'first') this.#tellWanted(waiter, claim);
-      if (claims !== this.#claims) return;
+    const from = this.#changedFrom;
+    if (from === undefined) return false;
+    this.#changedFrom = undefined;
+    const first = holding(claims);
+    let place = placeFor(first, from);
+    try {
+      for (let claim = first[place]; claim && claims === this.#claims; claim = first[place]) {
+        const waiter = this.#waiterOf(claim);
+        if (waiter && waiter.status !== 'first') this.#makeFirst(waiter);
+        if (waiter?.status === 'first') this.#tellWanted(waiter, claim);
+        place += 1;
+      }
+    } finally {
+      // Who is behind the one that was told last is still to be told.
+      this.#changedFrom = least(this.#changedFrom, first[place]?.token);
     }
+    return this.#changedFrom !== undefined;
   }
 
   #makeFirst(waiter: Waiter): void {
@@ -390,7 +404,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
     if (!this.#handedOff) return waiter.tell({ status: 'first' });
     const settled$ = defer(() => {
       const before = [...(this.#handedOff ?? [])].filter(([token]) => token < waiter.token);
-      return merge(...before.map(([, over]) => over));
+      return from(before).pipe(mergeMap(([, over]) => over));
     });
     waiter.tell({ status: 'first', settled$ });
   }
@@ -421,13 +435,17 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable {
   /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */
   #tellWaiting(): void {
     const isDue = this.#conflating === undefined;
-    const revision = this.#queue?.revision ?? 0n;
-    const isToBeTold = ({ status, token }: Waiter): boolean =>
-      token <= revision && (status === 'new' || (isDue && status === 'blocked'));
-    const waiting = this.#waiters.filter(isToBeTold);
-    if (waiting.length === 0) return;
-    const holders = holding(this.#claims).map(holderOf);
+    const from = isDue ? least(this.#movedFrom, this.#unheardFrom) : this.#unheardFrom;
+    const revision = this.#queue?.revision;
+    if (from === undefined || revision === undefined) return;
+    const waiting = this.#between(from, revision).filter(
+      ({ status }) => status === 'new' || (isDue && status === 'blocked'),
+    );
+    if (isDue) this.#movedFrom = undefined;
+    const holders = waiting.length > 0 ? holding(this.#claims).map(holderOf) : [];
     const told = waiting.filter((waiter) => this.#tellBlocked(waiter, holders));
+    // Those that the queue as it is known does not show yet.
+    this.#unheardFrom = this.#waiters[placeFor(this.#waiters, revision + 1n)]?.token;
     if (told.length <= CONFLATE_ABOVE || !isDue) return;
     const { time, settings } = this.#runtime;
     this.#conflating = time.after(Math.ceil(settings.ttl / UPDATES_PER_TTL)).subscribe(() => {

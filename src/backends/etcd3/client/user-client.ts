@@ -4,41 +4,26 @@
 import { defer } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { InvalidOptionError } from '../../../api/errors.js';
-import type { DuplexStream } from './duplex.js';
 import type { EtcdClient } from './etcd-client.js';
-import type {
-  LeaseGrantRequest,
-  LeaseGrantResponse,
-  LeaseKeepAliveRequest,
-  LeaseKeepAliveResponse,
-  LeaseRevokeRequest,
-  LeaseRevokeResponse,
-  LeaseTimeToLiveRequest,
-  LeaseTimeToLiveResponse,
-  RangeRequest,
-  RangeResponse,
-  TxnRequest,
-  TxnResponse,
-  WatchRequest,
-  WatchResponse,
-} from './messages.js';
 import type { CallOptions } from './unary.js';
 import { WITH_LEADER } from './with-leader.js';
 
+/** The same calls, answered by promises. Streams are the same in both. */
+type Promised<Calls> = {
+  readonly [K in keyof Calls]: Calls[K] extends (
+    request: infer Request,
+    options: CallOptions,
+  ) => Observable<infer Answer>
+    ? (request: Request, options?: CallOptions) => Promise<Answer>
+    : Calls[K];
+};
+
 /** What an `Etcd3` of npm etcd3 has, as far as a lock uses it. */
 export interface UserClient {
-  readonly kv: {
-    range(request: RangeRequest, options?: CallOptions): Promise<RangeResponse>;
-    txn(request: TxnRequest, options?: CallOptions): Promise<TxnResponse>;
-  };
-  readonly leaseClient: {
-    leaseGrant(request: LeaseGrantRequest, options?: CallOptions): Promise<LeaseGrantResponse>;
-    leaseRevoke(request: LeaseRevokeRequest, options?: CallOptions): Promise<LeaseRevokeResponse>;
-    leaseTimeToLive(request: LeaseTimeToLiveRequest, options?: CallOptions): Promise<LeaseTimeToLiveResponse>;
-    leaseKeepAlive(): Promise<DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>>;
-  };
+  readonly kv: Promised<EtcdClient['kv']>;
+  readonly leaseClient: Promised<EtcdClient['leaseClient']>;
   readonly watchClient: {
-    watch(options?: object): Promise<DuplexStream<WatchRequest, WatchResponse>>;
+    watch(options?: object): ReturnType<EtcdClient['watchClient']['watch']>;
   };
 }
 

@@ -1,0 +1,32 @@
+/**
+ * `rxlock/backend`: what a backend of your own is written against. The contract that it must keep is in
+ * `rxlock/backend/contract`.
+ *
+ * @packageDocumentation
+ */
+export { BackendError } from '../api/errors.js';
+export type { JsonValue } from '../api/json.js';
+export type { LockKind } from '../api/ownership.js';
+export type { Revocation } from '../api/revocation.js';
+export { decorate } from './decorate.js';
+export type { BackendCall, Wrap } from './decorate.js';
+export type {
+  Audit,
+  ClaimRequest,
+  DequeueResult,
+  EnqueueMode,
+  EnqueueResult,
+  EnqueuedClaim,
+  ForeignClaims,
+  Lease,
+  LockBackend,
+  LockSpec,
+  Queue,
+  QueueBackend,
+  QueuedClaim,
+  RenewResult,
+  RewriteResult,
+  SlotBackend,
+  TakeResult,
+} from './port.js';
+export { settled } from './settled.js';

@@ -1,0 +1,22 @@
+/**
+ * A claim, as its contender knows it.
+ */
+import type { Revocation } from '../api/revocation.js';
+import type { ClaimState, OnClaimState } from './claim-state.js';
+import type { Session } from './session.js';
+
+/** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
+export interface ContendingClaim {
+  /** Who is told. Contenders that ask for the same may exchange their claims. */
+  listener: OnClaimState;
+  /** Where it stood when it was told last. */
+  readonly state: ClaimState | undefined;
+  /** Once it is in. */
+  readonly session: Session | undefined;
+  readonly token: bigint | undefined;
+  /** What was asked of it last. */
+  readonly revocation: Revocation | undefined;
+  begin(): void;
+  /** It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once. */
+  leave(handOff: boolean): void;
+}

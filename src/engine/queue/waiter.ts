@@ -1,0 +1,60 @@
+/**
+ * A claim of ours that is in the queue of a key: what is known of it, and what its contender has been told.
+ */
+import type { Lease, QueuedClaim } from '../../backend/port.js';
+import type { Revocation } from '../../api/revocation.js';
+import type { OwnClaim } from '../../rules/place.js';
+import type { OnClaimState } from '../claim-state.js';
+import type { DeadlineListener } from '../io/deadlines.js';
+import type { AuditedClaim } from './resync.js';
+
+/** The queue that it is in. */
+export interface FollowedQueue {
+  readonly key: string;
+  /** From now on the waiter is told of what happens on the server. */
+  follow(waiter: Waiter): void;
+  /** There are signs that an event was missed. */
+  readAgain(): void;
+}
+
+/** One of our claims in the queue of a key. */
+export class Waiter implements DeadlineListener, OwnClaim, AuditedClaim {
+  status: 'new' | 'blocked' | 'first' | 'over' = 'new';
+  isFollowing = false;
+  /** What it was told last: how many are ahead, the first of those who hold, and how many hold. */
+  ahead = 0;
+  front: bigint | undefined;
+  holders = 0;
+  proposed: Set<string> | undefined;
+  /** What it was asked last. */
+  revocation: Revocation | undefined;
+
+  constructor(
+    readonly queue: FollowedQueue,
+    public mine: QueuedClaim,
+    public knownAt: bigint,
+    readonly lease: Lease,
+    readonly tell: OnClaimState,
+  ) {}
+
+  get token(): bigint {
+    return this.mine.token;
+  }
+
+  get key(): string {
+    return this.queue.key;
+  }
+
+  get isHeld(): boolean {
+    return this.status === 'first';
+  }
+
+  readAgain(): void {
+    this.queue.readAgain();
+  }
+
+  /** It has held for a while. */
+  timedOut(): void {
+    this.queue.follow(this);
+  }
+}
