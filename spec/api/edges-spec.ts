@@ -3,7 +3,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { NEVER, Subject, firstValueFrom, isObservable, lastValueFrom, of, tap } from 'rxjs';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import {
   AlreadyLockedError,
@@ -17,10 +17,17 @@ import {
   whileLeader,
   withLock,
 } from '../../src/index.js';
-import type { Lock } from '../../src/index.js';
+import type { Lock, Locks } from '../../src/index.js';
 import { failureOf } from '../support/waiting.js';
 
-const lockOf = (): Lock => createLocks(memoryBackend()).mutex('k');
+const open: Locks[] = [];
+const lockOf = (): Lock => {
+  const locks = createLocks(memoryBackend());
+  open.push(locks);
+  return locks.mutex('k');
+};
+// What is held keeps the process.
+afterEach(() => Promise.all(open.splice(0).map((locks) => locks.close())));
 const untyped = (value: unknown): never => value as never;
 
 describe('options of contending', () => {

@@ -13,17 +13,17 @@
 export const BROKEN = {
   'a guard that does not wait for predecessors': {
     by: 'guard after a hand-off',
-    change: [['src/backends/etcd3/backend.ts', 'settled(held).pipe(', 'EMPTY.pipe(']],
+    change: [['src/backends/etcd3/guards.ts', 'settled(held).pipe(', 'EMPTY.pipe(']],
   },
   'a guard that takes the first key of its range': {
     by: 'guard of nested names',
-    change: [['src/backends/etcd3/backend.ts', "kvs.find((kv) => !kv.key.includes('/', prefix.length))", 'kvs.at(0)']],
+    change: [['src/backends/etcd3/guards.ts', "kvs.find((kv) => !kv.key.includes('/', prefix.length))", 'kvs.at(0)']],
   },
   'a guard that compares nothing': {
     by: 'guarded writes',
     change: [
       [
-        'src/backends/etcd3/backend.ts',
+        'src/backends/etcd3/guards.ts',
         "[claim.key, 'Create', '==', token]",
         "[Buffer.from('nothing'), 'Create', '==', '0']",
       ],
@@ -32,7 +32,7 @@ export const BROKEN = {
   'a guard that always refuses': {
     by: 'guarded writes',
     change: [
-      ['src/backends/etcd3/backend.ts', "[claim.key, 'Create', '==', token]", "[claim.key, 'Create', '==', '1']"],
+      ['src/backends/etcd3/guards.ts', "[claim.key, 'Create', '==', token]", "[claim.key, 'Create', '==', '1']"],
     ],
   },
   'a deadline at 1.4 ttl': {

@@ -11,18 +11,16 @@ import {
   endWith,
   forkJoin,
   ignoreElements,
-  lastValueFrom,
   map,
   merge,
   of,
   switchMap,
   take,
-  takeUntil,
   tap,
   throwError,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { BackendError, InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
+import { BackendError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import type {
   Audit,
@@ -34,7 +32,6 @@ import type {
   QueueBackend,
   RenewResult,
 } from '../../backend/port.js';
-import { settled } from '../../backend/settled.js';
 import { createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
 import type { Endpoint } from './client.js';
@@ -45,7 +42,9 @@ import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './err
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
 import { Incarnation, OtherCluster } from './incarnation.js';
-import { endOf, objectionTo, prefixOf } from './keys.js';
+import { createGuards } from './guards.js';
+import type { Guard } from './guards.js';
+import { objectionTo } from './keys.js';
 import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
@@ -69,14 +68,12 @@ import {
 } from './requests.js';
 import type { Busy, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
+import type { Transaction, TransactionResult } from './transaction.js';
 import { QUEUE, PREFIX, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
 
 /** etcd grants whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
-
-/** The arguments of npm etcd3's `client.if(...)`. */
-export type Guard = readonly [key: Buffer, column: 'Create', comparator: '==', token: string];
 
 /** A {@link QueueBackend} on etcd v3, which can also guard writes to that etcd. */
 export interface Etcd3Backend extends QueueBackend {
@@ -100,19 +97,23 @@ export interface Etcd3Backend extends QueueBackend {
    * const { succeeded } = await transaction.then(client.put('balance').value('42')).commit();
    */
   guards(held: HeldLock): Promise<readonly Guard[]>;
+  /**
+   * Puts and deletes keys of that etcd, all of it or nothing, and only while the lock is held: the server itself refuses
+   * it later. For who has no other client of it; `get` reads in the same step.
+   *
+   * Resolves with `succeeded: false`, and nothing written, where a value was not as `if` says. Rejects with
+   * {@link LockNotOwnedError} when the lock is not held any more, with {@link BackendError} when the server cannot be
+   * asked or did not answer: then it may have been carried out, or not.
+   *
+   * @example
+   * const { values } = await backend.transaction(held, { get: ['balance'] });
+   * const { succeeded } = await backend.transaction(held, {
+   *   if: { balance: values['balance'] ?? null },
+   *   put: { balance: String(Number(values['balance'] ?? 0) + 10) },
+   * });
+   */
+  transaction(held: HeldLock, transaction: Transaction): Promise<TransactionResult>;
 }
-
-/** A comparator builder of npm etcd3. */
-interface Comparator {
-  and(...guard: Guard): this;
-}
-
-/** A transaction of npm etcd3 that is carried out only if all these claims are still there. */
-export const ifAll = <B extends Comparator>(client: { if(...guard: Guard): B }, guards: readonly Guard[]): B => {
-  const [first, ...others] = guards;
-  if (!first) throw new InvalidOptionError('guards', '[]', 'give what guards() resolved to.');
-  return others.reduce((builder, guard) => builder.and(...guard), client.if(...first));
-};
 
 /**
  * A backend on etcd v3.
@@ -276,31 +277,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
-  const guard = (held: HeldLock, key: string): Observable<Guard> => {
-    const prefix = prefixOf(key);
-    const token = held.fencingToken.toString();
-    const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
-    return call(`guard "${key}"`, Math.min(held.remaining(), GUARD_WITHIN), (client, options) =>
-      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, options),
-    ).pipe(
-      map(({ kvs }): Guard => {
-        const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
-        if (!claim || !held.isHeld()) throw new LockNotOwnedError({ key: held.key });
-        return [claim.key, 'Create', '==', token];
-      }),
-    );
-  };
-
-  const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
-    // Until then a predecessor in this process could still write under its own guard.
-    const before$ = settled(held).pipe(ignoreElements());
-    const guards$ = defer(() => forkJoin(held.keys.map((key) => guard(held, key))));
-    const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
-      defaultValue: undefined,
-    });
-    if (!made) throw new LockNotOwnedError({ key: held.key });
-    return made;
-  };
+  const { guards, guard, transaction } = createGuards(call);
 
   return {
     name: 'etcd3',
@@ -406,13 +383,9 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
         orWhen(isAnswerTooLarge, () => of<Audit>(() => false)),
       ),
 
-    async guard(held) {
-      const [guard, ...others] = await guards(held);
-      if (guard && others.length === 0) return guard;
-      throw new InvalidOptionError('held', held.key, 'it is the lock of several keys: use guards() and ifAll().');
-    },
-
+    guard,
     guards,
+    transaction,
   };
 }
 
@@ -435,14 +408,3 @@ function leaseOf([first]: readonly ClaimRequest[]): Lease {
   if (first) return first.lease;
   throw new TypeError('claims that are to go together are one at least.');
 }
-
-/** How long a server may take to answer for a guard: the lock itself may be held for a day. */
-const GUARD_WITHIN = 5000;
-
-/** Emits when the lock is given back or lost. */
-const ended = (held: HeldLock): Observable<unknown> =>
-  held.renewals$.pipe(
-    ignoreElements(),
-    catchError(() => EMPTY),
-    endWith(true),
-  );

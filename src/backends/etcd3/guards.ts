@@ -1,0 +1,106 @@
+/**
+ * Comparisons of our claims, with which etcd itself refuses a write of who does not hold any more.
+ */
+import {
+  EMPTY,
+  catchError,
+  concat,
+  defer,
+  endWith,
+  forkJoin,
+  ignoreElements,
+  lastValueFrom,
+  map,
+  takeUntil,
+} from 'rxjs';
+import type { Observable } from 'rxjs';
+import { InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
+import type { HeldLock } from '../../api/lock.js';
+import { settled } from '../../backend/settled.js';
+import type { Calls } from './calls.js';
+import { endOf, prefixOf } from './keys.js';
+import { checkedTransaction, transactionRequest, transactionResult } from './transaction.js';
+import type { Transaction, TransactionResult } from './transaction.js';
+
+/** The arguments of npm etcd3's `client.if(...)`. */
+export type Guard = readonly [key: Buffer, column: 'Create', comparator: '==', token: string];
+
+/** A comparator builder of npm etcd3. */
+interface Comparator {
+  and(...guard: Guard): this;
+}
+
+/** A transaction of npm etcd3 that is carried out only if all these claims are still there. */
+export const ifAll = <B extends Comparator>(client: { if(...guard: Guard): B }, guards: readonly Guard[]): B => {
+  const [first, ...others] = guards;
+  if (!first) throw new InvalidOptionError('guards', '[]', 'give what guards() resolved to.');
+  return others.reduce((builder, guard) => builder.and(...guard), client.if(...first));
+};
+
+export interface Guards {
+  guard(held: HeldLock): Promise<Guard>;
+  guards(held: HeldLock): Promise<readonly Guard[]>;
+  transaction(held: HeldLock, transaction: Transaction): Promise<TransactionResult>;
+}
+
+/** How long a server may take to answer: the lock itself may be held for a day. */
+const ANSWER_WITHIN = 5000;
+
+export function createGuards(call: Calls['call']): Guards {
+  const within = (held: HeldLock): number => Math.min(held.remaining(), ANSWER_WITHIN);
+
+  const guard = (held: HeldLock, key: string): Observable<Guard> => {
+    const prefix = prefixOf(key);
+    const token = held.fencingToken.toString();
+    const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
+    return call(`guard "${key}"`, within(held), (client, options) =>
+      client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, options),
+    ).pipe(
+      map(({ kvs }): Guard => {
+        const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
+        if (!claim || !held.isHeld()) throw new LockNotOwnedError({ key: held.key });
+        return [claim.key, 'Create', '==', token];
+      }),
+    );
+  };
+
+  const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
+    // Until then a predecessor in this process could still write under its own guard.
+    const before$ = settled(held).pipe(ignoreElements());
+    const guards$ = defer(() => forkJoin(held.keys.map((key) => guard(held, key))));
+    const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
+      defaultValue: undefined,
+    });
+    if (!made) throw new LockNotOwnedError({ key: held.key });
+    return made;
+  };
+
+  return {
+    async guard(held) {
+      const [guard, ...others] = await guards(held);
+      if (guard && others.length === 0) return guard;
+      throw new InvalidOptionError('held', held.key, 'it is the lock of several keys: use guards() and ifAll().');
+    },
+
+    guards,
+
+    async transaction(held, given) {
+      const transaction = checkedTransaction(given);
+      const claims = (await guards(held)).map(([key, , , token]) => ({ key, token }));
+      const result$ = call('carry out a transaction', within(held), ({ kv }, options) =>
+        kv.txn(transactionRequest(transaction, claims), options),
+      ).pipe(map((answer) => transactionResult(transaction.get, claims, answer)));
+      const result = await lastValueFrom(result$);
+      if (!result) throw new LockNotOwnedError({ key: held.key });
+      return result;
+    },
+  };
+}
+
+/** Emits when the lock is given back or lost. */
+const ended = (held: HeldLock): Observable<unknown> =>
+  held.renewals$.pipe(
+    ignoreElements(),
+    catchError(() => EMPTY),
+    endWith(true),
+  );
