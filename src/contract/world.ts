@@ -4,12 +4,13 @@
 import { equal } from 'node:assert/strict';
 import { defer, filter, firstValueFrom, lastValueFrom, throwError, timeout } from 'rxjs';
 import { platform } from '#platform';
-import type { HeldLock, Locks } from '../api/lock.js';
+import type { HeldLock } from '../api/lock.js';
+import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
 import type { ClaimRequest, Lease, LockBackend, Queue, QueueBackend } from '../backend/port.js';
 import { createLocks } from '../engine/create-locks.js';
 import { asQueueBackend, isSlotBackend } from '../engine/slot/slot-backend.js';
-import type { ContractSubject } from './index.js';
+import type { ContractSubject } from './subject.js';
 
 export interface World {
   /** Where nobody has been before. */
