@@ -30,3 +30,5 @@ export type {
   TakeResult,
 } from './port.js';
 export { settled } from './settled.js';
+export { holding, wouldWait } from '../rules/blockers.js';
+export type { Mode } from '../rules/blockers.js';

@@ -47,6 +47,21 @@ export const verbs: Rules = {
 
 /** Of a QueueBackend. */
 export const queueVerbs: Rules = {
+  'a try that would have to wait writes nothing, and shows who is in the way': async ({
+    admin,
+    claims,
+    lease,
+    claimOf,
+  }) => {
+    const mine = lease();
+    await lastValueFrom(admin.grant(mine, 2000));
+    const { token } = claimIn(await lastValueFrom(admin.enqueue([claimOf(mine, '0')], 2000, 'try')));
+    const answer = await lastValueFrom(admin.enqueue([claimOf(mine, '1')], 2000, 'try'));
+    matches(answer, { status: 'refused', queues: [{ claims: [{ token }] }] });
+    equal(await claims(), 1);
+    await lastValueFrom(admin.revoke(mine, 2000));
+  },
+
   'a claim that is withdrawn unanswered cannot come in later': async ({ admin, claims, lease, claimOf }) => {
     const mine = lease();
     await lastValueFrom(admin.grant(mine, 2000));

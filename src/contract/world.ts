@@ -2,14 +2,15 @@
  * What a rule of the contract has to work with: clients of a backend, a key of its own, and a look at the server.
  */
 import { equal } from 'node:assert/strict';
-import { filter, firstValueFrom } from 'rxjs';
+import { defer, filter, firstValueFrom, lastValueFrom, throwError, timeout } from 'rxjs';
 import { platform } from '#platform';
-import type { HeldLock, Locks } from '../api/lock.js';
+import type { HeldLock } from '../api/lock.js';
+import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
 import type { ClaimRequest, Lease, LockBackend, Queue, QueueBackend } from '../backend/port.js';
 import { createLocks } from '../engine/create-locks.js';
 import { asQueueBackend, isSlotBackend } from '../engine/slot/slot-backend.js';
-import type { ContractSubject } from './index.js';
+import type { ContractSubject } from './subject.js';
 
 export interface World {
   /** Where nobody has been before. */
@@ -41,6 +42,9 @@ export type Rules = Readonly<Record<string, (world: World) => Promise<void>>>;
 /** How long an answer of the server may take, milliseconds. */
 const SOON = 5000;
 
+/** How many ttl a rule may take: one that waits for ever has failed. */
+const ENOUGH = 10;
+
 /** Runs the rule, ends what it has left open, and looks that nothing is left on the server. */
 export async function withWorld(subject: ContractSubject, rule: (world: World) => Promise<void>): Promise<void> {
   const { ttl = 2000 } = subject;
@@ -53,7 +57,7 @@ export async function withWorld(subject: ContractSubject, rule: (world: World) =
   const claims = async (): Promise<number> => (await queueNow(key)).claims.length;
 
   try {
-    await rule({
+    const world: World = {
       key,
       ttl,
       contender: subject,
@@ -72,7 +76,15 @@ export async function withWorld(subject: ContractSubject, rule: (world: World) =
       overwriteHolder: subject.overwriteHolder ?? notGiven,
       lease: () => ({ id: platform.random63().toString(16), ttl, owner: 'contract', key }),
       claimOf: (lease, id) => ({ key, lease, id, kind: 'mutex', since: new Date(), meta: undefined }),
-    });
+    };
+    await lastValueFrom(
+      defer(() => rule(world)).pipe(
+        timeout({
+          first: ENOUGH * ttl,
+          with: () => throwError(() => new Error(`nothing came of it within ${ENOUGH * ttl} ms`)),
+        }),
+      ),
+    );
   } finally {
     await Promise.all(clients.map((locks) => locks.close()));
   }

@@ -3,7 +3,7 @@
  */
 import { map } from 'rxjs';
 import { writable } from '../api/json.js';
-import type { Locks } from '../api/lock.js';
+import type { Locks } from '../api/locks.js';
 import { checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
 import { checkedArguments, checkedBackend } from '../api/shapes.js';

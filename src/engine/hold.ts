@@ -26,7 +26,8 @@ export class Hold {
   readonly held: HeldLock;
   /** When it was acquired. */
   readonly since: number;
-  readonly #session: Session;
+  readonly runtime: Runtime;
+  readonly session: Session;
   readonly #holder: Holding;
   readonly #renewalsBefore: number;
   #isOver = false;
@@ -45,11 +46,12 @@ export class Hold {
   #released: Promise<void> | undefined;
 
   constructor(runtime: Runtime, key: string, session: Session, token: bigint, holder: Holding) {
-    this.#session = session;
+    this.runtime = runtime;
+    this.session = session;
     this.#holder = holder;
     this.since = runtime.time.now();
     this.#renewalsBefore = session.renewals();
-    this.held = new Held(this, runtime, key, session, token);
+    this.held = new Held(this, key, token);
   }
 
   /** Whether it was ended, by a release or a loss. */
@@ -88,7 +90,7 @@ export class Hold {
   }
 
   isHeld(): boolean {
-    return !this.#isOver && this.#session.isAlive();
+    return !this.#isOver && this.session.isAlive();
   }
 
   signal(): AbortSignal {
@@ -112,7 +114,7 @@ export class Hold {
   }
 
   renewal$(): Observable<Renewal> {
-    const session = this.#session;
+    const session = this.session;
     return this.#untilEnded(
       session.renewed$.pipe(
         map(() => ({ count: session.renewals() - this.#renewalsBefore, validUntil: session.validUntil() })),
@@ -144,7 +146,7 @@ export class Hold {
   }
 
   #release(handOff: boolean): Promise<void> {
-    if (this.#loss || (!this.#isOver && !this.#session.isAlive())) {
+    if (this.#loss || (!this.#isOver && !this.session.isAlive())) {
       return Promise.reject(new LockNotOwnedError({ key: this.held.key, cause: unwrapped(this.#loss) }));
     }
     if (this.#isLeft) return Promise.resolve();
@@ -163,17 +165,17 @@ class Held implements HeldLock {
   readonly key: string;
   readonly owner: string;
   readonly fencingToken: bigint;
-  declare readonly [HOLD]: { readonly hold: Hold; readonly runtime: Runtime; readonly session: Session };
+  declare readonly [HOLD]: Hold;
 
-  constructor(hold: Hold, runtime: Runtime, key: string, session: Session, token: bigint) {
+  constructor(hold: Hold, key: string, token: bigint) {
     this.key = key;
-    this.owner = runtime.settings.owner;
+    this.owner = hold.runtime.settings.owner;
     this.fencingToken = token;
-    Object.defineProperty(this, HOLD, { value: { hold, runtime, session } });
+    Object.defineProperty(this, HOLD, { value: hold });
   }
 
   get keys(): readonly string[] {
-    return this[HOLD].hold.keys();
+    return this[HOLD].keys();
   }
 
   get validUntil(): number {
@@ -181,33 +183,34 @@ class Held implements HeldLock {
   }
 
   get ended$(): Observable<never> {
-    return this[HOLD].hold.ended$();
+    return this[HOLD].ended$();
   }
 
   get renewals$(): Observable<Renewal> {
-    return this[HOLD].hold.renewal$();
+    return this[HOLD].renewal$();
   }
 
   get revocation$(): Observable<Revocation> {
-    return this[HOLD].hold.revocation$();
+    return this[HOLD].revocation$();
   }
 
   get signal(): AbortSignal {
-    return this[HOLD].hold.signal();
+    return this[HOLD].signal();
   }
 
   get isHeld(): () => boolean {
-    const { hold } = this[HOLD];
+    const hold = this[HOLD];
     return () => hold.isHeld();
   }
 
   get remaining(): () => number {
-    const { hold, runtime, session } = this[HOLD];
+    const hold = this[HOLD];
+    const { runtime, session } = hold;
     return () => (hold.isHeld() ? session.validUntil() - runtime.time.now() : 0);
   }
 
   get release(): (options?: ReleaseOptions) => Promise<void> {
-    const { hold } = this[HOLD];
+    const hold = this[HOLD];
     return (options) => {
       try {
         return hold.release(checkedRelease(options));
@@ -218,13 +221,13 @@ class Held implements HeldLock {
   }
 
   get [Symbol.asyncDispose](): () => Promise<void> {
-    const { hold } = this[HOLD];
+    const hold = this[HOLD];
     return () => hold.release(false);
   }
 
   get toJSON(): () => JsonValue {
     const { key, keys, owner, fencingToken, validUntil } = this;
-    const { hold } = this[HOLD];
+    const hold = this[HOLD];
     return () => jsonOf({ key, keys, owner, fencingToken, validUntil, isHeld: hold.isHeld() });
   }
 }

@@ -5,7 +5,7 @@ import { Subject, lastValueFrom, takeUntil } from 'rxjs';
 import { timeOf } from '../time/clock.js';
 import { InvalidOptionError } from '../api/errors.js';
 import type { LockEvent } from '../api/events.js';
-import type { Locks } from '../api/lock.js';
+import type { Locks } from '../api/locks.js';
 import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedPermits, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';

@@ -5,7 +5,7 @@ import { EMPTY, mergeMap, take } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { memoryBackend } from '../backends/memory/backend.js';
 import type { MemoryBackendOptions } from '../backends/memory/backend.js';
-import type { Locks } from '../api/lock.js';
+import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
 import { createLocks } from '../engine/create-locks.js';
 import { behindNetwork } from './network.js';

@@ -79,8 +79,8 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   begin(): void {
     const step = request(this.#runtime, this).subscribe(this);
-    // Unless it was answered and let go at once.
-    this.#step ??= step;
+    // Unless it was answered at once, or let go.
+    if (this.#answer === undefined) this.#step ??= step;
   }
 
   release(): void {
@@ -110,6 +110,8 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   next(answer: R): void {
     this.#isUnderWay = false;
     this.#answer = answer;
+    // Answered and done: ten thousand that are held keep nothing of their asking.
+    this.#step = undefined;
     if (this.#isWanted) this.#resource.use(answer);
     else this.#dispose();
   }
