@@ -10,7 +10,7 @@ import { AlreadyLockedError as Taken, BackendError, LockNotOwnedError as NotOwne
 import type { HeldLock, Lock, Locks } from '../api/lock.js';
 import type { Ownership } from '../api/ownership.js';
 import type { LockBackend } from '../backend/port.js';
-import { createLocks } from '../engine/create-locks.js';
+import { createLocks } from '../engine/locks.js';
 import {
   AlreadyLockedError,
   EtcdClientRequiredError,

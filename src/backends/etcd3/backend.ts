@@ -34,6 +34,7 @@ import type {
   QueueBackend,
   RenewResult,
 } from '../../backend/port.js';
+import { serverKeysOf } from '../../backend/prefixed.js';
 import { settled } from '../../backend/settled.js';
 import { createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
@@ -45,6 +46,7 @@ import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './err
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
 import { Incarnation, OtherCluster } from './incarnation.js';
+import { kept$ } from './keep.js';
 import { endOf, objectionTo, prefixOf } from './keys.js';
 import { createReader } from './pages.js';
 import {
@@ -276,6 +278,19 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
+  const granted = (lease: Lease, timeout: number) =>
+    call('grant a lease', timeout, (client, options) =>
+      client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
+    );
+
+  const revoke = (lease: Lease, timeout: number): Observable<void> =>
+    call('revoke the lease', timeout, (client, options) =>
+      client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
+    ).pipe(
+      map(() => undefined),
+      orWhen(isLeaseGone, () => of(undefined)),
+    );
+
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
     const token = held.fencingToken.toString();
@@ -294,7 +309,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
     // Until then a predecessor in this process could still write under its own guard.
     const before$ = settled(held).pipe(ignoreElements());
-    const guards$ = defer(() => forkJoin(held.keys.map((key) => guard(held, key))));
+    const guards$ = defer(() => forkJoin(serverKeysOf(held).map((key) => guard(held, key))));
     const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
       defaultValue: undefined,
     });
@@ -309,9 +324,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     close: () => source.close(),
 
     grant: (lease, timeout) =>
-      call('grant a lease', timeout, (client, options) =>
-        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
-      ).pipe(
+      granted(lease, timeout).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
         // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
         orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
@@ -324,13 +337,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
 
     renew,
 
-    revoke: (lease, timeout) =>
-      call('revoke the lease', timeout, (client, options) =>
-        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
-      ).pipe(
-        map(() => undefined),
-        orWhen(isLeaseGone, () => of(undefined)),
-      ),
+    revoke,
 
     maxClaims: MAX_TOGETHER,
 
@@ -362,6 +369,18 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
           before: (cause) => cleared$(claims, timeout, cause),
         },
         timeout,
+      ),
+
+    keep: (claims, queued, lease, timeout) =>
+      kept$(
+        {
+          grant: (own) => granted(own, timeout),
+          send: (txn) => send(txn, timeout),
+          revoke: (own) => revoke(own, timeout),
+        },
+        claims,
+        queued,
+        lease,
       ),
 
     proclaim: ({ key }, mine, value, timeout) =>

@@ -43,6 +43,7 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     revoke: (lease) => answer(() => server.revoke(lease)),
     enqueue: (claims, _, mode) => answer(() => server.enqueue(claims, mode)),
     dequeue: (claims, queued, _, successor) => answer(() => server.dequeue(claims, queued, successor)),
+    keep: (claims, queued, lease) => answer(() => server.keep(claims, queued, lease)),
     proclaim: (claim, mine, value) => answer(() => server.proclaim(claim, mine, value)),
     others: {
       ask: (key, claim, revocation) => answer(() => server.ask(key, claim, revocation)),
