@@ -153,7 +153,10 @@ describe('a contention that gets the lock', () => {
     const { client, pass } = passing();
     const locks = client();
     const reports = reportsOf(locks);
-    void locks.mutex('k').acquire({ atMost: 3 }).then((held) => held.fencingToken);
+    void locks
+      .mutex('k')
+      .acquire({ atMost: 3 })
+      .then((held) => held.fencingToken);
     const late = fateOf(locks.mutex('k').acquire({ wait: 1 }));
     await pass(10);
     expect(late.is).toBe('rejected');

@@ -49,6 +49,20 @@ describe('a lock wanted inside of its own body', () => {
     expect(notes(reports)).toEqual([]);
   });
 
+  it('says once, where nobody can tell whether it is nested, that the holder is this very Locks', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const reports = reportsOf(locks);
+    void locks.mutex('k').acquire();
+    await pass(1);
+    const inTime = fateOf(locks.mutex('k').acquire({ wait: 3 }));
+    void locks.mutex('k').acquire();
+    void locks.mutex('k').acquire();
+    await pass(1);
+    expect(inTime.is).toBe('pending');
+    expect(notes(reports)).toEqual([expect.stringContaining('"k" is held by this very Locks.')]);
+  });
+
   it('says that the holder is this very Locks where it is another one of that', async () => {
     const { client, pass } = passing();
     const [locks, others] = [client({ owner: 'me' }), client({ owner: 'me' })];

@@ -16,11 +16,19 @@ export interface Bodies {
   readonly current: Nesting | undefined;
   /** Calls the body as one under the hold. */
   run<T>(hold: Hold, body: () => T): T;
+  /** Whether it is asked for the first time: what cannot be told for certain is told once. */
+  isFirstNote(): boolean;
 }
 
 export function createBodies(): Bodies {
   let current: Nesting | undefined;
+  let isNoted = false;
   return {
+    isFirstNote() {
+      const isFirst = !isNoted;
+      isNoted = true;
+      return isFirst;
+    },
     get current() {
       return current;
     },

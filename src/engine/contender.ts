@@ -69,6 +69,10 @@ type Phase =
       readonly patience: Subscription;
     };
 
+const waitingForSame = (key: string): string =>
+  `"${key}" is held by this very Locks. That is fine unless what waits runs inside of the body that holds it: then it ` +
+  'waits for ever, since locks are not reentrant. Said once.';
+
 /** Timers stand still while the machine sleeps; so soon after it woke it is noticed that a lock is overdue. */
 const LOOK_EVERY = 1000;
 
@@ -243,7 +247,7 @@ class Contender implements Closable, Exchangeable, Holding {
     if (!this.#inTheWay) {
       const { report, settings } = this.#runtime;
       report({ type: 'queued', key, kind, owner: settings.owner, ...known });
-      if (this.#relationTo(holders) === 'itself') report({ type: 'note', message: waitingForItself(key) });
+      this.#noteRelationTo(holders);
     }
     this.#inTheWay = holders;
     this.#context(() => this.#subscriber.next({ status: 'waiting', key, holders, ...known }));
@@ -334,6 +338,16 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #busy(holders: readonly Holder[]): AlreadyLockedError {
     return new AlreadyLockedError({ key: this.#target.key, holders, relation: this.#relationTo(holders) });
+  }
+
+  /** A wait without an end has no error that would say it. */
+  #noteRelationTo(holders: readonly Holder[]): void {
+    const { report, bodies } = this.#runtime;
+    const { key } = this.#target;
+    const relation = this.#relationTo(holders);
+    if (relation === 'itself') return report({ type: 'note', message: waitingForItself(key) });
+    const isEndless = relation === 'same' && this.#options.wait === Infinity;
+    if (isEndless && bodies.isFirstNote()) report({ type: 'note', message: waitingForSame(key) });
   }
 
   /** How those in the way are related to it, for people. */

@@ -10,6 +10,7 @@ import {
   isObservable,
   lastValueFrom,
   map,
+  scan,
   throwError,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -29,6 +30,7 @@ import { contend } from './contender.js';
 import { holdOf } from './hold.js';
 import type { LocksRuntime } from './locks-runtime.js';
 import { revoked$ } from './features/revoke.js';
+import type { View } from './queue/key-queue.js';
 import { isSameOwnership, ownershipOf, ownershipOfAll } from '../rules/ownership.js';
 
 abstract class BaseLock implements Lock {
@@ -121,12 +123,12 @@ export class KeyLock extends BaseLock {
 
   ownership$(): Observable<Ownership> {
     const { key } = this;
-    const { queues, localQueue } = this.#runtime;
+    const { queues, localQueue, time } = this.#runtime;
     return queues.view$(key, true).pipe(
-      map((view): Ownership => {
+      scan<View, Ownership, undefined>((before: Ownership | undefined, view) => {
         if (view.status === 'unknown') return writable({ status: 'unknown', key, cause: view.cause });
-        return ownershipOf(view.queue, localQueue === undefined);
-      }),
+        return ownershipOf(view.queue, localQueue === undefined, { before, now: time.date() });
+      }, undefined),
       distinctUntilChanged(isSameOwnership),
       inSubscriberContext(),
     );
