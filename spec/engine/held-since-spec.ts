@@ -56,7 +56,7 @@ describe('heldSince', () => {
           filter(({ status }) => status === 'held'),
           map(since),
         );
-      m.expect(known$, '^ 27ms !').toBeObservable('22ms n', { n: '-' });
+      m.expect(known$, '^ 27ms !').toBeObservable('21ms n', { n: '-' });
     }),
   );
 

@@ -2,10 +2,10 @@
  * A prefix is before every key on the server, and nowhere else.
  */
 import { describe, expect, it } from '@jest/globals';
-import { firstValueFrom, map, take } from 'rxjs';
+import { firstValueFrom, map, take, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { InvalidOptionError, createLocks } from '../../src/index.js';
-import type { LockBackend, LocksOptions } from '../../src/index.js';
+import type { LocksOptions, QueueBackend } from '../../src/index.js';
 import { decorate } from '../../src/backend/decorate.js';
 import { prefixed, serverKeysOf } from '../../src/backend/prefixed.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
@@ -14,9 +14,11 @@ import { onePlace } from '../support/one-place.js';
 import { reportsOf } from '../support/passing.js';
 import { failureOf } from '../support/waiting.js';
 
-const keysOf = (backend: LockBackend): Promise<readonly string[]> =>
+const keysOf = (backend: QueueBackend): Promise<readonly string[]> =>
   firstValueFrom(
-    'queues' in backend && backend.queues ? backend.queues('', 0).pipe(map((all) => all.map(({ key }) => key))) : [],
+    (backend.queues?.('', 0) ?? throwError(() => new Error('it cannot list'))).pipe(
+      map((all) => all.map(({ key }) => key)),
+    ),
   );
 
 describe('a prefix', () => {
