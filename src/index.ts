@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { createLocks } from './engine/create-locks.js';
+export { createLocks } from './engine/locks.js';
 export { usingLock } from './operators/using-lock.js';
 export { whileLeader } from './operators/while-leader.js';
 export type { LeaderOptions } from './operators/while-leader.js';
@@ -21,12 +21,12 @@ export {
 } from './api/errors.js';
 export type { LockErrorCode, LossReason } from './api/errors.js';
 export type { CampaignOptions, Election, Leader } from './api/election.js';
-export type { LockEvent } from './api/events.js';
+export type { HeldEventSubject, LockEvent, LockEventSubject, WithdrawnReason } from './api/events.js';
 export type { JsonValue } from './api/json.js';
 export type { AllLock, HeldLock, Lock, LockState, Renewal } from './api/lock.js';
 export type { Locks } from './api/locks.js';
 export type { Clock } from './time/clock.js';
-export type { ContendOptions, LocksOptions, Meta, SkipOptions } from './api/options.js';
+export type { CloseOptions, ContendOptions, LocksOptions, Meta, PingOptions, SkipOptions } from './api/options.js';
 export type { Holder, Ownership, Ownerships, LockKind } from './api/ownership.js';
 export type { Revocation, RevokeOptions } from './api/revocation.js';
 export type {

@@ -18,12 +18,13 @@ describe('settings', () => {
       owner: `${hostname()}:${String(process.pid)}`,
       renewEvery: undefined,
       safetyMargin: undefined,
+      prefix: '',
       random: Math.random,
     });
   });
 
   it('are taken as they are given', () => {
-    const options = { ttl: 5, owner: 'me', renewEvery: 2, safetyMargin: 1, random: () => 0 };
+    const options = { ttl: 5, owner: 'me', renewEvery: 2, safetyMargin: 1, prefix: 'a/', random: () => 0 };
     expect(checkedSettings(options)).toEqual(options);
   });
 
@@ -55,7 +56,13 @@ describe('settings', () => {
 
 describe('a contention', () => {
   it('waits for ever, and says nothing about itself, unless it is told to', () => {
-    expect(checkedAcquireOptions({})).toEqual({ wait: Infinity, signal: undefined, meta: undefined });
+    expect(checkedAcquireOptions({})).toEqual({
+      wait: Infinity,
+      signal: undefined,
+      atLeast: 0,
+      atMost: Infinity,
+      meta: undefined,
+    });
     const { signal } = new AbortController();
     expect(checkedAcquireOptions({ wait: 0, signal, meta: [1] })).toMatchObject({ wait: 0, meta: [1] });
     expect(checkedAcquireOptions({ signal }).signal?.always).toBe(signal);

@@ -53,18 +53,22 @@ describe('the events of a lock', () => {
     const held = await acquiring;
     await w.pass(6);
     await held.release();
-    expect(w.of('queued')).toEqual([{ type: 'queued', key: 'k', ahead: 1 }]);
-    expect(w.of('acquired')).toEqual([{ type: 'acquired', key: 'k', fencingToken: held.fencingToken, waitedFor: 5 }]);
-    expect(w.of('released')).toEqual([{ type: 'released', key: 'k', heldFor: 6 }]);
+    const { fencingToken } = held;
+    const lock = { key: 'k', kind: 'mutex', owner: 'me' };
+    expect(w.of('queued')).toEqual([{ type: 'queued', ...lock, ahead: 1 }]);
+    expect(w.of('acquired')).toEqual([{ type: 'acquired', ...lock, fencingToken, waitedFor: 5 }]);
+    expect(w.of('released')).toEqual([{ type: 'released', ...lock, fencingToken, heldFor: 6 }]);
     expect(w.of('lost')).toEqual([]);
   });
 
   it('say how it was lost', async () => {
     const w = world();
-    await acquired(w);
+    const { fencingToken } = await acquired(w);
     w.locks.network.partition();
     await w.pass(30);
-    expect(w.of('lost')).toEqual([{ type: 'lost', key: 'k', reason: 'expired', heldFor: 10 }]);
+    const lock = { key: 'k', kind: 'mutex', owner: 'me' };
+    const cause = expect.objectContaining({ code: 'BACKEND', message: expect.stringContaining('"renew"') });
+    expect(w.of('lost')).toEqual([{ type: 'lost', ...lock, fencingToken, reason: 'expired', heldFor: 10, cause }]);
     expect(w.of('released')).toEqual([]);
   });
 });
@@ -326,7 +330,8 @@ describe('use', () => {
     expect(running).toMatchObject({ is: 'rejected', of: { code: 'LOCK_LOST' } });
     fail(failed);
     await w.pass(0);
-    expect(w.of('late-result')).toEqual([{ type: 'late-result', key: 'k', outcome: 'rejected', cause: failed }]);
+    const lock = { key: 'k', kind: 'mutex', owner: 'me', fencingToken: expect.any(BigInt) };
+    expect(w.of('late-result')).toEqual([{ type: 'late-result', ...lock, outcome: 'rejected', cause: failed }]);
   });
 
   it('tells the loss where the body was done only after the deadline, before anybody knew', async () => {

@@ -11,6 +11,7 @@ import { createLimiter } from '../../src/engine/io/limiter.js';
 import { createDeadlines } from '../../src/engine/io/deadlines.js';
 import { timingOf } from '../../src/rules/timing.js';
 import { createConnection } from '../../src/engine/connection.js';
+import { createBodies } from '../../src/engine/bodies.js';
 import { createContenders } from '../../src/engine/contenders.js';
 import type { LocksRuntime } from '../../src/engine/locks-runtime.js';
 import { createEnqueueOrder } from '../../src/engine/queue/enqueue-order.js';
@@ -49,6 +50,8 @@ export function locksRuntimeOf(scheduler: TestScheduler, parts: Partial<LocksRun
     enqueueOrder: createEnqueueOrder(),
     localQueue: undefined,
     contenders: createContenders(runtime.time),
+    bodies: createBodies(),
+    isClosing: () => false,
     isClosed: () => false,
     nextClaimId: () => String((ids += 1)),
     ...parts,

@@ -3,7 +3,7 @@
  */
 import { concat, ignoreElements, map, mergeMap, of, take } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { ClaimRequest, QueueBackend, SlotBackend, TakeResult } from '../../src/index.js';
+import type { ClaimRequest, QueueBackend, QueuedClaim, SlotBackend, TakeResult } from '../../src/index.js';
 
 export function onePlace(memory: QueueBackend): SlotBackend {
   const { name, objection, notes, renew, queue, probe, close } = memory;
@@ -13,11 +13,19 @@ export function onePlace(memory: QueueBackend): SlotBackend {
       map((answer) => {
         const entry = answer.status === 'queued' ? answer.entries[0] : undefined;
         if (!entry?.queue) throw new Error('not in its slot');
+        taken.set(claim.lease.id, entry.claim);
         return { status: 'taken', claim: entry.claim, queue: entry.queue };
       }),
     );
+  /** As they were let in. */
+  const taken = new Map<string, QueuedClaim>();
   return {
     ...{ name, objection, notes, renew, queue, probe, close },
+    keep: (claim, ttl, timeout) => {
+      const mine = taken.get(claim.lease.id);
+      const lease = { ...claim.lease, id: `${claim.lease.id}0`, ttl };
+      return (mine && memory.keep?.([claim], [mine], lease, timeout)) ?? of(undefined);
+    },
     grantedTtl: (asked) => asked,
     take: (claim, timeout) =>
       queue(claim.key, timeout).pipe(

@@ -65,9 +65,9 @@ export interface Election {
 
   /**
    * Changes the value while a candidate of this election object leads. One after another; resolves when it is written.
-   * Rejects with {@link LockNotOwnedError} when none leads (any more), with {@link BackendError} when the server refuses.
+   * Rejects with {@link LockNotOwnedError} when none leads (any more), with {@link BackendError} when the server refuses,
+   * with {@link InvalidOptionError} for a value as at {@link campaign$}.
    *
-   * @throws InvalidOptionError at the call, as {@link campaign$}
    * @example
    * const election = locks.election('scheduler');
    * election.campaign$('starting').subscribe(() => void election.proclaim('10.0.0.1:8080'));

@@ -67,6 +67,16 @@ const names = (holders: readonly Holder[]): string => {
     .join(', ')}${more}`;
 };
 
+/** How a contender is related to who is in its way: nested in it, or of the same `Locks`. */
+export type Relation = 'itself' | 'same' | undefined;
+
+const RELATED: Readonly<Record<'itself' | 'same', string>> = {
+  itself: ' It is wanted inside of the body that holds it, so it waits for itself: locks are not reentrant.',
+  same: ' The holder is this very `Locks`.',
+};
+
+const related = (relation: Relation): string => (relation ? RELATED[relation] : '');
+
 /** A lock tried once (`wait: 0`) is held by somebody else. */
 export class AlreadyLockedError extends LockError {
   static override readonly code = 'ALREADY_LOCKED';
@@ -80,11 +90,19 @@ export class AlreadyLockedError extends LockError {
   readonly key: string;
   readonly holders: readonly Holder[];
 
-  constructor({ key, holders }: { key: string; holders: readonly Holder[] }) {
-    super(`${quoted(key, LONGEST_KEY)} is held by ${names(holders)}. Give a longer \`wait\` to queue for it.`);
+  constructor({ key, holders, relation }: { key: string; holders: readonly Holder[]; relation?: Relation }) {
+    const advice = relation === 'itself' ? '' : ' Give a longer `wait` to queue for it.';
+    super(`${quoted(key, LONGEST_KEY)} is held by ${names(holders)}.${related(relation)}${advice}`);
     this.key = key;
     this.holders = holders;
   }
+}
+
+interface Waited {
+  readonly key: string;
+  readonly wait: number;
+  readonly holders: readonly Holder[];
+  readonly relation?: Relation;
 }
 
 /** The `wait` of a contender ran out before its turn came. */
@@ -102,8 +120,9 @@ export class LockTimeoutError extends LockError {
   readonly wait: number;
   readonly holders: readonly Holder[];
 
-  constructor({ key, wait, holders }: { key: string; wait: number; holders: readonly Holder[] }) {
-    super(`${quoted(key, LONGEST_KEY)} did not become free within ${wait} ms: it is held by ${names(holders)}.`);
+  constructor({ key, wait, holders, relation }: Waited) {
+    const held = `it is held by ${names(holders)}.${related(relation)}`;
+    super(`${quoted(key, LONGEST_KEY)} did not become free within ${wait} ms: ${held}`);
     this.key = key;
     this.wait = wait;
     this.holders = holders;
@@ -113,8 +132,9 @@ export class LockTimeoutError extends LockError {
 /**
  * How a lock was lost. `expired`: no renewal was answered in time. `deleted`, `overwritten`: somebody removed or
  * rewrote the claim. `revoked`: somebody took it and said why. `session`: the server says that the lease is gone.
+ * `overdue`: it was held for longer than its own `atMost`.
  */
-export type LossReason = 'expired' | 'deleted' | 'overwritten' | 'revoked' | 'session';
+export type LossReason = 'expired' | 'deleted' | 'overwritten' | 'revoked' | 'session' | 'overdue';
 
 const LOSS: Readonly<Record<LossReason, string>> = {
   expired: 'no renewal was answered before its deadline',
@@ -122,6 +142,7 @@ const LOSS: Readonly<Record<LossReason, string>> = {
   overwritten: 'its claim was overwritten on the server',
   revoked: 'it was taken away',
   session: 'the server says that its lease is gone',
+  overdue: 'it was held for longer than its `atMost`',
 };
 
 interface Loss {

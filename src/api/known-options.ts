@@ -6,12 +6,14 @@ import { shown } from './texts.js';
 
 /** All options, by the call that takes them. */
 const OPTIONS = {
-  createLocks: ['ttl', 'owner', 'renewEvery', 'safetyMargin', 'scheduler', 'clock', 'random'],
-  contending: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta'],
-  whileLeader: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta', 'scheduler'],
+  createLocks: ['ttl', 'owner', 'renewEvery', 'safetyMargin', 'prefix', 'scheduler', 'clock', 'random'],
+  contending: ['wait', 'signal', 'waitSignal', 'onBusy', 'atLeast', 'atMost', 'meta'],
+  whileLeader: ['wait', 'signal', 'waitSignal', 'onBusy', 'atLeast', 'atMost', 'meta', 'scheduler'],
   campaign$: ['wait', 'signal', 'waitSignal', 'onBusy'],
   revoke: ['reason', 'within', 'fencingToken'],
   release: ['handOff'],
+  close: ['drain'],
+  ping: ['within', 'key'],
 } as const;
 
 export type OptionsOf = keyof typeof OPTIONS;
@@ -41,6 +43,12 @@ const ALIASES: Readonly<Record<string, string>> = {
   id: 'owner',
   identifier: 'owner',
   nodeId: 'owner',
+  namespace: 'prefix',
+  keyPrefix: 'prefix',
+  lockAtLeastFor: 'atLeast',
+  minHold: 'atLeast',
+  lockAtMostFor: 'atMost',
+  maxHold: 'atMost',
   refreshInterval: 'renewEvery',
   heartbeat: 'renewEvery',
   keepAlive: 'renewEvery',
@@ -77,7 +85,8 @@ const homeOf = (name: string): string | undefined => {
   if (isOneOf(OPTIONS.createLocks, name)) return 'createLocks()';
   if (isOneOf(OPTIONS.contending, name)) return 'lock$(), acquire(), use() or withLock()';
   if (isOneOf(OPTIONS.revoke, name)) return 'revoke()';
-  return isOneOf(OPTIONS.release, name) ? 'release()' : undefined;
+  if (isOneOf(OPTIONS.release, name)) return 'release()';
+  return isOneOf(OPTIONS.close, name) ? 'close()' : undefined;
 };
 
 const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);

@@ -5,6 +5,7 @@ import type { Observable } from 'rxjs';
 import type { Election } from './election.js';
 import type { LockEvent } from './events.js';
 import type { AllLock, Lock } from './lock.js';
+import type { CloseOptions, PingOptions } from './options.js';
 import type { Ownerships } from './ownership.js';
 
 /**
@@ -85,9 +86,32 @@ export interface Locks {
   /** What happens inside, for logs and metrics. Hot. */
   readonly events$: Observable<LockEvent>;
   /**
+   * For health checks: resolves when the server answers and lets these locks be read, which is a read of the queue of
+   * one key. It says nothing about writing: `rxlock check` takes a lock.
+   *
+   * Rejects with {@link BackendError} when there is no answer within 5 seconds (`within`), or a refusal.
+   *
+   * @example
+   * await locks.ping({ within: 1_000 });
+   */
+  ping(options?: PingOptions): Promise<void>;
+  /**
    * Stops every stream of these locks with a {@link LocksClosedError}, releases what was held, withdraws what was
    * queued, ends the session. Resolves when the server has acknowledged, after 2 seconds at the latest.
+   *
+   * With `drain`, who holds may finish first, for so many milliseconds at the most; who waits is withdrawn at once, and
+   * nobody new contends. Called again without it, the drain is over.
+   *
+   * ```text
+   * close({ drain: 9 })   c--------
+   * holder                ----|          done in time: released as ever
+   * holder                ---------#     LocksClosedError
+   * waiter, newcomer      #              LocksClosedError
+   * ```
+   *
+   * @example
+   * process.once('SIGTERM', () => void locks.close({ drain: 20_000 }));
    */
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -21,6 +21,11 @@ export interface LocksOptions {
   readonly renewEvery?: number | undefined;
   /** How long before the server's expiry we call a lock lost, `max(250, 10 % of the granted ttl)` by default. */
   readonly safetyMargin?: number | undefined;
+  /**
+   * Put before every key on the server, and nowhere else: keys in errors, events and states are those that you give. So
+   * teams can share a server, each with a role for its own prefix. None by default.
+   */
+  readonly prefix?: string | undefined;
   /** Where timers run. In a marble test the TestScheduler, which is then the clock, too. A real one is never the clock. */
   readonly scheduler?: SchedulerLike | undefined;
   /** What deadlines are read from: the scheduler where that is a virtual one, else a clock that counts sleep. */
@@ -43,12 +48,41 @@ export interface ContendOptions {
    * give `undefined`.
    */
   readonly onBusy?: 'error' | 'skip' | undefined;
+  /**
+   * How long the lock stays taken, milliseconds from the moment it is held, even if it is given back sooner and the
+   * process is gone by then: for jobs that end before the clocks of all others have come to start them. Given back
+   * sooner, the claim moves to a lease of its own that nobody renews; the server may keep it longer (etcd: whole seconds,
+   * at least 2). `0` by default.
+   */
+  readonly atLeast?: number | undefined;
+  /**
+   * How long it may be held, milliseconds: then it is lost, with reason `overdue`, and the next one gets it. For work
+   * that may hang. `Infinity` by default.
+   */
+  readonly atMost?: number | undefined;
   /** Shown to observers beside the owner: what JSON can carry, as it is at the call. Not carried by etcd v2. */
   readonly meta?: Meta | undefined;
 }
 
 /** What goes into JSON: also objects of an interface, which has no index signature. */
 export type Meta = string | number | boolean | null | object;
+
+/** How to close. */
+export interface CloseOptions {
+  /**
+   * How long who holds may finish, milliseconds, while nobody new contends and who waits is withdrawn. `0` by default:
+   * all is ended at once.
+   */
+  readonly drain?: number | undefined;
+}
+
+/** How to ask whether the server answers. */
+export interface PingOptions {
+  /** How long to wait for the answer, milliseconds; 5 000 by default. */
+  readonly within?: number | undefined;
+  /** The lock whose queue is read: one that the role may lock. `ping` by default, below the `prefix`. */
+  readonly key?: string | undefined;
+}
 
 /** Contends as these say, without an error where others hold the lock. */
 export type SkipOptions = ContendOptions & { readonly onBusy: 'skip' };
@@ -63,6 +97,8 @@ export interface TimingOptions {
 export interface Settings extends TimingOptions {
   readonly ttl: number;
   readonly owner: string;
+  /** Of all keys on the server; checked with them. */
+  readonly prefix: string;
   readonly random: () => number;
 }
 
@@ -79,6 +115,10 @@ export interface AcquireOptions {
   readonly wait: number;
   /** Nothing where there is no signal to be listened to. */
   readonly signal: Signals | undefined;
+  /** From the moment it is held: 0 for not at all. */
+  readonly atLeast: number;
+  /** From the moment it is held: `Infinity` for as long as it likes. */
+  readonly atMost: number;
   /** A copy: what is checked is what is sent, whatever becomes of the user's own. */
   readonly meta: JsonValue | undefined;
 }
@@ -103,7 +143,7 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
     const advice = `Did you mean ${meant}? Durations are milliseconds, and a ttl is at least ${SHORTEST_TTL}.`;
     throw new InvalidOptionError('ttl', ttl, '', `ttl is ${ttl} ms. ${advice}`);
   }
-  const { safetyMargin, renewEvery, random = Math.random, scheduler, clock } = options;
+  const { safetyMargin, renewEvery, random = Math.random, scheduler, clock, prefix = '' } = options;
   if (safetyMargin !== undefined && !(safetyMargin >= 0 && safetyMargin < ttl)) {
     throw new InvalidOptionError('safetyMargin', safetyMargin, `give milliseconds, from 0 to less than ttl (${ttl}).`);
   }
@@ -125,7 +165,7 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   checkedFunction('random', random, 'give a function such as Math.random.');
   if (scheduler !== undefined) checkedFunction('scheduler', scheduler.schedule, 'give a scheduler of RxJS.');
   if (clock !== undefined) checkedFunction('clock', clock.now, 'give an object with now(), in milliseconds.');
-  return { ttl, owner, renewEvery, safetyMargin, random };
+  return { ttl, owner, renewEvery, safetyMargin, random, prefix };
 }
 
 /** Checked and completed, or an InvalidOptionError. */
@@ -146,9 +186,43 @@ export function checkedAcquireOptions(
   return {
     wait,
     signal: signal || waitSignal ? { always: signal, waiting: waitSignal } : undefined,
+    ...checkedHold(options),
     meta: meta === undefined ? undefined : checkedMeta(meta),
   };
 }
+
+/** A lock that nobody can take for so long is a unit that was mistaken. */
+const LONGEST_HOLD = 366 * 24 * 60 * 60 * 1000;
+
+function checkedHold({ atLeast = 0, atMost = Infinity }: ContendOptions): Pick<AcquireOptions, 'atLeast' | 'atMost'> {
+  if (typeof atLeast !== 'number' || !(atLeast >= 0 && atLeast <= LONGEST_HOLD)) {
+    throw new InvalidOptionError('atLeast', atLeast, 'give milliseconds, from 0 to those of a year.');
+  }
+  if (typeof atMost !== 'number' || !(atMost > 0)) {
+    throw new InvalidOptionError('atMost', atMost, 'give milliseconds greater than 0, or Infinity for no limit.');
+  }
+  if (atLeast > atMost) {
+    throw new InvalidOptionError('atLeast', atLeast, `more than atMost (${atMost}): nobody could hold it for so long.`);
+  }
+  return { atLeast, atMost };
+}
+
+/** How long `close()` lets holders finish, or an InvalidOptionError. */
+export function checkedClose(options: CloseOptions): number {
+  checkedNames('close', options);
+  const { drain = 0 } = options;
+  if (typeof drain === 'number' && drain >= 0 && drain < Infinity) return drain;
+  throw new InvalidOptionError('drain', drain, 'give milliseconds, from 0 on: how long who holds may finish.');
+}
+
+/** How long `ping()` waits and where it looks, or an InvalidOptionError. */
+export function checkedPing(options: PingOptions): { readonly within: number; readonly key: string } {
+  checkedNames('ping', options);
+  const { within = PING_WITHIN, key = 'ping' } = options;
+  return { within: checkedDuration('within', within), key };
+}
+
+const PING_WITHIN = 5000;
 
 function checkedMeta(meta: Meta): JsonValue {
   const json = asJson(meta);

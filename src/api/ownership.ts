@@ -15,6 +15,11 @@ export interface Holder {
   readonly fencingToken: bigint;
   /** When it queued, by its own wall clock; unknown on etcd v2 and for peers such as `etcdctl lock`. */
   readonly since?: Date;
+  /**
+   * When it began to hold, by the wall clock of the observer, who saw it happen: unknown to one who came later, and
+   * where it happened while the server could not be followed.
+   */
+  readonly heldSince?: Date;
   /** What it gave as `meta`. */
   readonly meta?: JsonValue;
   /** That it was asked to give it back, and why. */

@@ -54,6 +54,7 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
   // An object of a class needs its `this`.
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
+  const ownKeep = backend.keep?.bind(backend);
 
   const all: Complete<QueueBackend> = {
     name: backend.name,
@@ -66,6 +67,7 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
     revoke: (...args) => wrap(backend.revoke(...args), { verb: 'revoke', isStream: false, args }),
     enqueue: (...args) => wrap(backend.enqueue(...args), { verb: 'enqueue', isStream: false, args }),
     dequeue: (...args) => wrap(backend.dequeue(...args), { verb: 'dequeue', isStream: false, args }),
+    keep: ownKeep && ((...args) => wrap(ownKeep(...args), { verb: 'keep', isStream: false, args })),
     proclaim: ownProclaim && ((...args) => wrap(ownProclaim(...args), { verb: 'proclaim', isStream: false, args })),
     others: backend.others && decoratedOthers(backend.others, wrap),
     queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
@@ -74,8 +76,14 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
     audit: (...args) => wrap(backend.audit(...args), { verb: 'audit', isStream: false, args }),
   };
   // What the backend does not have stays away.
-  const { proclaim, queues, others, ...always } = all;
-  return { ...always, ...(proclaim && { proclaim }), ...(queues && { queues }), ...(others && { others }) };
+  const { keep, proclaim, queues, others, ...always } = all;
+  return {
+    ...always,
+    ...(keep && { keep }),
+    ...(proclaim && { proclaim }),
+    ...(queues && { queues }),
+    ...(others && { others }),
+  };
 }
 
 const decoratedOthers = (others: ForeignClaims, wrap: Wrap): Complete<ForeignClaims> => ({
@@ -83,15 +91,21 @@ const decoratedOthers = (others: ForeignClaims, wrap: Wrap): Complete<ForeignCla
   remove: (...args) => wrap(others.remove(...args), { verb: 'others.remove', isStream: false, args }),
 });
 
-const decoratedSlots = (backend: SlotBackend, wrap: Wrap): Complete<SlotBackend> => ({
-  name: backend.name,
-  notes: backend.notes,
-  objection: (spec) => backend.objection(spec),
-  grantedTtl: (asked) => backend.grantedTtl(asked),
-  close: () => backend.close(),
-  take: (...args) => wrap(backend.take(...args), { verb: 'take', isStream: false, args }),
-  renew: (...args) => wrap(backend.renew(...args), { verb: 'renew', isStream: false, args }),
-  release: (...args) => wrap(backend.release(...args), { verb: 'release', isStream: false, args }),
-  queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
-  probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
-});
+function decoratedSlots(backend: SlotBackend, wrap: Wrap): SlotBackend {
+  const ownKeep = backend.keep?.bind(backend);
+  const all: Complete<SlotBackend> = {
+    name: backend.name,
+    notes: backend.notes,
+    objection: (spec) => backend.objection(spec),
+    grantedTtl: (asked) => backend.grantedTtl(asked),
+    close: () => backend.close(),
+    take: (...args) => wrap(backend.take(...args), { verb: 'take', isStream: false, args }),
+    renew: (...args) => wrap(backend.renew(...args), { verb: 'renew', isStream: false, args }),
+    release: (...args) => wrap(backend.release(...args), { verb: 'release', isStream: false, args }),
+    keep: ownKeep && ((...args) => wrap(ownKeep(...args), { verb: 'keep', isStream: false, args })),
+    queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
+    probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
+  };
+  const { keep, ...always } = all;
+  return keep ? { ...always, keep } : always;
+}

@@ -168,6 +168,18 @@ export interface QueueBackend extends Server {
   ): Observable<DequeueResult>;
 
   /**
+   * Hangs exactly these claims on another lease, which is granted for its ttl and never renewed: then they stay for so
+   * long, whatever becomes of their client. Place and token stay; one that is gone is fine, and asked again it is the
+   * same lease. The server may keep them longer (etcd: whole seconds, at least 2). Not on a server that cannot.
+   */
+  keep?(
+    claims: readonly ClaimRequest[],
+    queued: readonly QueuedClaim[],
+    lease: Lease,
+    timeout: number,
+  ): Observable<void>;
+
+  /**
    * Writes another value over the claim of a candidate, if that is still as we know it, and answers with the claim that
    * is there then, written or not. Not on a server that keeps no values.
    */
@@ -201,6 +213,11 @@ export interface SlotBackend extends Server {
   renew(lease: Lease, timeout: number): Observable<RenewResult>;
   /** Frees the slot if this claim is in it. */
   release(claim: ClaimRequest, timeout: number): Observable<void>;
+  /**
+   * Leaves this claim in its slot for so many milliseconds from now, if it is there: a renewal that comes late does not
+   * change that. Asked again, it finds it done. Not on a server that cannot.
+   */
+  keep?(claim: ClaimRequest, ms: number, timeout: number): Observable<void>;
 }
 
 /** What `createLocks` takes. */

@@ -8,7 +8,7 @@ import type { HeldLock } from '../api/lock.js';
 import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
 import type { ClaimRequest, Lease, LockBackend, Queue, QueueBackend } from '../backend/port.js';
-import { createLocks } from '../engine/create-locks.js';
+import { createLocks } from '../engine/locks.js';
 import { asQueueBackend, isSlotBackend } from '../engine/slot/slot-backend.js';
 import type { ContractSubject } from './subject.js';
 

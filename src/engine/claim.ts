@@ -1,12 +1,12 @@
 /**
  * One claim of one or several keys, from joining a session to leaving the queues.
  */
-import { EMPTY, defer, from, mergeMap, of, switchMap, tap } from 'rxjs';
+import { EMPTY, catchError, defer, from, mergeMap, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { JsonValue } from '../api/json.js';
 import type { Holder } from '../api/ownership.js';
 import type { Revocation } from '../api/revocation.js';
-import type { ClaimRequest, DequeueResult, EnqueueResult, LockSpec, QueuedClaim } from '../backend/port.js';
+import type { ClaimRequest, DequeueResult, EnqueueResult, Lease, LockSpec, QueuedClaim } from '../backend/port.js';
 import { wouldWait } from '../rules/blockers.js';
 import { holderOf, holdersOf } from '../rules/ownership.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
@@ -20,6 +20,7 @@ import type { Enqueuer } from './queue/enqueue-order.js';
 import type { HandedOff, KeyQueue } from './queue/key-queue.js';
 import { ClaimLost } from './session.js';
 import type { Session } from './session.js';
+import { leaseId } from './sessions.js';
 import type { SessionUser } from './sessions.js';
 
 /** The candidate of an election object that leads, if any of them does. */
@@ -64,6 +65,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   #requests: readonly ClaimRequest[] = [];
   #isLeaving = false;
   #handsOff = false;
+  /** Until when it is to stay on the server, once it has left. */
+  #keepUntil = 0;
   #handedOff: HandedOff | undefined;
 
   constructor(runtime: LocksRuntime, options: ClaimOptions, listener: OnClaimState) {
@@ -100,14 +103,16 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     this.#runtime.sessions.join(this, this.keys[0]);
   }
 
-  leave(handOff: boolean): void {
+  leave(handOff: boolean, keepUntil = 0): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
-    this.#handsOff = handOff;
+    this.#handsOff = handOff && keepUntil === 0;
+    this.#keepUntil = keepUntil;
     this.#leads(false);
     this.#runtime.enqueueOrder.leave(this);
     this.#acquireRelease.release();
-    this.#runtime.sessions.leave(this);
+    // What is to stay needs the session until it has moved to a lease of its own.
+    if (keepUntil === 0) this.#runtime.sessions.leave(this);
     const [place] = this.#places;
     if (this.#handedOff) place?.queue.notifyNext();
   }
@@ -170,6 +175,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     const there = answer?.status === 'queued' ? answer.entries.map(({ claim }) => claim) : undefined;
     // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
     const queued = isClear ? there : undefined;
+    if (there && this.#keepUntil > 0) return this.#kept$(there, queued);
     this.#handedOff = this.#handsOff && queued ? this.#handOff(queued) : undefined;
     return this.#isWorthLeaving(answer, isClear) ? this.#dequeued$(queued) : EMPTY;
   }
@@ -177,6 +183,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   disposed(): void {
     this.#handedOff?.over();
     for (const { queue } of this.#places) queue.release();
+    this.#runtime.sessions.leave(this);
     this.#tell({ status: 'left' });
   }
 
@@ -262,6 +269,24 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     if (!session || answer?.status === 'lease-gone' || (answer?.status === 'refused' && isClear)) return false;
     const isOwnLease = session.lease.key !== undefined;
     return isOwnLease || (session.isAlive() && !this.#runtime.isClosed());
+  }
+
+  /** As long as it is to stay it is asked for, and the session holds it; then there is nothing more to be kept. */
+  #kept$(there: readonly QueuedClaim[], queued: readonly QueuedClaim[] | undefined): Observable<unknown> {
+    const { time, backend, settings } = this.#runtime;
+    const { keep } = backend;
+    if (!keep) return this.#dequeued$(queued);
+    const id = leaseId();
+    const lease = (): Lease => {
+      const ttl = Math.max(1, this.#keepUntil - time.now());
+      return { id, ttl, owner: settings.owner, key: this.session?.lease.key };
+    };
+    return request(this.#runtime, {
+      what: `keep ${this.keys.join(' + ')}`,
+      timeout: this.timeout,
+      send: () => keep(this.#requests, there, lease(), this.timeout),
+      again: () => time.now() < this.#keepUntil,
+    }).pipe(catchError(() => this.#dequeued$(queued)));
   }
 
   /** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */

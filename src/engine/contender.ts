@@ -5,6 +5,8 @@ import { platform } from '#platform';
 import { Observable } from 'rxjs';
 import type { Subscriber, Subscription } from 'rxjs';
 import { AlreadyLockedError, LockLostError, LocksClosedError } from '../api/errors.js';
+import type { Relation } from '../api/errors.js';
+import type { WithdrawnReason } from '../api/events.js';
 import type { LockState } from '../api/lock.js';
 import type { AcquireOptions } from '../api/options.js';
 import type { Holder } from '../api/ownership.js';
@@ -12,10 +14,13 @@ import type { Revocation } from '../api/revocation.js';
 import { settlesWith } from '../backend/settled.js';
 import { at } from '../time/clock.js';
 import { backoff } from '../time/backoff.js';
+import { waitsForItself } from './bodies.js';
+import type { Nesting } from './bodies.js';
 import type { ContendingClaim } from './contending-claim.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import type { Closable, Exchangeable } from './contenders.js';
 import { Aborted, unwrapped } from './aborts.js';
+import { withdrawnReason } from './withdrawn.js';
 import { endings } from './endings.js';
 import { Hold } from './hold.js';
 import type { Holding } from './hold.js';
@@ -64,6 +69,17 @@ type Phase =
       readonly patience: Subscription;
     };
 
+const waitingForSame = (key: string): string =>
+  `"${key}" is held by this very Locks. That is fine unless what waits runs inside of the body that holds it: then it ` +
+  'waits for ever, since locks are not reentrant. Said once.';
+
+/** Timers stand still while the machine sleeps; so soon after it woke it is noticed that a lock is overdue. */
+const LOOK_EVERY = 1000;
+
+const waitingForItself = (key: string): string =>
+  `"${key}" is wanted inside of the body that holds it, so it waits for itself: locks are not reentrant. Take it once, ` +
+  'outside, or pass the held lock on.';
+
 const IDLE: Phase = { name: 'idle' };
 const OVER: Phase = { name: 'over' };
 
@@ -78,8 +94,14 @@ class Contender implements Closable, Exchangeable, Holding {
   readonly #context = platform.captureContext();
   /** What it asks for: contenders of one shape may exchange their claims. Nothing for a try. */
   readonly #shape: string | undefined;
+  /** The holds inside of whose bodies it was subscribed to. */
+  readonly #nesting: Nesting | undefined;
   #endings: Subscription | undefined;
+  /** Takes it away after `atMost`. */
+  #overdue: Subscription | undefined;
   #phase: Phase = IDLE;
+  /** Whether it was told that it holds, or why it will not. */
+  #isDecided = false;
   /** Who was seen to be in the way; nothing before the server has answered. */
   #inTheWay: readonly Holder[] | undefined;
 
@@ -90,6 +112,7 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#subscriber = subscriber;
     this.#started = runtime.time.now();
     this.#shape = options.wait === 0 ? undefined : target.shape(options.meta);
+    this.#nesting = runtime.bodies.current;
   }
 
   get keys(): readonly string[] {
@@ -104,7 +127,7 @@ class Contender implements Closable, Exchangeable, Holding {
   begin(): void {
     const { contenders, time, backend } = this.#runtime;
     const { key } = this.#target;
-    if (this.#runtime.isClosed()) return this.#fail(new LocksClosedError({ key }));
+    if (this.#runtime.isClosing()) return this.#fail(new LocksClosedError({ key }));
     contenders.add(this);
     const { wait, signal } = this.#options;
     if (signal || (wait > 0 && wait < Infinity)) {
@@ -116,6 +139,7 @@ class Contender implements Closable, Exchangeable, Holding {
         isHeld: () => this.#phase.name === 'held' || this.#phase.name === 'releasing',
         outage: () => this.#runtime.connection.cause,
         inTheWay: () => this.#inTheWay,
+        relation: () => this.#relationTo(this.#inTheWay ?? []),
       }).subscribe({
         // Who aborts is not kept waiting.
         error: (error: unknown) => (error instanceof Aborted ? this.#fail(error) : this.#refuse(error)),
@@ -131,9 +155,17 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#runtime.contenders.delete(this);
     this.#waitsNoMore();
     this.#endings?.unsubscribe();
+    // Whatever it was refused for, if it was.
+    if (this.#phase.name === 'refused') this.#withdrawn(this.#phase.error);
+    else this.#withdrawn(undefined, 'unsubscribed');
     this.#endHold();
     this.#leave();
     this.#phase = OVER;
+  }
+
+  drain(): void {
+    const { name } = this.#phase;
+    if (name === 'idle' || name === 'contending' || name === 'waiting' || name === 'paused') this.close();
   }
 
   close(): void {
@@ -153,9 +185,9 @@ class Contender implements Closable, Exchangeable, Holding {
     if (phase.name !== 'held') return;
     this.#endHold();
     const { time } = this.#runtime;
-    const patience = at(time, phase.hold.held.validUntil).subscribe(() => this.#left());
+    const patience = at(time, phase.claim.session?.validUntil() ?? 0).subscribe(() => this.#left());
     this.#phase = { ...phase, name: 'releasing', patience };
-    phase.claim.leave(handOff);
+    phase.claim.leave(handOff, this.#keepUntil(phase.hold));
   }
 
   #contend(): void {
@@ -177,7 +209,7 @@ class Contender implements Closable, Exchangeable, Holding {
       case 'blocked':
         return this.#wait(claim, state);
       case 'refused':
-        return this.#refuse(new AlreadyLockedError({ key: this.#target.key, holders: state.holders }));
+        return this.#refuse(this.#busy(state.holders));
       case 'first':
         return this.#takesTurnOf(claim).#hold(claim, state);
       case 'wanted':
@@ -207,12 +239,16 @@ class Contender implements Closable, Exchangeable, Holding {
   }
 
   #wait(claim: ContendingClaim, { holders, ahead }: Extract<ClaimState, { status: 'blocked' }>): void {
-    const { key } = this.#target;
+    const { key, kind } = this.#target;
     if (this.waitsWith !== claim) return;
-    if (this.#options.wait === 0) return this.#refuse(new AlreadyLockedError({ key, holders }));
+    if (this.#options.wait === 0) return this.#refuse(this.#busy(holders));
     const known = ahead === undefined ? {} : { ahead };
     this.#phase = { name: 'waiting', claim };
-    if (!this.#inTheWay) this.#runtime.report({ type: 'queued', key, ...known });
+    if (!this.#inTheWay) {
+      const { report, settings } = this.#runtime;
+      report({ type: 'queued', key, kind, owner: settings.owner, ...known });
+      this.#noteRelationTo(holders);
+    }
     this.#inTheWay = holders;
     this.#context(() => this.#subscriber.next({ status: 'waiting', key, holders, ...known }));
   }
@@ -221,15 +257,22 @@ class Contender implements Closable, Exchangeable, Holding {
     const { token, session } = claim;
     if (this.waitsWith !== claim || token === undefined || !session) return;
     if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));
-    const { key } = this.#target;
+    const { key, kind } = this.#target;
+    const { time, settings, report, bodies } = this.#runtime;
+    const { atMost } = this.#options;
     // The holder before us in this same `Locks` was told of the close a moment before we are.
-    if (this.#runtime.isClosed()) return this.close();
+    if (this.#runtime.isClosing()) return this.close();
     this.#waitsNoMore();
-    const hold = new Hold(this.#runtime, key, session, token, this);
+    const hold = new Hold(this.#runtime, key, session, token, this, atMost);
     this.#phase = { name: 'held', claim, hold };
     if (settled$) settlesWith(hold.held, settled$);
-    this.#runtime.report({ type: 'acquired', key, fencingToken: token, waitedFor: hold.since - this.#started });
-    this.#context(() => this.#subscriber.next({ status: 'held', key, held: hold.held }));
+    if (atMost < Infinity) {
+      this.#overdue = at(time, hold.overdueAt, LOOK_EVERY).subscribe(() => this.#lost(new ClaimLost('overdue')));
+    }
+    const { owner } = settings;
+    this.#isDecided = true;
+    report({ type: 'acquired', key, kind, owner, fencingToken: token, waitedFor: hold.since - this.#started });
+    this.#context(() => bodies.run(hold, () => this.#subscriber.next({ status: 'held', key, held: hold.held })));
     if (claim.revocation) this.#askBack(claim.revocation);
   }
 
@@ -237,7 +280,9 @@ class Contender implements Closable, Exchangeable, Holding {
   #askBack(revocation: Revocation): void {
     const phase = this.#phase;
     if (phase.name !== 'held' || phase.hold.isOver) return;
-    this.#runtime.report({ type: 'revocation', key: this.#target.key, revocation });
+    const { key, kind } = this.#target;
+    const { owner, fencingToken } = phase.hold.held;
+    this.#runtime.report({ type: 'revocation', key, kind, owner, fencingToken, revocation });
     phase.hold.asked(revocation);
   }
 
@@ -273,9 +318,11 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #failed(error: unknown): void {
     if (this.#phase.name === 'refused') return;
-    // A wait is waited, also for a server that starts; without an end it is told after a few attempts.
+    // A wait is waited, also for a server that starts. Without an end, a server that has never answered is told after a
+    // few attempts: a wrong address must not look like a long queue.
     const { wait } = this.#options;
-    const isPatient = this.#inTheWay !== undefined || (wait > 0 && wait < Infinity);
+    const hasAnswered = this.#inTheWay !== undefined || this.#runtime.connection.hasAnswered;
+    const isPatient = wait > 0 && (wait < Infinity || hasAnswered);
     if (isPatient && isRetryable(error)) this.#again(error);
     else this.#fail(error);
   }
@@ -289,17 +336,61 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#context(() => this.#subscriber.complete());
   }
 
+  #busy(holders: readonly Holder[]): AlreadyLockedError {
+    return new AlreadyLockedError({ key: this.#target.key, holders, relation: this.#relationTo(holders) });
+  }
+
+  /** A wait without an end has no error that would say it. */
+  #noteRelationTo(holders: readonly Holder[]): void {
+    const { report, bodies } = this.#runtime;
+    const { key } = this.#target;
+    const relation = this.#relationTo(holders);
+    if (relation === 'itself') return report({ type: 'note', message: waitingForItself(key) });
+    const isEndless = relation === 'same' && this.#options.wait === Infinity;
+    if (isEndless && bodies.isFirstNote()) report({ type: 'note', message: waitingForSame(key) });
+  }
+
+  /** How those in the way are related to it, for people. */
+  #relationTo(inTheWay: readonly Holder[]): Relation {
+    const { keys } = this.#target;
+    if (waitsForItself(this.#nesting, keys, inTheWay)) return 'itself';
+    const ours = keys.flatMap((key) => this.#runtime.queues.holdersAt(key));
+    const isOurs = ({ fencingToken }: Holder): boolean => ours.some(({ mine }) => mine.token === fencingToken);
+    return inTheWay.some(isOurs) ? 'same' : undefined;
+  }
+
+  /** Said once, of who was never told that it holds. */
+  #withdrawn(cause: unknown, reason: WithdrawnReason = withdrawnReason(cause)): void {
+    if (this.#isDecided) return;
+    this.#isDecided = true;
+    const { key, kind } = this.#target;
+    const { time, settings, report } = this.#runtime;
+    const waitedFor = time.now() - this.#started;
+    const told = unwrapped(cause);
+    report({
+      type: 'withdrawn',
+      key,
+      kind,
+      owner: settings.owner,
+      reason,
+      waitedFor,
+      ...(told !== undefined && { cause: told }),
+    });
+  }
+
   #fail(error: unknown): void {
+    this.#withdrawn(error);
     this.#endHold(error instanceof Error ? error : new Error('the lock ended', { cause: error }));
     this.#context(() => this.#subscriber.error(unwrapped(error)));
   }
 
   /** Another round, at the tail of the queue. */
   #again(cause: Error): void {
-    const { key } = this.#target;
+    const { key, kind } = this.#target;
     const { time, settings, report } = this.#runtime;
+    const { owner } = settings;
     const session = this.waitsWith?.session;
-    if (this.#inTheWay || cause instanceof ClaimLost) report({ type: 'requeued', key, cause });
+    if (this.#inTheWay || cause instanceof ClaimLost) report({ type: 'requeued', key, kind, owner, cause });
     this.#leave();
     if (this.#subscriber.closed) return;
     // The next session is begun after a pause, and all who wait for it are served in the order of their coming.
@@ -315,12 +406,21 @@ class Contender implements Closable, Exchangeable, Holding {
     if (phase.name === 'paused') phase.pause.unsubscribe();
     if (phase.name === 'refused' || phase.name === 'releasing') phase.patience.unsubscribe();
     if (!('claim' in phase)) return;
+    if (!('hold' in phase)) return phase.claim.leave(false);
+    const { claim, hold } = phase;
     // Who waits for the acknowledgement of a release goes on waiting, though its stream is not subscribed to any more.
-    if ('hold' in phase)
-      phase.claim.listener = ({ status }) => {
-        if (status === 'left' || status === 'lost') phase.hold.left();
-      };
-    phase.claim.leave(false);
+    claim.listener = ({ status }) => {
+      if (status === 'left' || status === 'lost') hold.left();
+    };
+    claim.leave(false, this.#keepUntil(hold));
+  }
+
+  /** Until when the lock is to stay taken though it is given back; 0 for no longer. A loss stays a loss. */
+  #keepUntil(hold: Hold): number {
+    const { atLeast } = this.#options;
+    if (atLeast === 0 || hold.isLost) return 0;
+    const until = hold.since + atLeast;
+    return until > this.#runtime.time.now() ? until : 0;
   }
 
   #waitsNoMore(): void {
@@ -332,14 +432,19 @@ class Contender implements Closable, Exchangeable, Holding {
     const phase = this.#phase;
     if (phase.name !== 'held' || phase.hold.isOver) return;
     const { hold } = phase;
-    const { key } = this.#target;
+    const { key, kind } = this.#target;
     const { time, report } = this.#runtime;
+    this.#overdue?.unsubscribe();
     // Given back after its deadline, before the timer that would have told so: that was a loss.
-    const error = cause ?? (hold.isHeld() ? undefined : this.#lostBy(hold, new ClaimLost('expired')));
+    const late = hold.lossByTime();
+    const error = cause ?? (late && this.#lostBy(hold, new ClaimLost(late)));
     hold.end(error);
+    const { owner, fencingToken } = hold.held;
     const heldFor = time.now() - hold.since;
-    if (error instanceof LockLostError) report({ type: 'lost', key, reason: error.reason, heldFor });
-    else report({ type: 'released', key, heldFor });
+    const about = { key, kind, owner, fencingToken, heldFor } as const;
+    if (!(error instanceof LockLostError)) return report({ type: 'released', ...about });
+    const { reason, cause: why } = error;
+    report({ type: 'lost', ...about, reason, ...(why !== undefined && { cause: why }) });
   }
 
   #lostBy({ held: { key, fencingToken } }: Hold, { reason, cause, by }: ClaimLost): LockLostError {

@@ -1,7 +1,8 @@
 /**
  * Who contends or holds at the moment. As long as there is anybody, the process stays alive.
  */
-import type { Subscription } from 'rxjs';
+import { Subject, defer, of } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
 import type { Time } from '../time/clock.js';
 import { createSubscriptionOrder } from './subscription-order.js';
 import type { SubscriptionOrder } from './subscription-order.js';
@@ -10,6 +11,8 @@ import type { ContendingClaim } from './contending-claim.js';
 /** What can be ended from outside. */
 export interface Closable {
   close(): void;
+  /** Ends it unless it holds. */
+  drain?(): void;
 }
 
 /** A contender whose claim may be exchanged for that of another one that asks for the same. */
@@ -23,12 +26,17 @@ export interface Exchangeable {
 export interface Contenders {
   add(contender: Closable): void;
   delete(contender: Closable): void;
+  /** Those who do not hold are ended. */
+  drain(): void;
+  /** Emits when nobody contends or holds. */
+  readonly idle$: Observable<unknown>;
   /** Those that wait, in the order of their subscription. */
   readonly order: SubscriptionOrder<Exchangeable>;
 }
 
 export function createContenders(time: Time): Contenders & { close(): void } {
   const all = new Set<Closable>();
+  const idle = new Subject<void>();
   let awake: Subscription | undefined;
   return {
     order: createSubscriptionOrder(),
@@ -41,7 +49,12 @@ export function createContenders(time: Time): Contenders & { close(): void } {
       if (all.size > 0) return;
       awake?.unsubscribe();
       awake = undefined;
+      idle.next();
     },
+    drain() {
+      for (const contender of [...all]) contender.drain?.();
+    },
+    idle$: defer(() => (all.size === 0 ? of(undefined) : idle)),
     close() {
       for (const contender of [...all]) contender.close();
     },

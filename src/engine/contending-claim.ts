@@ -17,6 +17,9 @@ export interface ContendingClaim {
   /** What was asked of it last. */
   readonly revocation: Revocation | undefined;
   begin(): void;
-  /** It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once. */
-  leave(handOff: boolean): void;
+  /**
+   * It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once.
+   * With `keepUntil`, it stays taken until then, by the clock of the `Locks`, without us.
+   */
+  leave(handOff: boolean, keepUntil?: number): void;
 }

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import { at, failAt } from '../time/clock.js';
 import type { Time } from '../time/clock.js';
 import { BackendError, LockTimeoutError } from '../api/errors.js';
+import type { Relation } from '../api/errors.js';
 import { quoted } from '../api/texts.js';
 import type { AcquireOptions } from '../api/options.js';
 import type { Holder } from '../api/ownership.js';
@@ -22,17 +23,28 @@ export interface Endings {
   outage(): Error | undefined;
   /** Who holds the lock instead, or nothing where the server has never answered. */
   inTheWay(): readonly Holder[] | undefined;
+  /** How they are related to who waits. */
+  relation(): Relation;
 }
 
 /** Never emits; errors when the contention is to end, with what its user is to be told. */
-export function endings({ time, key, contention, serverName, isHeld, outage, inTheWay }: Endings): Observable<never> {
+export function endings({
+  time,
+  key,
+  contention,
+  serverName,
+  isHeld,
+  outage,
+  inTheWay,
+  relation,
+}: Endings): Observable<never> {
   const { wait, signal } = contention;
 
   const timedOut = (): Error => {
     const holders = inTheWay();
     const cause = outage();
     // Nobody knows who holds it by now.
-    if (holders && !cause) return new LockTimeoutError({ key, wait, holders });
+    if (holders && !cause) return new LockTimeoutError({ key, wait, holders, relation: relation() });
     const silence = `${serverName} did not answer within the ${wait} ms that ${quoted(key)} was waited for.`;
     return new BackendError(silence, { retryable: true, cause });
   };

@@ -3,12 +3,13 @@
  */
 import { platform } from '#platform';
 import { NEVER, Observable, Subject, defer, map, startWith } from 'rxjs';
-import { LockNotOwnedError } from '../api/errors.js';
+import { LockLostError, LockNotOwnedError } from '../api/errors.js';
 import { jsonOf } from '../api/json.js';
 import type { JsonValue } from '../api/json.js';
 import type { HeldLock, ReleaseOptions, Renewal } from '../api/lock.js';
 import { checkedRelease } from '../api/options.js';
 import type { Revocation } from '../api/revocation.js';
+import { SERVER_KEYS } from '../backend/prefixed.js';
 import { inSubscriberContext } from '../platform/in-context.js';
 import { unwrapped } from './aborts.js';
 import type { Runtime } from './runtime.js';
@@ -27,7 +28,9 @@ export class Hold {
   /** When it was acquired. */
   readonly since: number;
   readonly runtime: Runtime;
-  readonly session: Session;
+  /** When it is taken away, whatever the lease: `atMost` after it was acquired. */
+  readonly overdueAt: number;
+  readonly #session: Session;
   readonly #holder: Holding;
   readonly #renewalsBefore: number;
   #isOver = false;
@@ -45,11 +48,12 @@ export class Hold {
   #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(runtime: Runtime, key: string, session: Session, token: bigint, holder: Holding) {
+  constructor(runtime: Runtime, key: string, session: Session, token: bigint, holder: Holding, atMost: number) {
     this.runtime = runtime;
-    this.session = session;
+    this.#session = session;
     this.#holder = holder;
     this.since = runtime.time.now();
+    this.overdueAt = this.since + atMost;
     this.#renewalsBefore = session.renewals();
     this.held = new Held(this, key, token);
   }
@@ -90,7 +94,22 @@ export class Hold {
   }
 
   isHeld(): boolean {
-    return !this.#isOver && this.session.isAlive();
+    return !this.#isOver && this.lossByTime() === undefined;
+  }
+
+  /** Why it cannot be relied on any more by now, before any timer has told so. */
+  lossByTime(): 'expired' | 'overdue' | undefined {
+    if (!this.#session.isAlive()) return 'expired';
+    return this.runtime.time.now() < this.overdueAt ? undefined : 'overdue';
+  }
+
+  validUntil(): number {
+    return Math.min(this.#session.validUntil(), this.overdueAt);
+  }
+
+  /** Whether it was lost, and not given back. */
+  get isLost(): boolean {
+    return this.#loss instanceof LockLostError;
   }
 
   signal(): AbortSignal {
@@ -114,10 +133,10 @@ export class Hold {
   }
 
   renewal$(): Observable<Renewal> {
-    const session = this.session;
+    const session = this.#session;
     return this.#untilEnded(
       session.renewed$.pipe(
-        map(() => ({ count: session.renewals() - this.#renewalsBefore, validUntil: session.validUntil() })),
+        map(() => ({ count: session.renewals() - this.#renewalsBefore, validUntil: this.validUntil() })),
       ),
     );
   }
@@ -146,7 +165,7 @@ export class Hold {
   }
 
   #release(handOff: boolean): Promise<void> {
-    if (this.#loss || (!this.#isOver && !this.session.isAlive())) {
+    if (this.#loss || (!this.#isOver && !this.isHeld())) {
       return Promise.reject(new LockNotOwnedError({ key: this.held.key, cause: unwrapped(this.#loss) }));
     }
     if (this.#isLeft) return Promise.resolve();
@@ -159,6 +178,9 @@ export class Hold {
 
 /** Where a HeldLock keeps its hold: no private field, which a Proxy of it would not have. */
 const HOLD = Symbol('hold');
+
+/** What is behind a held lock of this copy of the package. */
+export const holdOf = (held: HeldLock): Hold | undefined => (held instanceof Held ? held[HOLD] : undefined);
 
 /** Its methods are made when asked for, so that each works by itself, and ten thousand held locks carry none. */
 class Held implements HeldLock {
@@ -179,7 +201,12 @@ class Held implements HeldLock {
   }
 
   get validUntil(): number {
-    return this[HOLD].session.validUntil();
+    return this[HOLD].validUntil();
+  }
+
+  get [SERVER_KEYS](): readonly string[] {
+    const hold = this[HOLD];
+    return hold.keys().map((key) => hold.runtime.settings.prefix + key);
   }
 
   get ended$(): Observable<never> {
@@ -205,8 +232,7 @@ class Held implements HeldLock {
 
   get remaining(): () => number {
     const hold = this[HOLD];
-    const { runtime, session } = hold;
-    return () => (hold.isHeld() ? session.validUntil() - runtime.time.now() : 0);
+    return () => (hold.isHeld() ? hold.validUntil() - hold.runtime.time.now() : 0);
   }
 
   get release(): (options?: ReleaseOptions) => Promise<void> {

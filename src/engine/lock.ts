@@ -10,6 +10,7 @@ import {
   isObservable,
   lastValueFrom,
   map,
+  scan,
   throwError,
 } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -26,8 +27,10 @@ import type { ForeignClaims } from '../backend/port.js';
 import type { RevokeOptions } from '../api/revocation.js';
 import type { LockTarget } from './target.js';
 import { contend } from './contender.js';
+import { holdOf } from './hold.js';
 import type { LocksRuntime } from './locks-runtime.js';
 import { revoked$ } from './features/revoke.js';
+import type { View } from './queue/key-queue.js';
 import { isSameOwnership, ownershipOf, ownershipOfAll } from '../rules/ownership.js';
 
 abstract class BaseLock implements Lock {
@@ -48,6 +51,11 @@ abstract class BaseLock implements Lock {
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
     const contention = checkedAcquireOptions(options);
+    const { backend } = this.#runtime;
+    if (contention.atLeast > 0 && !backend.keep) {
+      const advice = `${backend.name} cannot keep a lock that was given back. Leave it out, and hold the lock for so long.`;
+      throw new InvalidOptionError('atLeast', contention.atLeast, advice);
+    }
     const states$ = contend(this.#runtime, this.#target, contention);
     if (options.onBusy !== 'skip') return states$;
     return states$.pipe(catchError((error: unknown) => (isBusy(error) ? EMPTY : throwError(() => error))));
@@ -79,7 +87,7 @@ abstract class BaseLock implements Lock {
   async use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T | undefined> {
     checkedFunction('body', body, 'give a function that does the work, and the options after it.');
     const held = await this.acquire(options);
-    return held && runHeld(this.#runtime, held, body);
+    return held && runHeld(this.#runtime, this.#target, held, body);
   }
 
   async revoke(options: RevokeOptions): Promise<readonly Holder[]> {
@@ -115,12 +123,12 @@ export class KeyLock extends BaseLock {
 
   ownership$(): Observable<Ownership> {
     const { key } = this;
-    const { queues, localQueue } = this.#runtime;
+    const { queues, localQueue, time } = this.#runtime;
     return queues.view$(key, true).pipe(
-      map((view): Ownership => {
+      scan<View, Ownership, undefined>((before: Ownership | undefined, view) => {
         if (view.status === 'unknown') return writable({ status: 'unknown', key, cause: view.cause });
-        return ownershipOf(view.queue, localQueue === undefined);
-      }),
+        return ownershipOf(view.queue, localQueue === undefined, { before, now: time.date() });
+      }, undefined),
       distinctUntilChanged(isSameOwnership),
       inSubscriberContext(),
     );
@@ -153,11 +161,13 @@ export class LockOfAll extends BaseLock implements AllLock {
 
 /** Settles as the body does, after the release; or at the loss, whatever the body does then. */
 function runHeld<T>(
-  { report }: LocksRuntime,
+  { report, bodies }: LocksRuntime,
+  { kind }: LockTarget,
   held: HeldLock,
   body: (held: HeldLock) => T | PromiseLike<T>,
 ): Promise<T> {
-  const { key, signal } = held;
+  const { key, signal, owner, fencingToken } = held;
+  const hold = holdOf(held);
   return new Promise<T>((resolve, reject) => {
     const lost = (): void => reject(signal.reason);
     if (signal.aborted) return lost();
@@ -167,9 +177,11 @@ function runHeld<T>(
       // It is rejected for a lock that is not ours any more: then the signal aborts, or has aborted, and that rejects.
       held
         .release({ handOff: outcome === 'resolved' })
-        .then(settle, () => report({ type: 'late-result', key, outcome, cause }));
+        .then(settle, () => report({ type: 'late-result', key, kind, owner, fencingToken, outcome, cause }));
     };
-    const running = new Promise<T>((done) => done(body(held))).then(checkedResult);
+    const running = new Promise<T>((done) => done(hold ? bodies.run(hold, () => body(held)) : body(held))).then(
+      checkedResult,
+    );
     running.then(
       (value) => ended('resolved', () => resolve(value)),
       (error: unknown) => ended('rejected', () => reject(error), error),

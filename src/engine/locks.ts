@@ -1,15 +1,24 @@
 /**
- * `createLocks`: the engine put together over a backend.
+ * `createLocks`: what is given is checked, the engine put together over a backend, and what comes out can be logged.
  */
-import { Subject, lastValueFrom, takeUntil } from 'rxjs';
+import { Subject, lastValueFrom, map } from 'rxjs';
+import { isVirtual } from '../time/scheduler.js';
 import { timeOf } from '../time/clock.js';
-import { InvalidOptionError } from '../api/errors.js';
+import { InvalidOptionError, LocksClosedError } from '../api/errors.js';
 import type { LockEvent } from '../api/events.js';
+import { writable } from '../api/json.js';
+import type { Lock } from '../api/lock.js';
 import type { Locks } from '../api/locks.js';
 import { checkedKey, checkedPrefix } from '../rules/names.js';
-import { checkedPermits, checkedSettings } from '../api/options.js';
+import { checkedClose, checkedPermits, checkedPing, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
+import { checkedArguments, checkedBackend } from '../api/shapes.js';
 import type { LockBackend } from '../backend/port.js';
+import { prefixed } from '../backend/prefixed.js';
+import { inSubscriberContext } from '../platform/in-context.js';
+import { useBackend } from './backend-users.js';
+import { createBodies } from './bodies.js';
+import { createClosing } from './closing.js';
 import { createConnection } from './connection.js';
 import { createContenders } from './contenders.js';
 import { timingOf } from '../rules/timing.js';
@@ -22,6 +31,7 @@ import { createLocalQueue } from './slot/local-queue.js';
 import { LockTarget } from './target.js';
 import { lockOfAll } from './features/all.js';
 import { KeyElection } from './features/election.js';
+import { pinged$ } from './features/ping.js';
 import { KeyLock } from './lock.js';
 import { createKeyQueues } from './queue/key-queues.js';
 import { createResync } from './queue/resync.js';
@@ -34,19 +44,26 @@ import type { LockKind } from '../api/ownership.js';
 /** More would not be answered sooner, and would have to be answered in time. */
 const MAX_ENQUEUING = 256;
 
-/** How long `close()` waits for the server. What is not acknowledged by then ends with its ttl. */
-const CLOSE_WITHIN = 2000;
+/** What a test's clock counts may be frames of a diagram. */
+const isInVirtualTime = (options: Partial<LocksOptions> | null): boolean =>
+  options?.clock !== undefined || (options?.scheduler !== undefined && isVirtual(options.scheduler));
+
+/** What is given beside a key was meant for another call. */
+const keyOnly = (call: string, rest: readonly unknown[]): void =>
+  checkedArguments(call, rest, 'options go to createLocks() or to the call that contends.');
 
 /**
  * Makes the locks of one client on one server. Nothing is sent before a lock is contended for.
  *
  * @param server a backend: from `rxlock/memory`, `rxlock/etcd3` or `rxlock/node-etcd`
- * @throws InvalidOptionError
+ * @throws InvalidOptionError for anything but a backend, for unknown options, for a ttl below a second
  * @example
- * const locks = createLocks(memoryBackend(), { ttl: 10_000, owner: 'billing' });
+ * const locks = createLocks(memoryBackend(), { ttl: 10_000, owner: 'billing', prefix: 'billing/' });
  */
 export function createLocks(server: LockBackend, options: LocksOptions = {}): Locks {
-  const settings = checkedSettings(options);
+  checkedBackend(server);
+  const settings = checkedSettings(options, isInVirtualTime(options));
+  const prefix = checkedPrefix(settings.prefix);
   const time = timeOf(options);
   const events = new Subject<LockEvent>();
   const report = (event: LockEvent): void => events.next(event);
@@ -58,72 +75,99 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const limiter = createLimiter(MAX_ENQUEUING);
   const connection = createConnection(report, () => time.now());
   const base = { settings, time, deadlines, background, limiter, connection, report };
-  const isSlots = isSlotBackend(server);
-  const backend = isSlots ? asQueueBackend(server) : server;
+  const named = prefix === '' ? server : prefixed(server, prefix);
+  const isSlots = isSlotBackend(named);
+  const backend = isSlots ? asQueueBackend(named) : named;
+  const leaveBackend = useBackend(server);
   const runtime: Runtime = { ...base, backend, timing: timingOf(settings.ttl, settings) };
   const contenders = createContenders(time);
   const sessions = isSlots ? new OwnSessions(runtime) : new SharedSession(runtime);
   const resync = createResync(runtime);
   const prefixWatches = createPrefixWatches(runtime, resync);
   const queues = createKeyQueues(runtime, resync);
-  let isClosed = false;
-  let closing: Promise<void> | undefined;
+  const closing = createClosing({
+    time,
+    contenders,
+    background,
+    end() {
+      // The bodies and the claims first, then the lease under them.
+      contenders.close();
+      sessions.close();
+      queues.stop();
+      prefixWatches.stop();
+      resync.stop();
+    },
+    stop() {
+      background.stop();
+      deadlines.stop();
+      leaveBackend();
+      events.complete();
+    },
+  });
   let claims = 0;
   // The same object: the timing of a granted lease is known to all.
   const locksRuntime: LocksRuntime = Object.assign(runtime, {
     sessions,
     queues,
     contenders,
+    bodies: createBodies(),
     enqueueOrder: createEnqueueOrder(),
     localQueue: isSlots ? createLocalQueue() : undefined,
-    isClosed: () => isClosed,
+    isClosing: closing.isClosing,
+    isClosed: closing.isClosed,
     nextClaimId: () => (claims++).toString(36),
   });
 
-  const close = async (): Promise<void> => {
-    const awake = time.awake();
-    // The bodies and the claims first, then the lease under them.
-    isClosed = true;
-    contenders.close();
-    sessions.close();
-    queues.stop();
-    prefixWatches.stop();
-    resync.stop();
-    await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
-    background.stop();
-    deadlines.stop();
-    backend.close();
-    events.complete();
-    awake.unsubscribe();
-  };
-
   const lock = (key: string, kind: LockKind, permits?: number): KeyLock => {
     const spec = { key: checkedKey(key), kind, permits };
+    checkedKey(prefix + key);
     const objection = backend.objection(spec);
     if (objection !== undefined) throw new InvalidOptionError('key', key, objection);
     return new KeyLock(locksRuntime, new LockTarget(locksRuntime, [spec]));
   };
 
   const locks: Locks = {
-    mutex: (key) => lock(key, 'mutex'),
-    semaphore: (key, permits) => lock(key, 'semaphore', checkedPermits(permits)),
-    readLock: (key) => lock(key, 'read'),
-    writeLock: (key) => lock(key, 'write'),
-    all: (...members) => lockOfAll(locksRuntime, members),
-    election(name) {
+    mutex: (key, ...rest: unknown[]) => (keyOnly('mutex()', rest), lock(key, 'mutex')),
+    semaphore(key, permits, ...rest: unknown[]) {
+      keyOnly('semaphore()', rest);
+      return lock(key, 'semaphore', checkedPermits(permits));
+    },
+    readLock: (key, ...rest: unknown[]) => (keyOnly('readLock()', rest), lock(key, 'read')),
+    writeLock: (key, ...rest: unknown[]) => (keyOnly('writeLock()', rest), lock(key, 'write')),
+    all: (...members: readonly Lock[]) => lockOfAll(locksRuntime, members),
+    election(name, ...rest: unknown[]) {
+      keyOnly('election()', rest);
       const { proclaim, objection } = backend;
-      const refused = objection({ key: checkedKey(name), kind: 'mutex', value: '' });
+      checkedKey(prefix + checkedKey(name));
+      const refused = objection({ key: name, kind: 'mutex', value: '' });
       if (proclaim && refused === undefined) return new KeyElection(locksRuntime, name);
       throw new InvalidOptionError('name', name, refused ?? `${backend.name} keeps no values. Use whileLeader().`);
     },
-    watchAll$(prefix) {
-      const name = checkedPrefix(prefix);
-      if (backend.queues) return prefixWatches.watchAll$(backend.queues, name);
+    watchAll$(beginning, ...rest: unknown[]) {
+      keyOnly('watchAll$()', rest);
+      const name = checkedPrefix(beginning);
+      if (backend.queues) {
+        return prefixWatches.watchAll$(backend.queues, name).pipe(map(writable), inSubscriberContext());
+      }
       const advice = `${backend.name} cannot list its locks. Use ownership$() of each, or etcd v3.`;
-      throw new InvalidOptionError('prefix', prefix, advice);
+      throw new InvalidOptionError('prefix', beginning, advice);
     },
-    events$: events.asObservable(),
-    close: () => (closing ??= close()),
+    events$: events.pipe(map(writable), inSubscriberContext()),
+    async ping(options = {}) {
+      const { key, within } = checkedPing(options);
+      // Refused here as it would be for a lock.
+      const { key: name } = lock(key, 'mutex');
+      if (closing.isClosed()) throw new LocksClosedError({ key: name });
+      await lastValueFrom(pinged$(runtime, name, within));
+    },
+    // Not an async function: twice the same promise.
+    close(options = {}) {
+      try {
+        return closing.close(checkedClose(options));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
     [Symbol.asyncDispose]: () => locks.close(),
   };
   return locks;

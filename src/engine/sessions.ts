@@ -19,7 +19,7 @@ export interface Sessions {
   /** A session for a claim on `key`, until the user leaves or it ends. */
   join(user: SessionUser, key: string | undefined): void;
   leave(user: SessionUser): void;
-  /** Ends what lingers, when all users have left for good. */
+  /** Ends what lingers, now or once the last user has left: some leave when their claim has moved to another lease. */
   close(): void;
 }
 
@@ -32,6 +32,7 @@ export class SharedSession implements Sessions {
   #lingering: Subscription | undefined;
   /** After the end of a session, before the next one is begun. */
   #pause: Subscription | undefined;
+  #isClosing = false;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
@@ -46,15 +47,17 @@ export class SharedSession implements Sessions {
 
   leave(user: SessionUser): void {
     if (!this.#users.delete(user) || this.#users.size > 0) return;
+    if (this.#isClosing) return this.#end();
     const { time, settings } = this.#runtime;
     // It lingers, so that locks taken one after another pay for one grant.
     this.#lingering = time.after(settings.ttl).subscribe(() => this.#end());
   }
 
   close(): void {
+    this.#isClosing = true;
     this.#lingering?.unsubscribe();
     this.#pause?.unsubscribe();
-    this.#end();
+    if (this.#users.size === 0) this.#end();
   }
 
   #begin(): void {
@@ -133,6 +136,6 @@ const newLease = ({ settings: { ttl, owner } }: Runtime, key?: string): Session[
 });
 
 /** 63 random bits: etcd's lease ids are positive int64, and ours must not collide with anybody's. */
-function leaseId(): string {
+export function leaseId(): string {
   return (platform.random63() || 1n).toString(16);
 }

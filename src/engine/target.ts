@@ -3,6 +3,7 @@
  */
 import type { JsonValue } from '../api/json.js';
 import type { AcquireOptions } from '../api/options.js';
+import type { LockKind } from '../api/ownership.js';
 import type { LockSpec } from '../backend/port.js';
 import { Claim } from './claim.js';
 import type { LeaderRef } from './claim.js';
@@ -22,6 +23,8 @@ export class LockTarget {
   readonly keys: readonly string[];
   /** As users are told of it. */
   readonly key: string;
+  /** Of all its keys; nothing where they differ. */
+  readonly kind: LockKind | undefined;
   readonly #runtime: LocksRuntime;
   readonly #shape: string;
 
@@ -30,6 +33,8 @@ export class LockTarget {
     this.specs = specs;
     this.keys = specs.map(({ key }) => key);
     this.key = this.keys.join(' + ');
+    const [first, ...others] = specs;
+    this.kind = others.every(({ kind }) => kind === first?.kind) ? first?.kind : undefined;
     this.#shape = JSON.stringify(specs.map(({ key, kind, permits, value }) => [key, kind, permits, value]));
   }
 

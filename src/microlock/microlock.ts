@@ -11,7 +11,7 @@ import type { HeldLock, Lock } from '../api/lock.js';
 import type { Locks } from '../api/locks.js';
 import type { Ownership } from '../api/ownership.js';
 import type { LockBackend } from '../backend/port.js';
-import { createLocks } from '../engine/create-locks.js';
+import { createLocks } from '../engine/locks.js';
 import {
   AlreadyLockedError,
   EtcdClientRequiredError,

@@ -9,8 +9,16 @@ import { holding } from './blockers.js';
 type Held = Extract<Ownership, { status: 'held' }>;
 
 /** The holder that a claim in the queue stands for. */
-export function holderOf({ owner, kind, token, since, meta, revocation }: QueuedClaim): Holder {
-  const known = { ...(since && { since }), ...(meta !== undefined && { meta }), ...(revocation && { revocation }) };
+export const holderOf = (claim: QueuedClaim): Holder => holderSince(claim, undefined);
+
+function holderSince(claim: QueuedClaim, heldSince: Date | undefined): Holder {
+  const { owner, kind, token, since, meta, revocation } = claim;
+  const known = {
+    ...(since && { since }),
+    ...(heldSince && { heldSince }),
+    ...(meta !== undefined && { meta }),
+    ...(revocation && { revocation }),
+  };
   return {
     owner,
     kind,
@@ -21,6 +29,7 @@ export function holderOf({ owner, kind, token, since, meta, revocation }: Queued
       kind,
       fencingToken: token.toString(),
       ...(since && { since: since.toISOString() }),
+      ...(heldSince && { heldSince: heldSince.toISOString() }),
       ...(meta !== undefined && { meta }),
       ...(revocation && { revocation: writtenRevocation(revocation) }),
     }),
@@ -46,11 +55,25 @@ export function isSameOwnership(a: Ownership, b: Ownership): boolean {
   return a.status === b.status && a.status === 'free';
 }
 
+/** What an observer saw before, by which it knows since when somebody holds. */
+export interface Seen {
+  /** Nothing at first, and after nobody knew. */
+  readonly before: Ownership | undefined;
+  readonly now: Date;
+}
+
+/** Since when the claim holds: as was seen, or now if it did not hold before. */
+function heldSince({ token }: QueuedClaim, { before, now }: Seen): Date | undefined {
+  if (!before || before.status === 'unknown') return undefined;
+  const there = before.status === 'held' && before.holders.find(({ fencingToken }) => fencingToken === token);
+  return there ? there.heldSince : now;
+}
+
 /** The state of a lock, read off its queue. `waitersQueue`: whether who waits is in the queue as well. */
-export function ownershipOf(queue: Queue, waitersQueue: boolean): Ownership {
+export function ownershipOf(queue: Queue, waitersQueue: boolean, seen?: Seen): Ownership {
   const { key, claims } = queue;
   if (claims.length === 0) return { status: 'free', key };
-  const holders = holdersOf(queue);
+  const holders = holding(claims).map((claim) => holderSince(claim, seen && heldSince(claim, seen)));
   if (!waitersQueue) return { status: 'held', key, holders };
   const waiting = claims.length - holders.length;
   return withWaiters({ status: 'held', key, holders, waiting }, () => claims.slice(holders.length).map(holderOf));

@@ -7,7 +7,7 @@ import { memoryBackend } from '../backends/memory/backend.js';
 import type { MemoryBackendOptions } from '../backends/memory/backend.js';
 import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
-import { createLocks } from '../engine/create-locks.js';
+import { createLocks } from '../engine/locks.js';
 import { behindNetwork } from './network.js';
 import type { Network } from './network.js';
 import { heardBy, stallable } from './stalls.js';

@@ -364,12 +364,13 @@ describe('what no election takes', () => {
       'value is "…": more than 65536 bytes. Keep what is large elsewhere.',
     ],
     ['no text', 7, 'value is 7: give the text to be published, such as an address.'],
-  ])('a value that is %s', (_, value, message) => {
+  ])('a value that is %s', async (_, value, message) => {
     const given = (verb: 'campaign$' | 'candidate' | 'proclaim') => (): unknown =>
       Reflect.apply(election[verb], election, [value]);
     expect(given('campaign$')).toThrow(InvalidOptionError);
     expect(given('candidate')).toThrow(message);
-    expect(given('proclaim')).toThrow(message);
+    // A promise form never throws.
+    await expect(given('proclaim')()).rejects.toThrow(message);
   });
 
   it('is not a value just as long as it may be', () => {

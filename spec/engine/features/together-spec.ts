@@ -20,7 +20,7 @@ import { TIMES, atFrame } from '../../support/marbles.js';
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 const LEASE = { id: '1', ttl: TIMES.ttl, owner: 'me', key: undefined };
-const CONTENTION = { wait: Infinity, signal: undefined, meta: undefined };
+const CONTENTION = { wait: Infinity, signal: undefined, atLeast: 0, atMost: Infinity, meta: undefined };
 const OURS = 9;
 const queue = (key: string, ...tokens: number[]): Queue => ({
   key,

@@ -214,7 +214,7 @@ describe('a bracket', () => {
       });
       atFrame(m, 3, () => background.stop());
       m.flush();
-      expect(did).toEqual(['0 send', '0 use r', '1 stop', '1 give back r, clear', '3 idle', '3 over']);
+      expect(did).toEqual(['0 send', '0 use r', '1 stop', '1 give back r, clear', '3 over', '3 idle']);
     }),
   );
 });

@@ -61,7 +61,11 @@ describe('where a queue has one place, a contender', () => {
         Array.from({ length: 2 }, () => ['holders', 'key', 'status']),
       );
       expect(JSON.stringify(told)).toContain('"owner":"me"');
-      expect(reported).toEqual([{ type: 'queued', key: 'k' }]);
+      expect(reported).toMatchObject([
+        { type: 'queued', key: 'k' },
+        { type: 'withdrawn', reason: 'unsubscribed' },
+      ]);
+      expect(reported[0]).not.toHaveProperty('ahead');
     }),
   );
 

@@ -44,6 +44,7 @@ import type { Send } from './group-commit.js';
 import { Incarnation, OtherCluster } from './incarnation.js';
 import { createGuards } from './guards.js';
 import type { Guard } from './guards.js';
+import { kept$ } from './keep.js';
 import { objectionTo } from './keys.js';
 import { createReader } from './pages.js';
 import {
@@ -277,6 +278,19 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
+  const granted = (lease: Lease, timeout: number) =>
+    call('grant a lease', timeout, (client, options) =>
+      client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
+    );
+
+  const revoke = (lease: Lease, timeout: number): Observable<void> =>
+    call('revoke the lease', timeout, (client, options) =>
+      client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
+    ).pipe(
+      map(() => undefined),
+      orWhen(isLeaseGone, () => of(undefined)),
+    );
+
   const { guards, guard, transaction } = createGuards(call);
 
   return {
@@ -286,9 +300,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     close: () => source.close(),
 
     grant: (lease, timeout) =>
-      call('grant a lease', timeout, (client, options) =>
-        client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
-      ).pipe(
+      granted(lease, timeout).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
         // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
         orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
@@ -301,13 +313,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
 
     renew,
 
-    revoke: (lease, timeout) =>
-      call('revoke the lease', timeout, (client, options) =>
-        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
-      ).pipe(
-        map(() => undefined),
-        orWhen(isLeaseGone, () => of(undefined)),
-      ),
+    revoke,
 
     maxClaims: MAX_TOGETHER,
 
@@ -339,6 +345,18 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
           before: (cause) => cleared$(claims, timeout, cause),
         },
         timeout,
+      ),
+
+    keep: (claims, queued, lease, timeout) =>
+      kept$(
+        {
+          grant: (own) => granted(own, timeout),
+          send: (txn) => send(txn, timeout),
+          revoke: (own) => revoke(own, timeout),
+        },
+        claims,
+        queued,
+        lease,
       ),
 
     proclaim: ({ key }, mine, value, timeout) =>

@@ -16,6 +16,7 @@ import {
 import type { Observable } from 'rxjs';
 import { InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
+import { serverKeysOf } from '../../backend/prefixed.js';
 import { settled } from '../../backend/settled.js';
 import type { Calls } from './calls.js';
 import { endOf, prefixOf } from './keys.js';
@@ -67,7 +68,7 @@ export function createGuards(call: Calls['call']): Guards {
   const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
     // Until then a predecessor in this process could still write under its own guard.
     const before$ = settled(held).pipe(ignoreElements());
-    const guards$ = defer(() => forkJoin(held.keys.map((key) => guard(held, key))));
+    const guards$ = defer(() => forkJoin(serverKeysOf(held).map((key) => guard(held, key))));
     const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
       defaultValue: undefined,
     });

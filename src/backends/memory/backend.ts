@@ -1,12 +1,18 @@
 /**
  * Locks within one process: the embedded default, and what marble tests run on.
  */
-import { defer, of } from 'rxjs';
-import type { Observable, SchedulerLike } from 'rxjs';
+import { Observable, of } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 import { timeOf } from '../../time/clock.js';
 import { InvalidOptionError } from '../../api/errors.js';
 import type { QueueBackend } from '../../backend/port.js';
 import { createMemoryServer } from './server.js';
+
+/**
+ * Answers come at once, so what one answer sets off asks within it: of many locks inside of each other, or of a failure
+ * that is repeated, the stack would be full. What is asked so deep is answered in a turn of its own.
+ */
+const MAX_DEPTH = 16;
 
 /** The options of {@link memoryBackend}. */
 export interface MemoryBackendOptions {
@@ -30,8 +36,24 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     if (ttl > 0 && Number.isFinite(ttl)) return ttl;
     throw new InvalidOptionError('grantedTtl', ttl, 'return milliseconds greater than 0.');
   };
-  const server = createMemoryServer(timeOf({ scheduler }), checkedTtl);
-  const answer = <T>(request: () => T): Observable<T> => defer(() => of(request()));
+  const time = timeOf({ scheduler });
+  const server = createMemoryServer(time, checkedTtl);
+  let depth = 0;
+  const answer = <T>(request: () => T): Observable<T> =>
+    new Observable((subscriber) => {
+      const carryOut = (): void => {
+        depth += 1;
+        try {
+          of(request()).subscribe(subscriber);
+        } catch (error) {
+          subscriber.error(error);
+        } finally {
+          depth -= 1;
+        }
+      };
+      if (depth < MAX_DEPTH) return carryOut();
+      return time.after(0).subscribe(carryOut);
+    });
 
   return {
     name: 'memory',
@@ -43,6 +65,7 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
     revoke: (lease) => answer(() => server.revoke(lease)),
     enqueue: (claims, _, mode) => answer(() => server.enqueue(claims, mode)),
     dequeue: (claims, queued, _, successor) => answer(() => server.dequeue(claims, queued, successor)),
+    keep: (claims, queued, lease) => answer(() => server.keep(claims, queued, lease)),
     proclaim: (claim, mine, value) => answer(() => server.proclaim(claim, mine, value)),
     others: {
       ask: (key, claim, revocation) => answer(() => server.ask(key, claim, revocation)),

@@ -51,6 +51,7 @@ export interface MemoryServer {
     queued: readonly QueuedClaim[] | undefined,
     successor: QueuedClaim | undefined,
   ): DequeueResult;
+  keep(claims: readonly ClaimRequest[], queued: readonly QueuedClaim[], lease: Lease): void;
   proclaim(claim: ClaimRequest, mine: QueuedClaim, value: string): RewriteResult;
   ask(key: string, claim: QueuedClaim, revocation: Revocation): RewriteResult;
   remove(key: string, claim: QueuedClaim): void;
@@ -209,18 +210,20 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return { claim: written, revision };
   };
 
+  const grant = (asked: Lease): ServerLease => {
+    const known = alive(asked);
+    const ttl = known?.ttl ?? grantedTtl(asked.ttl);
+    const lease = known ?? { ttl, expiresAt: 0, expiry: undefined, claims: new Map(), withdrawn: new Set() };
+    lease.expiresAt = time.now() + ttl;
+    if (!known) {
+      leases.set(asked.id, lease);
+      expire(asked.id, lease);
+    }
+    return lease;
+  };
+
   return {
-    grant(asked) {
-      const known = alive(asked);
-      const ttl = known?.ttl ?? grantedTtl(asked.ttl);
-      const lease = known ?? { ttl, expiresAt: 0, expiry: undefined, claims: new Map(), withdrawn: new Set() };
-      lease.expiresAt = time.now() + ttl;
-      if (!known) {
-        leases.set(asked.id, lease);
-        expire(asked.id, lease);
-      }
-      return { ttl };
-    },
+    grant: (asked) => ({ ttl: grant(asked).ttl }),
 
     renew(asked) {
       const lease = alive(asked);
@@ -232,6 +235,22 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     revoke: ({ id }) => drop(id),
 
     enqueue,
+
+    keep(claims, queued, lease) {
+      // Asked again: it is granted, and its claims hang on it.
+      if (alive(lease)) return;
+      const kept = grant(lease);
+      claims.forEach((claim, i) => {
+        const name = nameOf(claim);
+        const token = queued[i]?.token;
+        const old = alive(claim.lease);
+        if (token === undefined || !old || old.claims.get(name)?.token !== token) return;
+        old.claims.delete(name);
+        old.withdrawn.add(name);
+        kept.claims.set(name, { key: claim.key, token });
+      });
+      if (kept.claims.size === 0) drop(lease.id);
+    },
 
     proclaim({ key, lease }, mine, value) {
       alive(lease);

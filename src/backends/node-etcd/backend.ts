@@ -11,6 +11,7 @@ import type { NodeEtcd } from './client.js';
 import { removeEmpty } from './directories.js';
 import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, NOT_A_KEY, directoryError } from './errors.js';
 import { decodeClaim, objectionTo, pathOf, pathOfLease, queueOf, urlOf, valueOf } from './keys.js';
+import { kept$ } from './keep.js';
 import { createWatches } from './watches.js';
 
 /** etcd counts whole seconds. */
@@ -111,6 +112,8 @@ function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
       call(source, `release "${key}"`, timeout, (client, once, done) =>
         client.compareAndDelete(urlOf(pathOf(key)), valueOf(lease), once(), done),
       ).pipe(map(() => undefined)),
+
+    keep: (claim, ms, timeout) => kept$(source, claim, seconds(ms), timeout),
 
     // Reads say whether the endpoint answers, which the long polls there cannot be asked.
     probe: (timeout) => {

@@ -18,12 +18,14 @@ import {
 import type { Observable } from 'rxjs';
 import type { CampaignOptions, Election, Leader } from '../../api/election.js';
 import { InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
+import { writable } from '../../api/json.js';
 import type { HeldLock, Lock, LockState } from '../../api/lock.js';
 import { checkedValue } from '../../api/options.js';
 import type { LeaderRef } from '../claim.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 import { LockTarget } from '../target.js';
 import { KeyLock } from '../lock.js';
+import { inSubscriberContext } from '../../platform/in-context.js';
 import { isSameLeader, leaderOf } from '../../rules/leader.js';
 
 /** What is to be said, and to whom the outcome is told. */
@@ -45,10 +47,11 @@ export class KeyElection implements Election {
     this.#runtime = runtime;
     this.leader$ = runtime.queues.view$(name, true).pipe(
       map((view): Leader => {
-        if (view.status === 'unknown') return { status: 'unknown', key: name, cause: view.cause };
+        if (view.status === 'unknown') return writable({ status: 'unknown', key: name, cause: view.cause });
         return leaderOf(view.queue);
       }),
       distinctUntilChanged(isSameLeader),
+      inSubscriberContext(),
     );
     this.#proclamations.pipe(concatMap((proclamation) => this.#said$(proclamation))).subscribe();
   }
@@ -67,10 +70,11 @@ export class KeyElection implements Election {
     return new KeyLock(this.#runtime, new LockTarget(this.#runtime, [spec]));
   }
 
-  proclaim(value: string): Promise<void> {
+  /** What throws here rejects. */
+  async proclaim(value: string): Promise<void> {
     const proclamation = { value: this.#checked(value), result: new AsyncSubject<void>() };
     this.#proclamations.next(proclamation);
-    return lastValueFrom(proclamation.result);
+    await lastValueFrom(proclamation.result);
   }
 
   #checked(value: string): string {

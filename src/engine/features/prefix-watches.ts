@@ -5,6 +5,7 @@ import { Observable, ReplaySubject, map, share } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import type { Ownership, Ownerships } from '../../api/ownership.js';
 import type { Queue, QueueBackend } from '../../backend/port.js';
+import type { Time } from '../../time/clock.js';
 import type { Runtime } from '../runtime.js';
 import { ListWatch } from '../queue/list-watch.js';
 import type { WatchHandler } from '../queue/list-watch.js';
@@ -56,6 +57,7 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   readonly #queues: Queues;
   readonly #subscriber: Subscriber<Ownerships>;
   readonly #listWatch: ListWatch<readonly Queue[]>;
+  readonly #time: Time;
   readonly #all = new Map<string, Ownership>();
   /** Why nothing is known at the moment, if it is so. */
   #cause: Error | undefined;
@@ -69,6 +71,7 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
     this.#queues = queues;
     this.#subscriber = subscriber;
     this.#listWatch = new ListWatch(runtime, this);
+    this.#time = runtime.time;
   }
 
   begin(): void {
@@ -90,8 +93,9 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
 
   seen(queues: readonly Queue[]): void {
     const isNews = !this.#isKnown || this.#cause !== undefined;
+    const now = this.#time.date();
     const changed = [...(this.#isWhole ? this.#missingIn(queues) : []), ...queues]
-      .map((queue) => ownershipOf(queue, true))
+      .map((queue) => ownershipOf(queue, true, { before: isNews ? undefined : this.#before(queue), now }))
       .filter((ownership) => this.#isChange(ownership));
     this.#isWhole = false;
     this.#isKnown = true;
@@ -131,6 +135,11 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   #missingIn(queues: readonly Queue[]): readonly Queue[] {
     const there = new Set(queues.map(({ key }) => key));
     return [...this.#all.keys()].filter((key) => !there.has(key)).map((key) => ({ key, revision: 0n, claims: [] }));
+  }
+
+  /** What is not among those known was free. */
+  #before({ key }: Queue): Ownership {
+    return this.#all.get(key) ?? { status: 'free', key };
   }
 
   #isChange(ownership: Ownership): boolean {

@@ -132,8 +132,9 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   #dispose(): void {
     this.#step?.unsubscribe();
-    // Nothing was sent, or it was refused.
-    if (this.#isClear && this.#answer === undefined) return this.#end();
+    // Nothing was sent, or it was refused; or nobody waits for anything any more.
+    const isNothing = this.#isClear && this.#answer === undefined;
+    if (isNothing || this.#runtime.background.isStopped) return this.#end();
     this.#step = this.#resource.dispose(this.#answer, this.#isClear).subscribe({
       error: (error: unknown) => {
         this.#runtime.background.failed(error);
@@ -144,7 +145,11 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   #end(): void {
-    this.#runtime.background.end(this);
-    this.#resource.disposed();
+    try {
+      this.#resource.disposed();
+    } finally {
+      // Last: what it sets off, such as the revoke of a lease that waited for it, is under way by then.
+      this.#runtime.background.end(this);
+    }
   }
 }

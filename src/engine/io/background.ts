@@ -17,13 +17,15 @@ export interface Background {
   failed(error: unknown): void;
   /** Completes when nothing is under way. */
   readonly idle$: Observable<never>;
-  /** Ends what is under way. */
+  /** Ends what is under way: from then on, what is left on the server ends with its ttl. */
   stop(): void;
+  readonly isStopped: boolean;
 }
 
 export function createBackground(failed: (error: unknown) => void): Background {
   const underWay = new Set<Job>();
   const idle = new Subject<void>();
+  let isStopped = false;
 
   return {
     failed,
@@ -32,7 +34,11 @@ export function createBackground(failed: (error: unknown) => void): Background {
       if (underWay.delete(job) && underWay.size === 0) idle.next();
     },
     idle$: defer(() => (underWay.size === 0 ? EMPTY : idle.pipe(take(1), ignoreElements()))),
+    get isStopped() {
+      return isStopped;
+    },
     stop() {
+      isStopped = true;
       for (const job of [...underWay]) job.stop();
     },
   };

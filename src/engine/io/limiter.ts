@@ -22,13 +22,16 @@ export function createLimiter(most: number): Limiter {
   const letIn = (): void => {
     if (isOpening) return;
     isOpening = true;
-    for (const next of waiting) {
-      if (inside.size >= most) break;
-      waiting.delete(next);
-      inside.add(next);
-      next.admitted();
+    try {
+      for (const next of waiting) {
+        if (inside.size >= most) break;
+        waiting.delete(next);
+        inside.add(next);
+        next.admitted();
+      }
+    } finally {
+      isOpening = false;
     }
-    isOpening = false;
   };
 
   return {

@@ -1,7 +1,7 @@
 /**
  * One attempt, and the next. The retry policy of the engine, in one place.
  */
-import { Observable, Subscription } from 'rxjs';
+import { Observable, Subscription, throwError } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
 import type { Runtime } from '../runtime.js';
@@ -73,10 +73,19 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   admitted(): void {
     this.#runtime.deadlines.set(this.#ask.timeout, this);
     const failures = this.#failures;
-    const attempt = this.#ask.send().subscribe(this);
+    const attempt = this.#sent().subscribe(this);
     // Unless it failed at once, and the pause before the next one has begun.
     if (this.#failures === failures) this.#step = attempt;
     if (this.#subscriber.closed) attempt.unsubscribe();
+  }
+
+  /** A throw is a failure of this attempt, and nobody else's: others may have let it in. */
+  #sent(): Observable<T> {
+    try {
+      return this.#ask.send();
+    } catch (error) {
+      return throwError(() => error);
+    }
   }
 
   next(answer: T): void {

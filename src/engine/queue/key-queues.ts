@@ -6,11 +6,13 @@ import type { Observable } from 'rxjs';
 import type { Runtime } from '../runtime.js';
 import { KeyQueue } from './key-queue.js';
 import type { KeyQueueOwner, View } from './key-queue.js';
-import type { Resync } from './resync.js';
+import type { AuditedClaim, Resync } from './resync.js';
 
 export interface KeyQueues {
   /** The queue of the key, made when needed. */
   at(key: string): KeyQueue;
+  /** Our claims that hold at the key. */
+  holdersAt(key: string): readonly AuditedClaim[];
   /** The queue of a key, followed while subscribed. */
   view$(key: string, fresh?: boolean): Observable<View>;
   /** Ends all watches, for good. */
@@ -36,6 +38,7 @@ export function createKeyQueues(runtime: Runtime, resync: Resync): KeyQueues {
 
   return {
     at: queueAt,
+    holdersAt: (key) => queues.get(key)?.holders() ?? [],
     view$: (key, fresh = false) => defer(() => (isStopped ? EMPTY : queueAt(key).view$(fresh))),
     stop() {
       isStopped = true;

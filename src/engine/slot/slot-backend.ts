@@ -8,7 +8,14 @@ import type { LockBackend, QueueBackend, SlotBackend } from '../../backend/port.
 export const isSlotBackend = (backend: LockBackend): backend is SlotBackend => 'take' in backend;
 
 export function asQueueBackend(slots: SlotBackend): QueueBackend {
+  const keep = slots.keep?.bind(slots);
   return {
+    ...(keep && {
+      keep: ([claim], _, { ttl }, timeout) => {
+        if (!claim) throw new TypeError('nothing to keep.');
+        return keep(claim, ttl, timeout);
+      },
+    }),
     name: slots.name,
     notes: slots.notes,
     maxClaims: 1,

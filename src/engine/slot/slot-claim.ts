@@ -52,13 +52,13 @@ export class SlotClaim implements ContendingClaim {
     else this.#standBy(-1n);
   }
 
-  leave(handOff: boolean): void {
+  leave(handOff: boolean, keepUntil?: number): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     this.#between?.unsubscribe();
     // A holder makes room when its claim has left.
     if (!this.#isHeld) this.#turn?.leave();
-    if (this.#claim) this.#claim.leave(handOff);
+    if (this.#claim) this.#claim.leave(handOff, keepUntil);
     else this.#tell({ status: 'left' });
   }
 

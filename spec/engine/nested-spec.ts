@@ -1,0 +1,77 @@
+/**
+ * A lock that is wanted inside of its own body waits for itself. It is told so.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { catchError, lastValueFrom, of } from 'rxjs';
+import { createLocks, usingLock, withLock } from '../../src/index.js';
+import type { LockEvent } from '../../src/index.js';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import { fateOf, passing, reportsOf } from '../support/passing.js';
+
+const notes = (reports: readonly LockEvent[]): readonly string[] =>
+  reports.flatMap((event) => (event.type === 'note' ? event.message : []));
+
+const ITSELF = '"k" is wanted inside of the body that holds it, so it waits for itself: locks are not reentrant.';
+
+describe('a lock wanted inside of its own body', () => {
+  it('says so in a note, since it waits for ever', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const reports = reportsOf(locks);
+    void locks.mutex('k').use(() => locks.mutex('k').use(() => undefined));
+    await pass(5);
+    expect(notes(reports)).toEqual([expect.stringContaining(ITSELF)]);
+  });
+
+  it('says so in the error of its wait, in each form', async () => {
+    const locks = createLocks(memoryBackend());
+    const lock = locks.mutex('k');
+    const told = (error: unknown) => of(error instanceof Error ? error.message : 'none');
+    const inner$ = usingLock(lock, () => of('held'), { wait: 0 }).pipe(catchError(told));
+    expect(await lastValueFrom(usingLock(lock, () => inner$))).toContain('so it waits for itself');
+    expect(await lastValueFrom(inner$.pipe(withLock(lock)))).toContain('so it waits for itself');
+    const late = lock.use(() => lock.use(() => 'held', { wait: 5 }).catch((error: Error) => error.message));
+    expect(await late).toMatch(/did not become free within 5 ms: .* so it waits for itself/);
+    await locks.close();
+  });
+
+  it('is told by another key, or by a semaphore with room, nothing of the kind', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const reports = reportsOf(locks);
+    const inner = fateOf(locks.mutex('k').use(() => locks.mutex('other').use(() => 'done')));
+    const room = fateOf(locks.semaphore('s', 2).use(() => locks.semaphore('s', 2).use(() => 'done')));
+    await pass(5);
+    expect([inner, room]).toEqual([
+      { is: 'resolved', of: 'done' },
+      { is: 'resolved', of: 'done' },
+    ]);
+    expect(notes(reports)).toEqual([]);
+  });
+
+  it('says once, where nobody can tell whether it is nested, that the holder is this very Locks', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const reports = reportsOf(locks);
+    void locks.mutex('k').acquire();
+    await pass(1);
+    const inTime = fateOf(locks.mutex('k').acquire({ wait: 3 }));
+    void locks.mutex('k').acquire();
+    void locks.mutex('k').acquire();
+    await pass(1);
+    expect(inTime.is).toBe('pending');
+    expect(notes(reports)).toEqual([expect.stringContaining('"k" is held by this very Locks.')]);
+  });
+
+  it('says that the holder is this very Locks where it is another one of that', async () => {
+    const { client, pass } = passing();
+    const [locks, others] = [client({ owner: 'me' }), client({ owner: 'me' })];
+    void locks.mutex('k').acquire();
+    await pass(1);
+    const own = fateOf(locks.mutex('k').acquire({ wait: 0 }));
+    const other = fateOf(others.mutex('k').acquire({ wait: 0 }));
+    await pass(1);
+    expect(String(own.of)).toContain('is held by me. The holder is this very `Locks`. Give a longer');
+    expect(String(other.of)).toContain('is held by me. Give a longer');
+  });
+});

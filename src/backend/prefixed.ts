@@ -1,0 +1,170 @@
+/**
+ * A backend whose keys all begin with a prefix on the server, and without it for who uses it: the one place that knows
+ * both names. What the server itself says, in the message of a BackendError, names the keys that it knows.
+ */
+import { map } from 'rxjs';
+import type { Observable } from 'rxjs';
+import type { HeldLock } from '../api/lock.js';
+import type {
+  Audit,
+  ClaimRequest,
+  EnqueueResult,
+  ForeignClaims,
+  Lease,
+  LockBackend,
+  Queue,
+  QueueBackend,
+  SlotBackend,
+  TakeResult,
+} from './port.js';
+
+/** A verb that is new in the port does not compile until it is here. */
+type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
+
+/** The keys on the server and the keys of the user. */
+class Names {
+  readonly #prefix: string;
+  /** A backend goes on from views of its own, and knows them by identity. */
+  readonly #outer = new WeakMap<Queue, Queue>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  out(key: string): string {
+    return this.#prefix + key;
+  }
+
+  lease(lease: Lease): Lease {
+    return lease.key === undefined ? lease : { ...lease, key: this.out(lease.key) };
+  }
+
+  claim(claim: ClaimRequest): ClaimRequest {
+    return { ...claim, key: this.out(claim.key), lease: this.lease(claim.lease) };
+  }
+
+  claims(claims: readonly ClaimRequest[]): readonly ClaimRequest[] {
+    return claims.map((claim) => this.claim(claim));
+  }
+
+  inner(queue: Queue): Queue {
+    const inner = { ...queue, key: queue.key.slice(this.#prefix.length) };
+    this.#outer.set(inner, queue);
+    return inner;
+  }
+
+  outer(queue: Queue): Queue {
+    return this.#outer.get(queue) ?? { ...queue, key: this.out(queue.key) };
+  }
+
+  enqueued(answer: EnqueueResult): EnqueueResult {
+    switch (answer.status) {
+      case 'queued':
+        return {
+          ...answer,
+          entries: answer.entries.map(({ claim, queue }) => ({ claim, queue: queue && this.inner(queue) })),
+        };
+      case 'refused':
+        return { ...answer, queues: answer.queues.map((queue) => this.inner(queue)) };
+      case 'lease-gone':
+        return answer;
+    }
+  }
+}
+
+export function prefixed(backend: QueueBackend, prefix: string): QueueBackend;
+export function prefixed(backend: LockBackend, prefix: string): LockBackend;
+export function prefixed(backend: LockBackend, prefix: string): LockBackend {
+  const names = new Names(prefix);
+  return 'take' in backend ? prefixedSlots(backend, names) : prefixedQueues(backend, names);
+}
+
+function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
+  // An object of a class needs its `this`.
+  const ownProclaim = backend.proclaim?.bind(backend);
+  const ownQueues = backend.queues?.bind(backend);
+  const ownKeep = backend.keep?.bind(backend);
+  const inner = (queue: Queue): Queue => names.inner(queue);
+
+  const all: Complete<QueueBackend> = {
+    ...common(backend, names),
+    maxClaims: backend.maxClaims,
+    grant: (lease, timeout) => backend.grant(names.lease(lease), timeout),
+    renew: (lease, timeout) => backend.renew(names.lease(lease), timeout),
+    revoke: (lease, timeout) => backend.revoke(names.lease(lease), timeout),
+    enqueue: (claims, timeout, mode) =>
+      backend.enqueue(names.claims(claims), timeout, mode).pipe(map((answer) => names.enqueued(answer))),
+    dequeue: (claims, queued, timeout, successor) => backend.dequeue(names.claims(claims), queued, timeout, successor),
+    keep:
+      ownKeep &&
+      ((claims, queued, lease, timeout) => ownKeep(names.claims(claims), queued, names.lease(lease), timeout)),
+    proclaim: ownProclaim && ((claim, mine, value, timeout) => ownProclaim(names.claim(claim), mine, value, timeout)),
+    others: backend.others && prefixedOthers(backend.others, names),
+    queues:
+      ownQueues &&
+      ((prefix, timeout) => ownQueues(names.out(prefix), timeout).pipe(map((queues) => queues.map(inner)))),
+    audit: (lease, timeout) =>
+      backend.audit(names.lease(lease), timeout).pipe(
+        map(
+          (isThere): Audit =>
+            (key, claim) =>
+              isThere(names.out(key), claim),
+        ),
+      ),
+  };
+  // What the backend does not have stays away.
+  const { keep, proclaim, queues, others, ...always } = all;
+  return {
+    ...always,
+    ...(keep && { keep }),
+    ...(proclaim && { proclaim }),
+    ...(queues && { queues }),
+    ...(others && { others }),
+  };
+}
+
+const prefixedOthers = (others: ForeignClaims, names: Names): Complete<ForeignClaims> => ({
+  ask: (key, claim, revocation, timeout) => others.ask(names.out(key), claim, revocation, timeout),
+  remove: (key, claim, timeout) => others.remove(names.out(key), claim, timeout),
+});
+
+function prefixedSlots(backend: SlotBackend, names: Names): SlotBackend {
+  const ownKeep = backend.keep?.bind(backend);
+  const all: Complete<SlotBackend> = {
+    ...common(backend, names),
+    grantedTtl: (asked) => backend.grantedTtl(asked),
+    take: (claim, timeout) =>
+      backend
+        .take(names.claim(claim), timeout)
+        .pipe(map((answer): TakeResult => ({ ...answer, queue: names.inner(answer.queue) }))),
+    renew: (lease, timeout) => backend.renew(names.lease(lease), timeout),
+    release: (claim, timeout) => backend.release(names.claim(claim), timeout),
+    keep: ownKeep && ((claim, ms, timeout) => ownKeep(names.claim(claim), ms, timeout)),
+  };
+  const { keep, ...always } = all;
+  return keep ? { ...always, keep } : always;
+}
+
+/** What both kinds of server have. */
+const common = (backend: LockBackend, names: Names) => ({
+  name: backend.name,
+  notes: backend.notes,
+  objection: (spec: Parameters<LockBackend['objection']>[0]) =>
+    backend.objection({ ...spec, key: names.out(spec.key) }),
+  queue: (key: string, timeout: number, from?: Queue): Observable<Queue> =>
+    backend.queue(names.out(key), timeout, from && names.outer(from)).pipe(map((queue) => names.inner(queue))),
+  probe: (timeout: number) => backend.probe(timeout),
+  close: () => backend.close(),
+});
+
+/** On the lock itself: a backend may be of another copy of the package (import and require). */
+export const SERVER_KEYS = Symbol.for('rxlock.serverKeys');
+
+/** The keys of a held lock as its server knows them. */
+export const serverKeysOf = (held: HeldLock): readonly string[] => {
+  const found: unknown = Reflect.get(held, SERVER_KEYS);
+  return isTexts(found) ? found : held.keys;
+};
+
+const isTexts = (found: unknown): found is readonly string[] =>
+  Array.isArray(found) && found.every((one) => typeof one === 'string');

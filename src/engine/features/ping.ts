@@ -1,0 +1,35 @@
+/**
+ * Whether the server answers, and lets the user read where the locks are.
+ */
+import { defer, map, merge, take, using } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { BackendError } from '../../api/errors.js';
+import { failAt } from '../../time/clock.js';
+import { request } from '../io/request.js';
+import type { Runtime } from '../runtime.js';
+
+/** Emits once it has answered. Asked again while there is time: one endpoint of several may be down. */
+export const pinged$ = (runtime: Runtime, key: string, within: number): Observable<void> =>
+  defer(() => {
+    const { time, backend, timing } = runtime;
+    const until = time.now() + within;
+    const timeout = Math.min(within, timing.attempt);
+    let failure: BackendError | undefined;
+    const answered$ = request(runtime, {
+      what: `read "${key}"`,
+      timeout,
+      send: () => backend.queue(key, timeout).pipe(take(1)),
+      again: ({ retryable }) => retryable && time.now() < until,
+      failed: (error) => (failure = error),
+    });
+    const late = (): BackendError =>
+      new BackendError(`${backend.name} did not answer a ping within ${within} ms.`, {
+        retryable: true,
+        cause: failure,
+      });
+    // A health check that is waited for keeps its process.
+    return using(
+      () => time.awake(),
+      () => merge(answered$, failAt(time.after(within), late)).pipe(take(1)),
+    );
+  }).pipe(map(() => undefined));

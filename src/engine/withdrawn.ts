@@ -1,0 +1,14 @@
+/**
+ * Why a contender will not hold, in a word.
+ */
+import { AlreadyLockedError, LockTimeoutError, LocksClosedError } from '../api/errors.js';
+import type { WithdrawnReason } from '../api/events.js';
+import { Aborted } from './aborts.js';
+
+/** By the error that ends it. */
+export function withdrawnReason(error: unknown): WithdrawnReason {
+  if (error instanceof Aborted) return 'aborted';
+  if (error instanceof AlreadyLockedError) return 'busy';
+  if (error instanceof LockTimeoutError) return 'timeout';
+  return error instanceof LocksClosedError ? 'closed' : 'failed';
+}
