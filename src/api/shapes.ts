@@ -26,6 +26,13 @@ export function checkedLock(lock: unknown): void {
   throw new InvalidOptionError('lock', lock, adviceForLock(lock));
 }
 
+/** What {@link Locks.once} makes, or an InvalidOptionError. */
+export function checkedOnce(once: unknown): void {
+  if (has(once, 'turn$', 'function') && has(once, 'key', 'string')) return;
+  const advice = has(once, 'lock$', 'function') ? 'this is a lock. ' : '';
+  throw new InvalidOptionError('once', once, `${advice}Give locks.once(key, { keep }).`);
+}
+
 function adviceForLock(lock: unknown): string {
   if (has(lock, 'campaign$', 'function')) return 'an election is no lock. Give election.candidate(value).';
   if (has(lock, 'release', 'function')) return 'this one is held already. Give the lock it was acquired from.';
