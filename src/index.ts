@@ -5,6 +5,8 @@
  */
 export { createLocks } from './engine/create-locks.js';
 export { runOnce } from './operators/run-once.js';
+export { shareAcross } from './operators/share-across.js';
+export type { ShareAcrossOptions } from './operators/share-across.js';
 export { usingLock } from './operators/using-lock.js';
 export { whileLeader } from './operators/while-leader.js';
 export type { LeaderOptions } from './operators/while-leader.js';

@@ -33,6 +33,12 @@ export function checkedOnce(once: unknown): void {
   throw new InvalidOptionError('once', once, `${advice}Give locks.once(key, { keep }).`);
 }
 
+/** An election, or an InvalidOptionError. */
+export function checkedElection(election: unknown): void {
+  if (has(election, 'proclaim$', 'function') && has(election, 'candidate', 'function')) return;
+  throw new InvalidOptionError('election', election, 'give one, such as locks.election(name).');
+}
+
 function adviceForLock(lock: unknown): string {
   if (has(lock, 'campaign$', 'function')) return 'an election is no lock. Give election.candidate(value).';
   if (has(lock, 'release', 'function')) return 'this one is held already. Give the lock it was acquired from.';

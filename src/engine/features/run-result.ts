@@ -5,12 +5,9 @@ import { RunFailedError, RunResultError } from '../../api/errors.js';
 import { writable } from '../../api/json.js';
 import type { HeldLock } from '../../api/lock.js';
 import type { OnceResult } from '../../api/once.js';
-import { described } from '../../api/texts.js';
+import { reasonOf } from '../../api/texts.js';
 import type { Marker } from '../../backend/port.js';
-import { plainJson } from '../../rules/plain-data.js';
-
-/** Of a run that has failed: it is read by people. */
-const LONGEST_REASON = 1024;
+import { plainJson } from '../../api/plain-data.js';
 
 interface Written {
   readonly by: string;
@@ -35,10 +32,7 @@ export function completed(key: string, held: HeldLock, at: Date, value: unknown)
 }
 
 export const failed = (held: HeldLock, at: Date, error: unknown): string =>
-  JSON.stringify({ ...writtenBy(held, at), failed: reasonOf(error).slice(0, LONGEST_REASON) });
-
-/** Never converts what is foreign: its `toString` may throw. */
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message || error.name : described(error));
+  JSON.stringify({ ...writtenBy(held, at), failed: reasonOf(error) });
 
 /**
  * A marker that cannot be read was written by hand: it is done, and nobody knows more.

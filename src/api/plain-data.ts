@@ -2,8 +2,8 @@
  * What JSON gives back as it was. `JSON.stringify` drops a function, turns a Date into a text and NaN into null without
  * a word; whoever reads the result would get something else than was produced.
  */
-import { bytesOf } from '../api/options.js';
-import { described } from '../api/texts.js';
+import { bytesOf } from './options.js';
+import { described } from './texts.js';
 
 /** Every reader of a result gets all of it. */
 export const LONGEST_RESULT = 64 * 1024;
@@ -15,15 +15,18 @@ interface Flaw {
 }
 
 /** As JSON, or a sentence that says why it cannot be. */
-export function plainJson(value: unknown): { readonly json: string } | { readonly objection: string } {
+export function plainJson(
+  value: unknown,
+  longest = LONGEST_RESULT,
+): { readonly json: string } | { readonly objection: string } {
   try {
     const flaw = flawOf(value, 'it', []);
     if (flaw) return { objection: `${flaw.path} is ${flaw.what}. Give plain data.` };
     const json = JSON.stringify(value);
     const bytes = bytesOf(json);
-    if (bytes <= LONGEST_RESULT) return { json };
+    if (bytes <= longest) return { json };
     return {
-      objection: `it is ${bytes} bytes of JSON, ${LONGEST_RESULT} are allowed. Keep it elsewhere and its address here.`,
+      objection: `it is ${bytes} bytes of JSON, ${longest} are allowed. Keep it elsewhere and its address here.`,
     };
   } catch (cause) {
     // Nested too deep for the stack, or a getter of somebody else's threw.
