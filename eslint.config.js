@@ -20,6 +20,7 @@ const ROOMS = {
   microlock: ['api', 'backend', 'time', 'engine', 'backends/node-etcd'],
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
   'web-locks': ['index.ts'],
+  'node-cron': ['index.ts'],
   cli: ['index.ts', 'backends/etcd3'],
 };
 

@@ -17,6 +17,7 @@ const ENTRIES = [
   'rxlock/node-etcd',
   'rxlock/microlock',
   'rxlock/web-locks',
+  'rxlock/node-cron',
   'rxlock/testing',
 ];
 const tool = (name: string): string => join(ROOT, 'node_modules', name);

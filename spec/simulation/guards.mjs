@@ -115,12 +115,4 @@ export const GUARDS = {
   'who holds asks whether it is done before it runs it': [
     ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);\n          else if', 'if'],
   ],
-  'an answer about what is done is not older than its question': [
-    ['src/engine/features/marker-watches.ts', 'revision >= since', 'since >= 0n || revision < 0n'],
-    [
-      'src/engine/features/marker-watches.ts',
-      'if (this.#followers > 0) return false;',
-      'if (this.#followers >= 0) return false;',
-    ],
-  ],
 };

@@ -61,7 +61,9 @@ export const marked$ = (
         }
         // Its contender is told, and with it whoever waits here.
         holding.isGone();
-        subscriber.error(new LockNotOwnedError({ key }));
+        subscriber.error(
+          new LockNotOwnedError({ key, message: `${quoted(key)} is held no more, so it is not marked as done.` }),
+        );
       },
       failed: (error) => subscriber.error(unmarked(key, error)),
       stop: () => undefined,
