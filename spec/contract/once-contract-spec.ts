@@ -3,19 +3,7 @@
  * in virtual time.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import {
-  NEVER,
-  Subject,
-  concat,
-  defer,
-  filter,
-  firstValueFrom,
-  lastValueFrom,
-  map,
-  take,
-  tap,
-  toArray,
-} from 'rxjs';
+import { NEVER, Subject, concat, defer, filter, firstValueFrom, lastValueFrom, map, take, tap, toArray } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { decorate } from '../../src/backend/decorate.js';
 import type { BackendCall } from '../../src/backend/decorate.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Observable} from 'rxjs';
+import type { Observable } from 'rxjs';
 import { defer, map, materialize, of } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { InvalidOptionError, RunFailedError, RunResultError, shareAcross } from '../../src/index.js';
