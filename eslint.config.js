@@ -21,6 +21,7 @@ const ROOMS = {
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
   contract: ['api', 'backend', 'platform', 'engine', 'operators', 'testing'],
   'web-locks': ['index.ts'],
+  'node-cron': ['index.ts'],
   cli: ['index.ts', 'backends/etcd3'],
 };
 

@@ -24,6 +24,8 @@ declare global {
   const withLock: typeof import('rxlock').withLock;
   const usingLock: typeof import('rxlock').usingLock;
   const whileLeader: typeof import('rxlock').whileLeader;
+  const runOnce: typeof import('rxlock').runOnce;
+  const shareAcross: typeof import('rxlock').shareAcross;
   const ifAll: typeof import('rxlock/etcd3').ifAll;
   const memoryBackend: typeof import('rxlock/memory').memoryBackend;
   const etcd3Backend: typeof import('rxlock/etcd3').etcd3Backend;

@@ -19,6 +19,7 @@ const ENTRIES = [
   'rxlock/web-locks',
   'rxlock/backend',
   'rxlock/backend/contract',
+  'rxlock/node-cron',
   'rxlock/testing',
 ];
 const tool = (name: string): string => join(ROOT, 'node_modules', name);

@@ -109,4 +109,10 @@ export const GUARDS = {
   'who wants several leaves all of them': [
     ['src/backends/memory/server.ts', 'return cut(key, token);', 'return i === 0 && cut(key, token);'],
   ],
+  'a marker is written only while the claim of its run is there': [
+    ['src/backends/memory/markers.ts', "if (!isQueued(request)) return 'gone';", ''],
+  ],
+  'who holds asks whether it is done before it runs it': [
+    ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);\n          else if', 'if'],
+  ],
 };

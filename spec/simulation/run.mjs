@@ -40,7 +40,7 @@ const load = createRequire(join(copy, 'package.json'));
 const { schedules } = load('./spec/simulation/schedule.js');
 const { simulate } = load('./spec/simulation/simulate.js');
 
-const total = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0 };
+const total = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0, ran: 0, given: 0 };
 const property = fc.property(schedules, (schedule) => {
   for (const [what, count] of Object.entries(simulate(schedule))) total[what] += count;
 });

@@ -37,6 +37,19 @@ export interface Task {
   readonly leaveAfter: number | undefined;
 }
 
+/** One who takes part in what is done once. */
+export interface OnceTask {
+  readonly at: number;
+  readonly client: number;
+  /** How long it stays done. */
+  readonly keep: number;
+  /** How long its run takes, and how that ends. */
+  readonly hold: number;
+  readonly ends: 'complete' | 'error';
+  readonly wait: number;
+  readonly leaveAfter: number | undefined;
+}
+
 export type Fault =
   | {
       readonly kind: 'partition' | 'lose-replies' | 'slow' | 'pause' | 'sleep';
@@ -71,6 +84,7 @@ export interface Schedule {
   readonly faults: readonly Fault[];
   readonly restarts: readonly Restart[];
   readonly requests: readonly Request[];
+  readonly onces: readonly OnceTask[];
 }
 
 const instant = fc.integer({ min: 0, max: HEAL_AT });
@@ -108,6 +122,16 @@ const taskOf = (kind: What): fc.Arbitrary<Task> =>
 
 const tasksOf = (kind: What): fc.Arbitrary<readonly Task[]> =>
   fc.array(taskOf(kind), { minLength: 2, maxLength: MOST_TASKS });
+
+const onceTask: fc.Arbitrary<OnceTask> = fc.record({
+  at: instant,
+  client,
+  keep: fc.constantFrom(300, 4000, 60_000),
+  hold: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 0, max: LONGEST_HOLD })),
+  ends: fc.constantFrom('complete', 'complete', 'complete', 'error'),
+  wait: fc.constantFrom(Infinity, Infinity, Infinity, 2000),
+  leaveAfter: fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 4 }),
+});
 
 const lasting = fc.record({
   kind: fc.constantFrom('partition', 'lose-replies', 'slow', 'pause', 'sleep'),
@@ -161,5 +185,9 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   requests: fc.oneof(
     { weight: 1, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.array(request, { minLength: 1, maxLength: 6 }) },
+  ),
+  onces: fc.oneof(
+    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(onceTask, { minLength: 2, maxLength: 8 }) },
   ),
 });

@@ -10,6 +10,7 @@ import type { HeldLock, Lease, Lock, QueueBackend, Locks, Queue, QueuedClaim } f
 import { ClaimLost } from '../../src/engine/session.js';
 import { createMachine } from './machine.js';
 import type { Machine } from './machine.js';
+import { ONCE, createOnceRules } from './once.js';
 import { HEAL_AT, KEYS, LONGEST_HOLD, MOST_TASKS, TTL } from './schedule.js';
 import type { Fault, Schedule, Task, Want } from './schedule.js';
 import { createWire } from './wire.js';
@@ -32,6 +33,9 @@ export interface Account {
   lost: number;
   emitted: number;
   requeued: number;
+  /** What is done once: runs that were begun, and values that others were given. */
+  ran: number;
+  given: number;
 }
 
 interface Client {
@@ -58,12 +62,23 @@ export function simulate(schedule: Schedule): Account {
   const violated = (what: string): void => {
     violations.push(`at ${world.now().toFixed(1)}: ${what}`);
   };
-  const account: Account = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0 };
+  const account: Account = {
+    held: 0,
+    together: 0,
+    beside: 0,
+    asked: 0,
+    lost: 0,
+    emitted: 0,
+    requeued: 0,
+    ran: 0,
+    given: 0,
+  };
 
   const truth = createMachine(world, 1);
   const leases: Lease[] = [];
   const memory = memoryBackend({ scheduler: truth.scheduler });
-  const server = decorate(memory, (source$, call) => {
+  const once = createOnceRules({ memory, violated });
+  const server = decorate(once.watched(memory), (source$, call) => {
     if (call.verb === 'grant') leases.push(call.args[0]);
     return source$;
   });
@@ -239,6 +254,10 @@ export function simulate(schedule: Schedule): Account {
       .subscribe();
   }
   for (const task of schedule.tasks) start(task);
+  for (const task of schedule.onces) {
+    const client = clients[task.client];
+    if (client) once.start(task, client);
+  }
   for (const fault of schedule.faults) world.at(fault.at, () => strike(fault, clients));
   for (const { at, client, key } of schedule.requests) {
     const { machine, locks } = clients[client] ?? {};
@@ -254,10 +273,14 @@ export function simulate(schedule: Schedule): Account {
 
   world.runUntil(HEAL_AT);
   for (const { wire } of clients) wire.heal();
-  while (unfinished.size > 0 && world.now() < SERVED_BY) world.runUntil(world.now() + TTL);
+  const isUnfinished = (): boolean => unfinished.size > 0 || once.unfinished.size > 0;
+  while (isUnfinished() && world.now() < SERVED_BY) world.runUntil(world.now() + TTL);
   world.runUntil(world.now() + QUIET);
   // Each client still holds its anchor, so no lease has ended and taken a forgotten claim along.
-  for (const key of KEYS) {
+  for (const { client, at } of once.unfinished) {
+    violated(`client ${String(client)}, taking part since ${String(at)}, was never served`);
+  }
+  for (const key of [...KEYS, ONCE]) {
     if (queueNow(key).claims.length > 0) violated(`a claim on ${key} stayed while its session lived`);
   }
   for (const { client, wants, at } of unfinished) {
@@ -276,7 +299,7 @@ export function simulate(schedule: Schedule): Account {
 
   for (const { locks } of clients) void locks.close();
   world.runUntil(world.now() + TTL / 2);
-  for (const key of KEYS) {
+  for (const key of [...KEYS, ONCE]) {
     if (queueNow(key).claims.length > 0) violated(`a claim on ${key} was left behind`);
   }
   for (const lease of leases) {
@@ -286,7 +309,7 @@ export function simulate(schedule: Schedule): Account {
   }
 
   if (violations.length > 0) throw new Violation(violations.slice(0, 5).join('\n'));
-  return account;
+  return { ...account, ...once.account };
 }
 
 /** The rule of each kind, as users are promised it, and not as the engine says it. */

@@ -16,7 +16,7 @@ jest.setTimeout(120_000);
 
 describe('the engine', () => {
   it(`keeps its promises in ${String(RUNS)} schedules`, () => {
-    const total = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0 };
+    const total = { held: 0, together: 0, beside: 0, asked: 0, lost: 0, emitted: 0, requeued: 0, ran: 0, given: 0 };
     const add = (account: Account): void => {
       total.held += account.held;
       total.together += account.together;
@@ -25,6 +25,8 @@ describe('the engine', () => {
       total.lost += account.lost;
       total.emitted += account.emitted;
       total.requeued += account.requeued;
+      total.ran += account.ran;
+      total.given += account.given;
     };
     fc.assert(
       fc.property(schedules, (schedule) => add(simulate(schedule))),
@@ -38,5 +40,7 @@ describe('the engine', () => {
     expect(total.lost).toBeGreaterThan(RUNS / 10);
     expect(total.emitted).toBeGreaterThan(10 * RUNS);
     expect(total.requeued).toBeGreaterThan(RUNS / 10);
+    expect(total.ran).toBeGreaterThan(RUNS / 2);
+    expect(total.given).toBeGreaterThan(RUNS / 4);
   });
 });

@@ -12,6 +12,8 @@ import type {
   ForeignClaims,
   Lease,
   LockBackend,
+  MarkRequest,
+  Markers,
   Queue,
   QueueBackend,
   SlotBackend,
@@ -100,6 +102,7 @@ function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
       ((claims, queued, lease, timeout) => ownKeep(names.claims(claims), queued, names.lease(lease), timeout)),
     proclaim: ownProclaim && ((claim, mine, value, timeout) => ownProclaim(names.claim(claim), mine, value, timeout)),
     others: backend.others && prefixedOthers(backend.others, names),
+    markers: backend.markers && prefixedMarkers(backend.markers, names),
     queues:
       ownQueues &&
       ((prefix, timeout) => ownQueues(names.out(prefix), timeout).pipe(map((queues) => queues.map(inner)))),
@@ -113,13 +116,14 @@ function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
       ),
   };
   // What the backend does not have stays away.
-  const { keep, proclaim, queues, others, ...always } = all;
+  const { keep, proclaim, queues, others, markers, ...always } = all;
   return {
     ...always,
     ...(keep && { keep }),
     ...(proclaim && { proclaim }),
     ...(queues && { queues }),
     ...(others && { others }),
+    ...(markers && { markers }),
   };
 }
 
@@ -127,6 +131,16 @@ const prefixedOthers = (others: ForeignClaims, names: Names): Complete<ForeignCl
   ask: (key, claim, revocation, timeout) => others.ask(names.out(key), claim, revocation, timeout),
   remove: (key, claim, timeout) => others.remove(names.out(key), claim, timeout),
 });
+
+function prefixedMarkers(markers: Markers, names: Names): Complete<Markers> {
+  const request = (asked: MarkRequest): MarkRequest => ({ ...asked, claim: names.claim(asked.claim) });
+  return {
+    read: (key, timeout) => markers.read(names.out(key), timeout).pipe(map((view) => ({ ...view, key }))),
+    follow: (key, timeout) => markers.follow(names.out(key), timeout).pipe(map((view) => ({ ...view, key }))),
+    write: (asked, timeout) => markers.write(request(asked), timeout),
+    withdraw: (asked, timeout) => markers.withdraw(request(asked), timeout),
+  };
+}
 
 function prefixedSlots(backend: SlotBackend, names: Names): SlotBackend {
   const ownKeep = backend.keep?.bind(backend);
@@ -140,9 +154,10 @@ function prefixedSlots(backend: SlotBackend, names: Names): SlotBackend {
     renew: (lease, timeout) => backend.renew(names.lease(lease), timeout),
     release: (claim, timeout) => backend.release(names.claim(claim), timeout),
     keep: ownKeep && ((claim, ms, timeout) => ownKeep(names.claim(claim), ms, timeout)),
+    markers: backend.markers && prefixedMarkers(backend.markers, names),
   };
-  const { keep, ...always } = all;
-  return keep ? { ...always, keep } : always;
+  const { keep, markers, ...always } = all;
+  return { ...always, ...(keep && { keep }), ...(markers && { markers }) };
 }
 
 /** What both kinds of server have. */

@@ -38,6 +38,7 @@ const conflict: Flag = {
   takes: 'CODE',
   about: 'exit with CODE instead of 75 if not acquired',
 };
+const atMost: Flag = { name: 'at-most', takes: 'TIME', about: 'end the command after this time' };
 const onRevoke: Flag = {
   name: 'on-revoke',
   takes: 'WHAT',
@@ -81,10 +82,31 @@ export const COMMANDS: readonly Command[] = [
         about: 'mutex (default), read, write or semaphore:N',
       },
       grace,
-      { name: 'at-most', takes: 'TIME', about: 'end the command after this time' },
+      atMost,
       onRevoke,
     ],
     operands: [1, Infinity],
+    runs: true,
+  },
+  {
+    name: 'once',
+    usage: 'once KEY [FLAGS] -- COMMAND [ARGUMENT…]',
+    about: 'runs a command once in a fleet, and says who did it',
+    details: [
+      'Done is an exit code of 0, and stays so for --keep: until then nobody runs it.',
+      'Where it is done already, exits with 0 and says who did it and when.',
+      'A command that fails is not done: the next one runs it.',
+    ],
+    flags: [
+      { name: 'keep', takes: 'TIME', about: 'how long it stays done (default: 2d)' },
+      wait,
+      noWait,
+      conflict,
+      grace,
+      atMost,
+      onRevoke,
+    ],
+    operands: [1, 1],
     runs: true,
   },
   {
@@ -165,7 +187,7 @@ export const COMMANDS: readonly Command[] = [
 
 /** What the exit code says, for help, man page and docs. */
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
-  ['0', 'done'],
+  ['0', 'done. once: done already'],
   ['1', 'check: something would go wrong'],
   ['64', 'arguments that cannot be meant'],
   ['75', 'not acquired; -E gives another code. revoke: answered no'],

@@ -16,6 +16,7 @@ type Subcommand = (given: Given, signals: Signals, voice: Voice) => Promise<numb
 /** Loaded when it is needed: a help text needs no etcd. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   run: async () => (await import('./run.js')).run,
+  once: async () => (await import('./once.js')).once,
   lead: async () => (await import('./lead.js')).lead,
   ls: async () => (await import('./ls.js')).ls,
   watch: async () => (await import('./watch.js')).watch,

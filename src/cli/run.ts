@@ -70,7 +70,7 @@ function one(locks: Locks, key: string, kind: string): Lock {
   );
 }
 
-function refusal(keys: readonly string[], { holders }: AlreadyLockedError | LockTimeoutError): string {
+export function refusal(keys: readonly string[], { holders }: AlreadyLockedError | LockTimeoutError): string {
   const names = holders.map(({ owner }) => shown(owner)).join(', ');
   return `${keys.map(shown).join(', ')} is held by ${names === '' ? 'another client' : names}: the command was not run.`;
 }

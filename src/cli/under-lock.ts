@@ -13,7 +13,7 @@ import { supervised } from './supervised.js';
 import type { Ending, Rules } from './supervised.js';
 
 export interface Work {
-  readonly lock: Lock;
+  readonly lock: Pick<Lock, 'lock$'>;
   /** The keys as the user gave them. */
   readonly keys: readonly string[];
   readonly wait: number;
@@ -21,6 +21,8 @@ export interface Work {
   readonly backend: Etcd3Backend;
   readonly signals: Signals;
   readonly voice: Voice;
+  /** What is to be done under the lock once the command has ended. */
+  readonly ran?: (held: HeldLock, ending: Ending) => Promise<void>;
 }
 
 export type Result =
@@ -52,7 +54,9 @@ export async function underLock(work: Work): Promise<Result> {
       token: held.fencingToken.toString(),
     });
     const env = { ...process.env, ...variablesOf(held, work.keys, await claimsOf(held, backend)) };
-    return { type: 'ran', ending: await supervised(held, rules, env, signals, voice) };
+    const ending = await supervised(held, rules, env, signals, voice);
+    await work.ran?.(held, ending);
+    return { type: 'ran', ending };
   } finally {
     await givenBack(held, voice);
   }
@@ -67,7 +71,11 @@ export function exitCodeOf(result: Result): number {
 }
 
 /** Held once it resolves, and for as long as nobody releases it: `states` must stay subscribed. */
-function contended(lock: Lock, options: ContendOptions, onWaiting: (state: LockState) => void): Promise<HeldLock> {
+function contended(
+  lock: Work['lock'],
+  options: ContendOptions,
+  onWaiting: (state: LockState) => void,
+): Promise<HeldLock> {
   return new Promise((resolve, reject) => {
     const states: Subscription = lock.lock$(options).subscribe({
       next: (state) => {

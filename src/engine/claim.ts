@@ -10,7 +10,7 @@ import type { ClaimRequest, DequeueResult, EnqueueResult, Lease, LockSpec, Queue
 import { wouldWait } from '../rules/blockers.js';
 import { holderOf, holdersOf } from '../rules/ownership.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
-import type { ContendingClaim } from './contending-claim.js';
+import type { ContendingClaim, QueuedRequest } from './contending-claim.js';
 import { AcquireRelease } from './io/acquire-release.js';
 import type { Resource } from './io/acquire-release.js';
 import type { Limiter } from './io/limiter.js';
@@ -87,6 +87,12 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return this.#places[0]?.mine?.token;
   }
 
+  get queued(): QueuedRequest | undefined {
+    const [claim] = this.#requests;
+    const mine = this.#places[0]?.mine;
+    return claim && mine && { claim, mine };
+  }
+
   get what(): string {
     return `queue for ${this.keys.join(' + ')}`;
   }
@@ -160,6 +166,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       // Others are told on the way, and may have ended this one.
       if (this.#isLeaving) return;
     }
+  }
+
+  isGone(): void {
+    for (const { queue, mine } of this.#places) if (mine) queue.gone(mine);
   }
 
   failed(error: unknown): void {

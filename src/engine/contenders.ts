@@ -1,8 +1,9 @@
 /**
  * Who contends or holds at the moment. As long as there is anybody, the process stays alive.
  */
-import { Subject, defer, of } from 'rxjs';
-import type { Observable, Subscription } from 'rxjs';
+import { Observable, Subject, defer, of } from 'rxjs';
+import type { Subscription } from 'rxjs';
+import { LocksClosedError } from '../api/errors.js';
 import type { Time } from '../time/clock.js';
 import { createSubscriptionOrder } from './subscription-order.js';
 import type { SubscriptionOrder } from './subscription-order.js';
@@ -60,3 +61,12 @@ export function createContenders(time: Time): Contenders & { close(): void } {
     },
   };
 }
+
+/** Errors when the `Locks` is closed; until then the process has to live. */
+export const closed$ = (contenders: Contenders, key: string): Observable<never> =>
+  new Observable((subscriber) => {
+    const close = (): void => subscriber.error(new LocksClosedError({ key }));
+    const waiting = { close, drain: close };
+    contenders.add(waiting);
+    return () => contenders.delete(waiting);
+  });

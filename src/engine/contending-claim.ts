@@ -2,8 +2,15 @@
  * A claim, as its contender knows it.
  */
 import type { Revocation } from '../api/revocation.js';
+import type { ClaimRequest, QueuedClaim } from '../backend/port.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import type { Session } from './session.js';
+
+/** A claim that is in. */
+export interface QueuedRequest {
+  readonly claim: ClaimRequest;
+  readonly mine: QueuedClaim;
+}
 
 /** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
 export interface ContendingClaim {
@@ -16,7 +23,11 @@ export interface ContendingClaim {
   readonly token: bigint | undefined;
   /** What was asked of it last. */
   readonly revocation: Revocation | undefined;
+  /** Of one key: as it was asked for, and as it is in the queue. For what is to be written only while it is there. */
+  readonly queued: QueuedRequest | undefined;
   begin(): void;
+  /** The server has said that it is not there any more. */
+  isGone(): void;
   /**
    * It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once.
    * With `keepUntil`, it stays taken until then, by the clock of the `Locks`, without us.

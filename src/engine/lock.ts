@@ -160,7 +160,7 @@ export class LockOfAll extends BaseLock implements AllLock {
 }
 
 /** Settles as the body does, after the release; or at the loss, whatever the body does then. */
-function runHeld<T>(
+export function runHeld<T>(
   { report, bodies }: LocksRuntime,
   { kind }: LockTarget,
   held: HeldLock,
@@ -190,7 +190,7 @@ function runHeld<T>(
 }
 
 /** What a body has made without running it is not done under the lock. */
-function checkedResult<T>(result: T): T {
+export function checkedResult<T>(result: T): T {
   const isLazy = isObservable(result) || isGenerator(result);
   if (!isLazy) return result;
   const advice =

@@ -9,6 +9,8 @@ import type { LockEvent } from '../api/events.js';
 import { writable } from '../api/json.js';
 import type { Lock } from '../api/lock.js';
 import type { Locks } from '../api/locks.js';
+import type { Once } from '../api/once.js';
+import type { OnceOptions } from '../api/run-options.js';
 import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedClose, checkedPermits, checkedPing, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
@@ -31,7 +33,10 @@ import { createLocalQueue } from './slot/local-queue.js';
 import { LockTarget } from './target.js';
 import { lockOfAll } from './features/all.js';
 import { KeyElection } from './features/election.js';
+import { createMarkerWatches } from './features/marker-watches.js';
+import { KeyOnce } from './features/once.js';
 import { pinged$ } from './features/ping.js';
+import { checkedKeep } from '../api/run-options.js';
 import { KeyLock } from './lock.js';
 import { createKeyQueues } from './queue/key-queues.js';
 import { createResync } from './queue/resync.js';
@@ -62,7 +67,8 @@ const keyOnly = (call: string, rest: readonly unknown[]): void =>
  */
 export function createLocks(server: LockBackend, options: LocksOptions = {}): Locks {
   checkedBackend(server);
-  const settings = checkedSettings(options, isInVirtualTime(options));
+  const inVirtualTime = isInVirtualTime(options);
+  const settings = checkedSettings(options, inVirtualTime);
   const prefix = checkedPrefix(settings.prefix);
   const time = timeOf(options);
   const events = new Subject<LockEvent>();
@@ -85,6 +91,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const resync = createResync(runtime);
   const prefixWatches = createPrefixWatches(runtime, resync);
   const queues = createKeyQueues(runtime, resync);
+  const markerWatches = backend.markers && createMarkerWatches(runtime, resync, backend.markers);
   const closing = createClosing({
     time,
     contenders,
@@ -95,6 +102,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
       sessions.close();
       queues.stop();
       prefixWatches.stop();
+      markerWatches?.stop();
       resync.stop();
     },
     stop() {
@@ -142,6 +150,19 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
       const refused = objection({ key: name, kind: 'mutex', value: '' });
       if (proclaim && refused === undefined) return new KeyElection(locksRuntime, name);
       throw new InvalidOptionError('name', name, refused ?? `${backend.name} keeps no values. Use whileLeader().`);
+    },
+    once<T = unknown>(name: string, options: OnceOptions, ...rest: unknown[]): Once<T> {
+      checkedArguments('once()', rest, 'what runs goes to runOnce() or run().');
+      const key = checkedKey(name);
+      const keep = checkedKeep(options, inVirtualTime);
+      checkedKey(prefix + key);
+      const refused = backend.objection({ key, kind: 'mutex' });
+      const { markers } = backend;
+      if (markers && markerWatches && refused === undefined) {
+        return new KeyOnce<T>(locksRuntime, markers, markerWatches, key, keep);
+      }
+      const advice = `${backend.name} has no place for what is done. Use a mutex, and keep elsewhere what was done under it.`;
+      throw new InvalidOptionError('key', key, refused ?? advice);
     },
     watchAll$(beginning, ...rest: unknown[]) {
       keyOnly('watchAll$()', rest);

@@ -91,4 +91,21 @@ export const BROKEN = {
     by: 'a server restored from its backup',
     change: [['src/backends/etcd3/incarnation.ts', 'if (now < newest) this.#anew', 'if (now < 0n) this.#anew']],
   },
+  'a marker that compares no claim': {
+    by: 'once, a marker that comes when another one runs',
+    change: [
+      [
+        'src/backends/etcd3/requests.ts',
+        'compare: [isStill(claimed, mine), isAbsent(key)]',
+        'compare: [isAbsent(key)]',
+      ],
+    ],
+  },
+  'a holder that does not ask again whether it is done': {
+    by: 'once, in a fleet whose links are cut',
+    change: [
+      ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);\n          else if', 'if'],
+      ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);', ''],
+    ],
+  },
 };

@@ -3,6 +3,7 @@
  * nothing.
  */
 import { GUARDS } from './guards.mjs';
+import { ONCES } from './onces.mjs';
 import { QUEUES } from './queues.mjs';
 import { SERVERS } from './servers.mjs';
 import { WATCHES } from './watches.mjs';
@@ -10,4 +11,4 @@ import { WATCHES } from './watches.mjs';
 /** @typedef {(stage: any) => Promise<string | undefined>} Scenario */
 
 /** @type {Readonly<Record<string, Scenario>>} */
-export const SCENARIOS = { ...GUARDS, ...QUEUES, ...WATCHES, ...SERVERS };
+export const SCENARIOS = { ...GUARDS, ...QUEUES, ...WATCHES, ...SERVERS, ...ONCES };

@@ -28,6 +28,8 @@ import type {
   EnqueueResult,
   Lease,
   DequeueResult,
+  MarkResult,
+  MarkerView,
   Queue,
   QueueBackend,
   RenewResult,
@@ -45,7 +47,7 @@ import { Incarnation, OtherCluster } from './incarnation.js';
 import { createGuards } from './guards.js';
 import type { Guard } from './guards.js';
 import { kept$ } from './keep.js';
-import { objectionTo } from './keys.js';
+import { markerName, objectionTo } from './keys.js';
 import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
@@ -57,6 +59,10 @@ import {
   dequeued,
   enqueueRequest,
   isBlocked,
+  isMarked,
+  markRequest,
+  marked,
+  unmarkRequest,
   queuedAll,
   triedAll,
   tryRequest,
@@ -70,7 +76,7 @@ import {
 import type { Busy, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
 import type { Transaction, TransactionResult } from './transaction.js';
-import { QUEUE, PREFIX, prefixViewOf } from './views.js';
+import { MARKER, QUEUE, PREFIX, markerViewOf, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
 
 /** etcd grants whole seconds. */
@@ -278,6 +284,9 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
+  const readMarker = (key: string, timeout: number): Observable<MarkerView> =>
+    read(markerName(key), timeout).pipe(map(({ revision, kvs }) => markerViewOf(key, revision, kvs)));
+
   const granted = (lease: Lease, timeout: number) =>
     call('grant a lease', timeout, (client, options) =>
       client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
@@ -370,6 +379,27 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
           map((answer) => rewritten(key, { ...claim, revocation }, answer)),
         ),
       remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
+    },
+
+    markers: {
+      read: readMarker,
+      follow: (key, timeout) => readMarker(key, timeout).pipe(switchMap((view) => watches.follow(MARKER, view))),
+      write: (request, timeout) => {
+        const gone = (): Observable<MarkResult> => of('gone');
+        // Of another history than this one, the token of our claim may be somebody else's.
+        if (history.objection(request.claim.lease)) return gone();
+        return granted(request.lease, timeout).pipe(
+          map(() => undefined),
+          // By an earlier attempt. What is to be kept is not renewed.
+          orWhen(isLeaseKnown, () => of(undefined)),
+          switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
+          map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
+        );
+      },
+      withdraw: (request, timeout) =>
+        send(unmarkRequest(request), timeout).pipe(
+          switchMap((answer) => (isMarked(request, answer) ? of(undefined) : revoke(request.lease, timeout))),
+        ),
     },
 
     queue(key, timeout, from) {

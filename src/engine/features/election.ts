@@ -72,9 +72,16 @@ export class KeyElection implements Election {
 
   /** What throws here rejects. */
   async proclaim(value: string): Promise<void> {
-    const proclamation = { value: this.#checked(value), result: new AsyncSubject<void>() };
-    this.#proclamations.next(proclamation);
-    await lastValueFrom(proclamation.result);
+    await lastValueFrom(this.proclaim$(value));
+  }
+
+  proclaim$(value: string): Observable<void> {
+    const checked = this.#checked(value);
+    return defer(() => {
+      const proclamation = { value: checked, result: new AsyncSubject<void>() };
+      this.#proclamations.next(proclamation);
+      return proclamation.result;
+    });
   }
 
   #checked(value: string): string {

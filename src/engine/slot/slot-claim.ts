@@ -8,7 +8,7 @@ import { holdersOf } from '../../rules/ownership.js';
 import { backoff } from '../../time/backoff.js';
 import { Claim } from '../claim.js';
 import type { ClaimOptions } from '../claim.js';
-import type { ContendingClaim } from '../contending-claim.js';
+import type { ContendingClaim, QueuedRequest } from '../contending-claim.js';
 import type { ClaimState, OnClaimState } from '../claim-state.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 import type { Session } from '../session.js';
@@ -45,6 +45,14 @@ export class SlotClaim implements ContendingClaim {
 
   get token(): bigint | undefined {
     return this.#claim?.token;
+  }
+
+  get queued(): QueuedRequest | undefined {
+    return this.#claim?.queued;
+  }
+
+  isGone(): void {
+    this.#claim?.isGone();
   }
 
   begin(): void {

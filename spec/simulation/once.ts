@@ -1,0 +1,161 @@
+/**
+ * What one of a fleet does for all, in a run of the simulator: who takes part, and what must be true of it.
+ */
+import { Observable, concat, defer, finalize, of, tap, throwError, timer } from 'rxjs';
+import type { SchedulerLike, Subscription } from 'rxjs';
+import { decorate } from '../../src/backend/decorate.js';
+import { LockError, runOnce } from '../../src/index.js';
+import type { HeldLock, Locks, MarkRequest, MarkerView, QueueBackend } from '../../src/index.js';
+import type { Machine } from './machine.js';
+import type { OnceTask } from './schedule.js';
+
+export const ONCE = 'once';
+
+/** What there is to be checked, beside the runs. */
+export interface OnceAccount {
+  ran: number;
+  /** Values that came from another one's run. */
+  given: number;
+}
+
+interface Host {
+  readonly memory: QueueBackend;
+  violated(what: string): void;
+}
+
+interface Participant {
+  readonly machine: Machine;
+  readonly locks: Locks;
+}
+
+const BODY_FAILED = new Error('the run failed');
+
+export interface OnceRules {
+  /** The server, with an eye on the markers. */
+  watched(server: QueueBackend): QueueBackend;
+  start(task: OnceTask, client: Participant): void;
+  /** Those that are not over yet. */
+  readonly unfinished: ReadonlySet<OnceTask>;
+  readonly account: OnceAccount;
+  markerNow(): MarkerView;
+}
+
+export function createOnceRules({ memory, violated }: Host): OnceRules {
+  const unfinished = new Set<OnceTask>();
+  const account: OnceAccount = { ran: 0, given: 0 };
+  /** Values whose run came to its end. */
+  const produced = new Set<string>();
+  /** Values of the markers that were written, in their order. */
+  const marked: string[] = [];
+  /** The newest of them that somebody was given. */
+  let newestSeen = -1;
+  const bodies = new Map<HeldLock, string>();
+  let runs = 0;
+
+  const markerNow = (): MarkerView => {
+    let now: MarkerView | undefined;
+    memory.markers
+      ?.read(ONCE, 0)
+      .subscribe((view) => (now = view))
+      .unsubscribe();
+    if (!now) throw new Error('the memory server answers at once');
+    return now;
+  };
+
+  const onWritten = ({ value }: MarkRequest): void => {
+    const read: unknown = JSON.parse(value);
+    const result = typeof read === 'object' && read !== null && 'value' in read ? String(read.value) : 'nothing';
+    if (marked.includes(result)) return;
+    marked.push(result);
+    for (const [held, other] of bodies) {
+      if (other !== result && held.isHeld()) violated(`${result} was marked as done while ${other} runs`);
+    }
+  };
+
+  const onBegin = (held: HeldLock, run: string): void => {
+    account.ran += 1;
+    bodies.set(held, run);
+    const { marker } = markerNow();
+    if (marker) violated(`${run} runs, though it is done: ${marker.value}`);
+  };
+
+  const onGiven = (value: string, seenBefore: number): void => {
+    account.given += 1;
+    const order = marked.indexOf(value);
+    if (!produced.has(value) || order < 0) violated(`${value} was given, which nobody produced`);
+    if (order < seenBefore) violated(`${value} was given after ${String(marked[seenBefore])}, which is newer`);
+    newestSeen = Math.max(newestSeen, order);
+  };
+
+  const bodyOf = ({ hold, ends }: OnceTask, run: string, scheduler: SchedulerLike): Observable<string> => {
+    const value$ = of(run).pipe(tap({ complete: () => ends === 'complete' && produced.add(run) }));
+    const work$ = concat(
+      new Observable<never>((subscriber) =>
+        timer(hold, scheduler).subscribe({ complete: () => subscriber.complete() }),
+      ),
+      value$,
+    );
+    return ends === 'complete'
+      ? work$
+      : concat(
+          work$,
+          throwError(() => BODY_FAILED),
+        );
+  };
+
+  return {
+    account,
+    unfinished,
+    markerNow,
+
+    watched: (server) =>
+      decorate(server, (source$, call) => {
+        if (call.verb !== 'markers.write') return source$;
+        const [request] = call.args;
+        return source$.pipe(
+          tap((result) => {
+            if (result === 'written') onWritten(request);
+          }),
+        );
+      }),
+
+    start(task, { machine, locks }) {
+      let own: string | undefined;
+      let running: Subscription | undefined;
+      const over = (): void => {
+        unfinished.delete(task);
+      };
+      unfinished.add(task);
+      machine.whenAwake(task.at, () => {
+        const seenBefore = newestSeen;
+        const project = (held: HeldLock): Observable<string> =>
+          defer(() => {
+            own = `run ${String((runs += 1))}`;
+            onBegin(held, own);
+            return bodyOf(task, own, machine.scheduler).pipe(finalize(() => bodies.delete(held)));
+          });
+        running = runOnce(locks.once<string>(ONCE, { keep: task.keep }), project, { wait: task.wait }).subscribe({
+          next: (value) => {
+            if (value !== own) onGiven(value, seenBefore);
+          },
+          error: (error: unknown) => {
+            over();
+            if (!(error instanceof LockError) && error !== BODY_FAILED) violated(`somebody got ${String(error)}`);
+          },
+          complete: () => {
+            over();
+            if (own === undefined) return;
+            const order = marked.indexOf(own);
+            if (order < 0) violated(`${own} completed without being marked as done`);
+            newestSeen = Math.max(newestSeen, order);
+          },
+        });
+      });
+      if (task.leaveAfter === undefined) return;
+      machine.whenAwake(task.at + task.leaveAfter, () => {
+        running?.unsubscribe();
+        over();
+      });
+    },
+  };
+}
