@@ -20,6 +20,7 @@ export {
   LocksClosedError,
 } from './api/errors.js';
 export type { LockErrorCode, LossReason } from './api/errors.js';
+export type { AcquireMessage, AcquireOutcome, HoldMessage, OutageMessage, RenewalMessage } from './api/channels.js';
 export type { CampaignOptions, Election, Leader } from './api/election.js';
 export type { LockEvent } from './api/events.js';
 export type { JsonValue } from './api/json.js';

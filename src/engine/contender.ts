@@ -14,6 +14,8 @@ import { at } from '../time/clock.js';
 import { backoff } from '../time/backoff.js';
 import type { ContendingClaim } from './claim.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
+import { traced } from './channels.js';
+import type { ContentionTrace } from './channels.js';
 import type { Closable, Exchangeable } from './contenders.js';
 import { Aborted, unwrapped } from './aborts.js';
 import { endings } from './endings.js';
@@ -78,6 +80,8 @@ class Contender implements Closable, Exchangeable, Holding {
   readonly #context = platform.captureContext();
   /** What it asks for: contenders of one shape may exchange their claims. Nothing for a try. */
   readonly #shape: string | undefined;
+  /** Where somebody listens. */
+  #trace: ContentionTrace | undefined;
   #endings: Subscription | undefined;
   #phase: Phase = IDLE;
   /** Who was seen to be in the way; nothing before the server has answered. */
@@ -102,6 +106,12 @@ class Contender implements Closable, Exchangeable, Holding {
   }
 
   begin(): void {
+    this.#trace = traced(this.#runtime, this.#target, this.#options.wait);
+    if (this.#trace) this.#trace.begin(() => this.#begin());
+    else this.#begin();
+  }
+
+  #begin(): void {
     const { contenders, time, backend } = this.#runtime;
     const { key } = this.#target;
     if (this.#runtime.isClosed()) return this.#fail(new LocksClosedError({ key }));
@@ -132,6 +142,7 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#waitsNoMore();
     this.#endings?.unsubscribe();
     this.#endHold();
+    this.#trace?.over();
     this.#leave();
     this.#phase = OVER;
   }
@@ -229,7 +240,9 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#phase = { name: 'held', claim, hold };
     if (settled$) settlesWith(hold.held, settled$);
     this.#runtime.report({ type: 'acquired', key, fencingToken: token, waitedFor: hold.since - this.#started });
-    this.#context(() => this.#subscriber.next({ status: 'held', key, held: hold.held }));
+    const tell = (): void => this.#subscriber.next({ status: 'held', key, held: hold.held });
+    const trace = this.#trace;
+    this.#context(trace ? () => trace.held(token, tell) : tell);
     if (claim.revocation) this.#askBack(claim.revocation);
   }
 
@@ -291,6 +304,7 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #fail(error: unknown): void {
     this.#endHold(error instanceof Error ? error : new Error('the lock ended', { cause: error }));
+    this.#trace?.failed(error);
     this.#context(() => this.#subscriber.error(unwrapped(error)));
   }
 
@@ -337,6 +351,7 @@ class Contender implements Closable, Exchangeable, Holding {
     // Given back after its deadline, before the timer that would have told so: that was a loss.
     const error = cause ?? (hold.isHeld() ? undefined : this.#lostBy(hold, new ClaimLost('expired')));
     hold.end(error);
+    this.#trace?.endHold(error);
     const heldFor = time.now() - hold.since;
     if (error instanceof LockLostError) report({ type: 'lost', key, reason: error.reason, heldFor });
     else report({ type: 'released', key, heldFor });

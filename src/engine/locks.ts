@@ -10,6 +10,7 @@ import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedPermits, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
 import type { LockBackend } from '../backend/port.js';
+import { sayEvent } from './channels.js';
 import { createConnection } from './connection.js';
 import { createContenders } from './contenders.js';
 import { timingOf } from '../rules/timing.js';
@@ -49,7 +50,11 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const settings = checkedSettings(options);
   const time = timeOf(options);
   const events = new Subject<LockEvent>();
-  const report = (event: LockEvent): void => events.next(event);
+  const speaker = { owner: settings.owner, locks: {} };
+  const report = (event: LockEvent): void => {
+    sayEvent(event, speaker);
+    events.next(event);
+  };
   const background = createBackground((error) => {
     const cause = error instanceof Error ? error : new Error(String(error));
     report({ type: 'release-failed', what: cause.message, cause });
