@@ -21,6 +21,8 @@ const ROOMS = {
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
   'web-locks': ['index.ts'],
   cli: ['index.ts', 'backends/etcd3'],
+  nestjs: ['index.ts', 'api', 'time'],
+  opentelemetry: ['index.ts'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */
