@@ -4,6 +4,7 @@
 import type { LoggerService } from '@nestjs/common';
 import {
   EMPTY,
+  Observable,
   Subject,
   catchError,
   defer,
@@ -13,11 +14,9 @@ import {
   lastValueFrom,
   retry,
   takeUntil,
-  tap,
   throwError,
   using,
 } from 'rxjs';
-import type { Observable } from 'rxjs';
 import { whileLeader } from '../index.js';
 import type { HeldLock, LeaderOptions, Lock } from '../index.js';
 import type { Time } from '../time/clock.js';
@@ -91,12 +90,27 @@ export class Leader {
       this.#running = running;
       const made = holding(theirs, () => run(theirs));
       // A promise is waited for: what it does, it does under the lock.
-      const led$ = isObservable(made)
-        ? holding$(theirs, () => made).pipe(takeUntil(this.#stopped))
-        : from(asInput(made, what));
-      return led$.pipe(
-        catchError((cause: unknown) => throwError(() => new MethodFailed(what, { cause }))),
-        finalize(() => (this.#running = undefined)),
+      return isObservable(made) ? this.#untilStopped(holding$(theirs, () => made)) : from(asInput(made, what));
+    }).pipe(
+      catchError((cause: unknown) => throwError(() => new MethodFailed(what, { cause }))),
+      finalize(() => (this.#running = undefined)),
+    );
+  }
+
+  /** What runs is torn down before its end is told: only then is the lock given back. */
+  #untilStopped(source$: Observable<unknown>): Observable<unknown> {
+    return new Observable((subscriber) => {
+      const running = source$.subscribe({
+        next: (value) => subscriber.next(value),
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      });
+      subscriber.add(running);
+      subscriber.add(
+        this.#stopped.subscribe(() => {
+          running.unsubscribe();
+          subscriber.complete();
+        }),
       );
     });
   }
@@ -109,7 +123,7 @@ export class Leader {
     return using(
       () => time.awake(),
       () => time.after(PAUSE).pipe(takeUntil(this.#stopped)),
-    ).pipe(tap());
+    );
   }
 }
 
