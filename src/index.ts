@@ -4,6 +4,9 @@
  * @packageDocumentation
  */
 export { createLocks } from './engine/create-locks.js';
+export { runOnce } from './operators/run-once.js';
+export { shareAcross } from './operators/share-across.js';
+export type { ShareAcrossOptions } from './operators/share-across.js';
 export { usingLock } from './operators/using-lock.js';
 export { whileLeader } from './operators/while-leader.js';
 export type { LeaderOptions } from './operators/while-leader.js';
@@ -18,6 +21,8 @@ export {
   LockNotOwnedError,
   LockTimeoutError,
   LocksClosedError,
+  RunFailedError,
+  RunResultError,
 } from './api/errors.js';
 export type { LockErrorCode, LossReason } from './api/errors.js';
 export type { AcquireMessage, AcquireOutcome, HoldMessage, OutageMessage, RenewalMessage } from './api/channels.js';
@@ -25,6 +30,8 @@ export type { CampaignOptions, Election, Leader } from './api/election.js';
 export type { LockEvent } from './api/events.js';
 export type { JsonValue } from './api/json.js';
 export type { AllLock, HeldLock, Lock, LockState, Locks, Renewal } from './api/lock.js';
+export type { Once, OnceResult, OnceState } from './api/once.js';
+export type { OnceOptions, RunOptions } from './api/run-options.js';
 export type { Clock } from './time/clock.js';
 export type { ContendOptions, LocksOptions, Meta, SkipOptions } from './api/options.js';
 export type { Holder, Ownership, Ownerships, LockKind } from './api/ownership.js';
@@ -38,6 +45,11 @@ export type {
   Lease,
   LockBackend,
   ForeignClaims,
+  Marker,
+  MarkerView,
+  Markers,
+  MarkRequest,
+  MarkResult,
   RewriteResult,
   Queue,
   QueuedClaim,

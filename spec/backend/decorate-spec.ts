@@ -42,7 +42,7 @@ describe('decorate', () => {
     expect(names.length).toBeGreaterThan(10);
     expect([...verbsOf(decorated).keys()].sort()).toEqual(names);
     for (const verb of verbsOf(decorated).values()) verb('first', 'second');
-    const streams = ['queue', 'queues'];
+    const streams = ['queue', 'queues', 'markers.follow'];
     const expected = names.map((name) => `${name} ${String(streams.includes(name))} ["first","second"]`);
     expect(calls.sort()).toEqual(expected);
   });
@@ -53,8 +53,8 @@ describe('decorate', () => {
   });
 
   it('leaves away what the backend does not have', () => {
-    const { queues, proclaim, others, ...bare } = memoryBackend();
-    expect([queues, proclaim, others].every((one) => one !== undefined)).toBe(true);
+    const { queues, proclaim, others, markers, ...bare } = memoryBackend();
+    expect([queues, proclaim, others, markers].every((one) => one !== undefined)).toBe(true);
     expect(Object.keys(decorate(bare, (source$) => source$)).sort()).toEqual(Object.keys(bare).sort());
   });
 

@@ -74,6 +74,8 @@ export interface Election {
    */
   proclaim(value: string): Promise<void>;
 
+  /** The same as a stream: asked for when it is subscribed to, emits once when it is written, and completes. */
+  proclaim$(value: string): Observable<void>;
   /**
    * Who leads, without campaigning: the latest state at once, then every change. Says `unknown` while the server cannot
    * be followed, and goes on when it can be again; never errors, completes with `close()`.

@@ -10,7 +10,15 @@ import { described, quoted, shown } from './texts.js';
 
 /** The stable code of each error: what to compare where two copies of the package may be loaded. */
 export type LockErrorCode =
-  'ALREADY_LOCKED' | 'LOCK_TIMEOUT' | 'LOCK_LOST' | 'LOCK_NOT_OWNED' | 'LOCKS_CLOSED' | 'INVALID_OPTION' | 'BACKEND';
+  | 'ALREADY_LOCKED'
+  | 'LOCK_TIMEOUT'
+  | 'LOCK_LOST'
+  | 'LOCK_NOT_OWNED'
+  | 'LOCKS_CLOSED'
+  | 'INVALID_OPTION'
+  | 'BACKEND'
+  | 'RUN_FAILED'
+  | 'RUN_RESULT';
 
 /** What an error is known by, and each class of ours; shared by all copies of the package. */
 const BRAND = Symbol.for('rxlock.LockError');
@@ -256,5 +264,47 @@ export class BackendError extends LockError {
   constructor(message: string, { retryable, cause }: { retryable: boolean; cause?: unknown }) {
     super(message, { cause });
     this.retryable = retryable;
+  }
+}
+
+/** What another process of the fleet ran for all has failed there: with `failures: 'count'`, and of a shared source. */
+export class RunFailedError extends LockError {
+  static override readonly code = 'RUN_FAILED';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'RunFailedError';
+  readonly code = 'RUN_FAILED';
+  readonly key: string;
+  /** The `owner` of the locks under which it ran. */
+  readonly by: string;
+  /** What its error said. */
+  readonly reason: string;
+
+  constructor({ key, by, reason }: { key: string; by: string; reason: string }) {
+    super(`${quoted(key, LONGEST_KEY)} has failed at ${shown(by)}: ${shown(reason)}`);
+    this.key = key;
+    this.by = by;
+    this.reason = reason;
+  }
+}
+
+/** What was run for the whole fleet has a result that the others cannot get: too large, or not the same after JSON. */
+export class RunResultError extends LockError {
+  static override readonly code = 'RUN_RESULT';
+
+  static {
+    mark(this);
+  }
+
+  override readonly name = 'RunResultError';
+  readonly code = 'RUN_RESULT';
+  readonly key: string;
+
+  constructor({ key, objection, cause }: { key: string; objection: string; cause?: unknown }) {
+    super(`The result of ${quoted(key, LONGEST_KEY)} cannot be kept for others: ${objection}`, { cause });
+    this.key = key;
   }
 }

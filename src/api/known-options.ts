@@ -10,6 +10,9 @@ const OPTIONS = {
   contending: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta'],
   whileLeader: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta', 'scheduler'],
   campaign$: ['wait', 'signal', 'waitSignal', 'onBusy'],
+  once: ['keep'],
+  runOnce: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta', 'failures'],
+  shareAcross: ['signal', 'scheduler'],
   revoke: ['reason', 'within', 'fencingToken'],
   release: ['handOff'],
 } as const;
@@ -44,6 +47,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   refreshInterval: 'renewEvery',
   heartbeat: 'renewEvery',
   keepAlive: 'renewEvery',
+  keepFor: 'keep',
   grace: 'within',
   token: 'fencingToken',
   message: 'reason',

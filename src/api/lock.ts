@@ -4,6 +4,8 @@
 import type { Observable } from 'rxjs';
 import type { Election } from './election.js';
 import type { LockEvent } from './events.js';
+import type { Once } from './once.js';
+import type { OnceOptions } from './run-options.js';
 import type { JsonValue } from './json.js';
 import type { ContendOptions, SkipOptions } from './options.js';
 import type { Holder, Ownership, Ownerships } from './ownership.js';
@@ -70,6 +72,17 @@ export interface Locks {
    * election.campaign$('10.0.0.1:8080').subscribe();
    */
   election(name: string): Election;
+  /**
+   * Work that one of the fleet does, and that stays done for `keep` milliseconds: see `runOnce`. The key is the mutex
+   * under which it runs; what came of it is written beside that.
+   *
+   * @typeParam T what its runs produce: what JSON gives back as it was
+   * @param options.keep how long it stays done, milliseconds: longer than the clocks of the fleet differ
+   * @throws InvalidOptionError for a key no server can carry, for `keep` below a second or above a year
+   * @example
+   * const report = locks.once<{ readonly total: number }>('reports/2026-11-28', { keep: 2 * 24 * 3600_000 });
+   */
+  once<T = unknown>(key: string, options: OnceOptions): Once<T>;
   /**
    * Who holds what among all keys that begin with the prefix, without contending: all at once when the server has
    * answered, then every change. Says so while the server cannot be followed, and goes on when it can be again; never

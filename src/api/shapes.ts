@@ -26,6 +26,19 @@ export function checkedLock(lock: unknown): void {
   throw new InvalidOptionError('lock', lock, adviceForLock(lock));
 }
 
+/** What {@link Locks.once} makes, or an InvalidOptionError. */
+export function checkedOnce(once: unknown): void {
+  if (has(once, 'turn$', 'function') && has(once, 'key', 'string')) return;
+  const advice = has(once, 'lock$', 'function') ? 'this is a lock. ' : '';
+  throw new InvalidOptionError('once', once, `${advice}Give locks.once(key, { keep }).`);
+}
+
+/** An election, or an InvalidOptionError. */
+export function checkedElection(election: unknown): void {
+  if (has(election, 'proclaim$', 'function') && has(election, 'candidate', 'function')) return;
+  throw new InvalidOptionError('election', election, 'give one, such as locks.election(name).');
+}
+
 function adviceForLock(lock: unknown): string {
   if (has(lock, 'campaign$', 'function')) return 'an election is no lock. Give election.candidate(value).';
   if (has(lock, 'release', 'function')) return 'this one is held already. Give the lock it was acquired from.';

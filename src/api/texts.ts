@@ -35,3 +35,10 @@ export function described(value: unknown): string {
 
 const isPlain = (value: unknown): value is number | bigint | boolean | symbol | undefined =>
   ['number', 'bigint', 'boolean', 'symbol', 'undefined'].includes(typeof value);
+
+/** It is read by people. */
+const LONGEST_REASON = 1024;
+
+/** What an error says. Never converts what is foreign: its `toString` may throw. */
+export const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message || error.name : described(error)).slice(0, LONGEST_REASON);

@@ -2,12 +2,12 @@
  * The one way to put something around a backend: a network that fails, a process that stands still, a recorder.
  */
 import type { Observable } from 'rxjs';
-import type { ForeignClaims, LockBackend, QueueBackend, SlotBackend } from './port.js';
+import type { ForeignClaims, LockBackend, Markers, QueueBackend, SlotBackend } from './port.js';
 
 type Verb = (...args: never[]) => Observable<unknown>;
 
 /** The verbs that go on telling; all others answer once. */
-type Stream = 'queue' | 'queues';
+type Stream = 'queue' | 'queues' | 'follow';
 
 type VerbsOf<Group> = { [K in keyof Group & string]-?: NonNullable<Group[K]> extends Verb ? K : never }[keyof Group &
   string];
@@ -25,7 +25,8 @@ type CallsOf<Group, Path extends string = ''> = {
 }[VerbsOf<Group>];
 
 /** A call of a verb of the port. */
-export type BackendCall = CallsOf<QueueBackend> | CallsOf<SlotBackend> | CallsOf<ForeignClaims, 'others.'>;
+export type BackendCall =
+  CallsOf<QueueBackend> | CallsOf<SlotBackend> | CallsOf<ForeignClaims, 'others.'> | CallsOf<Markers, 'markers.'>;
 
 /** What a caller is to get instead of `source$`, which is what the backend gives. Subscribing to it sends the request. */
 export type Wrap = <T>(source$: Observable<T>, call: BackendCall) => Observable<T>;
@@ -68,14 +69,21 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
     dequeue: (...args) => wrap(backend.dequeue(...args), { verb: 'dequeue', isStream: false, args }),
     proclaim: ownProclaim && ((...args) => wrap(ownProclaim(...args), { verb: 'proclaim', isStream: false, args })),
     others: backend.others && decoratedOthers(backend.others, wrap),
+    markers: backend.markers && decoratedMarkers(backend.markers, wrap),
     queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
     queues: ownQueues && ((...args) => wrap(ownQueues(...args), { verb: 'queues', isStream: true, args })),
     probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
     audit: (...args) => wrap(backend.audit(...args), { verb: 'audit', isStream: false, args }),
   };
   // What the backend does not have stays away.
-  const { proclaim, queues, others, ...always } = all;
-  return { ...always, ...(proclaim && { proclaim }), ...(queues && { queues }), ...(others && { others }) };
+  const { proclaim, queues, others, markers, ...always } = all;
+  return {
+    ...always,
+    ...(proclaim && { proclaim }),
+    ...(queues && { queues }),
+    ...(others && { others }),
+    ...(markers && { markers }),
+  };
 }
 
 const decoratedOthers = (others: ForeignClaims, wrap: Wrap): Complete<ForeignClaims> => ({
@@ -83,7 +91,19 @@ const decoratedOthers = (others: ForeignClaims, wrap: Wrap): Complete<ForeignCla
   remove: (...args) => wrap(others.remove(...args), { verb: 'others.remove', isStream: false, args }),
 });
 
-const decoratedSlots = (backend: SlotBackend, wrap: Wrap): Complete<SlotBackend> => ({
+const decoratedMarkers = (markers: Markers, wrap: Wrap): Complete<Markers> => ({
+  read: (...args) => wrap(markers.read(...args), { verb: 'markers.read', isStream: false, args }),
+  follow: (...args) => wrap(markers.follow(...args), { verb: 'markers.follow', isStream: true, args }),
+  write: (...args) => wrap(markers.write(...args), { verb: 'markers.write', isStream: false, args }),
+  withdraw: (...args) => wrap(markers.withdraw(...args), { verb: 'markers.withdraw', isStream: false, args }),
+});
+
+function decoratedSlots(backend: SlotBackend, wrap: Wrap): SlotBackend {
+  const { markers, ...always } = everySlotVerb(backend, wrap);
+  return { ...always, ...(markers && { markers }) };
+}
+
+const everySlotVerb = (backend: SlotBackend, wrap: Wrap): Complete<SlotBackend> => ({
   name: backend.name,
   notes: backend.notes,
   objection: (spec) => backend.objection(spec),
@@ -94,4 +114,5 @@ const decoratedSlots = (backend: SlotBackend, wrap: Wrap): Complete<SlotBackend>
   release: (...args) => wrap(backend.release(...args), { verb: 'release', isStream: false, args }),
   queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
   probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
+  markers: backend.markers && decoratedMarkers(backend.markers, wrap),
 });

@@ -35,6 +35,12 @@ export interface ClaimOptions {
   readonly meta: JsonValue | undefined;
 }
 
+/** A claim that is in. */
+export interface QueuedRequest {
+  readonly claim: ClaimRequest;
+  readonly mine: QueuedClaim;
+}
+
 /** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
 export interface ContendingClaim {
   /** Who is told. Contenders that ask for the same may exchange their claims. */
@@ -46,7 +52,11 @@ export interface ContendingClaim {
   readonly token: bigint | undefined;
   /** What was asked of it last. */
   readonly revocation: Revocation | undefined;
+  /** Of one key: as it was asked for, and as it is in the queue. For what is to be written only while it is there. */
+  readonly queued: QueuedRequest | undefined;
   begin(): void;
+  /** The server has said that it is not there any more. */
+  isGone(): void;
   /** It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once. */
   leave(handOff: boolean): void;
 }
@@ -97,6 +107,12 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
 
   get token(): bigint | undefined {
     return this.#places[0]?.mine?.token;
+  }
+
+  get queued(): QueuedRequest | undefined {
+    const [claim] = this.#requests;
+    const mine = this.#places[0]?.mine;
+    return claim && mine && { claim, mine };
   }
 
   get what(): string {
@@ -170,6 +186,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       // Others are told on the way, and may have ended this one.
       if (this.#isLeaving) return;
     }
+  }
+
+  isGone(): void {
+    for (const { queue, mine } of this.#places) if (mine) queue.gone(mine);
   }
 
   failed(error: unknown): void {

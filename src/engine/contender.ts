@@ -100,6 +100,10 @@ class Contender implements Closable, Exchangeable, Holding {
     return this.#target.keys;
   }
 
+  get claim(): ContendingClaim | undefined {
+    return 'claim' in this.#phase ? this.#phase.claim : undefined;
+  }
+
   get waitsWith(): ContendingClaim | undefined {
     const phase = this.#phase;
     return phase.name === 'contending' || phase.name === 'waiting' ? phase.claim : undefined;

@@ -1,7 +1,9 @@
 /**
  * Who contends or holds at the moment. As long as there is anybody, the process stays alive.
  */
+import { Observable } from 'rxjs';
 import type { Subscription } from 'rxjs';
+import { LocksClosedError } from '../api/errors.js';
 import type { Time } from '../time/clock.js';
 import { createSubscriptionOrder } from './subscription-order.js';
 import type { SubscriptionOrder } from './subscription-order.js';
@@ -47,3 +49,11 @@ export function createContenders(time: Time): Contenders & { close(): void } {
     },
   };
 }
+
+/** Errors when the `Locks` is closed; until then the process has to live. */
+export const closed$ = (contenders: Contenders, key: string): Observable<never> =>
+  new Observable((subscriber) => {
+    const waiting = { close: () => subscriber.error(new LocksClosedError({ key })) };
+    contenders.add(waiting);
+    return () => contenders.delete(waiting);
+  });

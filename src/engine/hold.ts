@@ -11,12 +11,15 @@ import { checkedRelease } from '../api/options.js';
 import type { Revocation } from '../api/revocation.js';
 import { inSubscriberContext } from '../platform/in-context.js';
 import { unwrapped } from './aborts.js';
+import type { ContendingClaim } from './claim.js';
 import type { Runtime } from './runtime.js';
 import type { Session } from './session.js';
 
 /** Who holds. */
 export interface Holding {
   readonly keys: readonly string[];
+  /** What it holds with. */
+  readonly claim: ContendingClaim | undefined;
   /** Its user asks for it. */
   release(handOff: boolean): void;
 }
@@ -85,6 +88,11 @@ export class Hold {
 
   keys(): readonly string[] {
     return this.#holder.keys;
+  }
+
+  /** What it is held with. */
+  claim(): ContendingClaim | undefined {
+    return this.isHeld() ? this.#holder.claim : undefined;
   }
 
   isHeld(): boolean {
@@ -227,4 +235,11 @@ class Held implements HeldLock {
     const { hold } = this[HOLD];
     return () => jsonOf({ key, keys, owner, fencingToken, validUntil, isHeld: hold.isHeld() });
   }
+}
+
+const isOfOurs = (held: HeldLock): held is Held => HOLD in held;
+
+/** What a lock is held with, while it is, if it is one of these `Locks`. */
+export function claimOf(runtime: Runtime, held: HeldLock): ContendingClaim | undefined {
+  return isOfOurs(held) && held[HOLD].runtime === runtime ? held[HOLD].hold.claim() : undefined;
 }

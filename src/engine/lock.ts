@@ -152,7 +152,7 @@ export class LockOfAll extends BaseLock implements AllLock {
 }
 
 /** Settles as the body does, after the release; or at the loss, whatever the body does then. */
-function runHeld<T>(
+export function runHeld<T>(
   { report }: LocksRuntime,
   held: HeldLock,
   body: (held: HeldLock) => T | PromiseLike<T>,
@@ -178,7 +178,7 @@ function runHeld<T>(
 }
 
 /** What a body has made without running it is not done under the lock. */
-function checkedResult<T>(result: T): T {
+export function checkedResult<T>(result: T): T {
   const isLazy = isObservable(result) || isGenerator(result);
   if (!isLazy) return result;
   const advice =

@@ -6,6 +6,8 @@ import { timeOf } from '../time/clock.js';
 import { InvalidOptionError } from '../api/errors.js';
 import type { LockEvent } from '../api/events.js';
 import type { Locks } from '../api/lock.js';
+import type { Once } from '../api/once.js';
+import type { OnceOptions } from '../api/run-options.js';
 import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedPermits, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
@@ -23,6 +25,9 @@ import { createLocalQueue } from './slot/local-queue.js';
 import { LockTarget } from './target.js';
 import { lockOfAll } from './features/all.js';
 import { KeyElection } from './features/election.js';
+import { createMarkerWatches } from './features/marker-watches.js';
+import { KeyOnce } from './features/once.js';
+import { checkedKeep } from '../api/run-options.js';
 import { KeyLock } from './lock.js';
 import { createKeyQueues } from './queue/key-queues.js';
 import { createResync } from './queue/resync.js';
@@ -71,6 +76,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const resync = createResync(runtime);
   const prefixWatches = createPrefixWatches(runtime, resync);
   const queues = createKeyQueues(runtime, resync);
+  const markerWatches = backend.markers && createMarkerWatches(runtime, resync, backend.markers);
   let isClosed = false;
   let closing: Promise<void> | undefined;
   let claims = 0;
@@ -93,6 +99,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
     sessions.close();
     queues.stop();
     prefixWatches.stop();
+    markerWatches?.stop();
     resync.stop();
     await lastValueFrom(background.idle$.pipe(takeUntil(time.after(CLOSE_WITHIN))), { defaultValue: undefined });
     background.stop();
@@ -120,6 +127,17 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
       const refused = objection({ key: checkedKey(name), kind: 'mutex', value: '' });
       if (proclaim && refused === undefined) return new KeyElection(locksRuntime, name);
       throw new InvalidOptionError('name', name, refused ?? `${backend.name} keeps no values. Use whileLeader().`);
+    },
+    once<T = unknown>(name: string, options: OnceOptions): Once<T> {
+      const key = checkedKey(name);
+      const keep = checkedKeep(options);
+      const { markers, objection } = backend;
+      const refused = objection({ key, kind: 'mutex' });
+      if (markers && markerWatches && refused === undefined) {
+        return new KeyOnce<T>(locksRuntime, markers, markerWatches, key, keep);
+      }
+      const advice = `${backend.name} has no place for what is done. Use a mutex, and keep elsewhere what was done under it.`;
+      throw new InvalidOptionError('key', key, refused ?? advice);
     },
     watchAll$(prefix) {
       const name = checkedPrefix(prefix);

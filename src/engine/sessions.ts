@@ -133,6 +133,6 @@ const newLease = ({ settings: { ttl, owner } }: Runtime, key?: string): Session[
 });
 
 /** 63 random bits: etcd's lease ids are positive int64, and ours must not collide with anybody's. */
-function leaseId(): string {
+export function leaseId(): string {
   return (platform.random63() || 1n).toString(16);
 }

@@ -33,7 +33,7 @@ import { checkedFunction, checkedLock } from '../api/shapes.js';
  * const saved$ = usingLock(locks.mutex('accounts/4711'), (held) => save({ balance: 42, fence: held.fencingToken }));
  */
 export function usingLock<O extends ObservableInput<unknown>>(
-  lock: Lock,
+  lock: Pick<Lock, 'key' | 'lock$'>,
   project: (held: HeldLock) => O,
   options?: ContendOptions,
 ): Observable<ObservedValueOf<O>> {

@@ -30,6 +30,8 @@ import type {
   EnqueueResult,
   Lease,
   DequeueResult,
+  MarkResult,
+  MarkerView,
   Queue,
   QueueBackend,
   RenewResult,
@@ -45,7 +47,8 @@ import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './err
 import { createGroupCommit } from './group-commit.js';
 import type { Send } from './group-commit.js';
 import { Incarnation, OtherCluster } from './incarnation.js';
-import { endOf, objectionTo, prefixOf } from './keys.js';
+import type { Header } from './incarnation.js';
+import { endOf, markerName, objectionTo, prefixOf } from './keys.js';
 import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
@@ -57,6 +60,10 @@ import {
   dequeued,
   enqueueRequest,
   isBlocked,
+  isMarked,
+  markRequest,
+  marked,
+  unmarkRequest,
   queuedAll,
   triedAll,
   tryRequest,
@@ -69,7 +76,7 @@ import {
 } from './requests.js';
 import type { Busy, TxnRequest } from './requests.js';
 import { streamed } from './stream.js';
-import { QUEUE, PREFIX, prefixViewOf } from './views.js';
+import { MARKER, QUEUE, PREFIX, markerViewOf, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
 
 /** etcd grants whole seconds. */
@@ -276,6 +283,26 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
+  const readMarker = (key: string, timeout: number): Observable<MarkerView> =>
+    read(markerName(key), timeout).pipe(map(({ revision, kvs }) => markerViewOf(key, revision, kvs)));
+
+  /** An earlier attempt may have been granted it. What is to be kept is not renewed. */
+  const kept = (lease: Lease, timeout: number): Observable<unknown> =>
+    call<{ readonly header: Header }>('grant the lease of a marker', timeout, (client, options) =>
+      client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
+    ).pipe(
+      map(() => undefined),
+      orWhen(isLeaseKnown, () => of(undefined)),
+    );
+
+  const revoke = (lease: Lease, timeout: number): Observable<void> =>
+    call('revoke the lease', timeout, (client, options) =>
+      client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
+    ).pipe(
+      map(() => undefined),
+      orWhen(isLeaseGone, () => of(undefined)),
+    );
+
   const guard = (held: HeldLock, key: string): Observable<Guard> => {
     const prefix = prefixOf(key);
     const token = held.fencingToken.toString();
@@ -324,13 +351,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
 
     renew,
 
-    revoke: (lease, timeout) =>
-      call('revoke the lease', timeout, (client, options) =>
-        client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
-      ).pipe(
-        map(() => undefined),
-        orWhen(isLeaseGone, () => of(undefined)),
-      ),
+    revoke,
 
     maxClaims: MAX_TOGETHER,
 
@@ -375,6 +396,24 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
           map((answer) => rewritten(key, { ...claim, revocation }, answer)),
         ),
       remove: (key, claim, timeout) => send(removeRequest(key, claim), timeout).pipe(map(() => undefined)),
+    },
+
+    markers: {
+      read: readMarker,
+      follow: (key, timeout) => readMarker(key, timeout).pipe(switchMap((view) => watches.follow(MARKER, view))),
+      write: (request, timeout) => {
+        const gone = (): Observable<MarkResult> => of('gone');
+        // Of another history than this one, the token of our claim may be somebody else's.
+        if (history.objection(request.claim.lease)) return gone();
+        return kept(request.lease, timeout).pipe(
+          switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
+          map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
+        );
+      },
+      withdraw: (request, timeout) =>
+        send(unmarkRequest(request), timeout).pipe(
+          switchMap((answer) => (isMarked(request, answer) ? of(undefined) : revoke(request.lease, timeout))),
+        ),
     },
 
     queue(key, timeout, from) {

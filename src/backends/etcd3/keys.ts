@@ -58,6 +58,12 @@ export const claimKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.ke
  */
 export const tombstoneKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}\0${childOf(claim)}`);
 
+/**
+ * Says that the work of a name is done. Beside the queue as a tombstone is, and no tombstone, since that begins with a
+ * hexadecimal number. No other key begins so.
+ */
+export const markerName = (name: string): string => `${name}\0done`;
+
 /** The key of a claim that we know from the queue of a name. */
 export const keyIn = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
 

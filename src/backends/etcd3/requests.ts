@@ -7,6 +7,8 @@ import type {
   EnqueueResult,
   Lease,
   DequeueResult,
+  MarkRequest,
+  MarkResult,
   Queue,
   QueuedClaim,
   RewriteResult,
@@ -22,6 +24,7 @@ import {
   encodeAsked,
   encodeClaim,
   keyIn,
+  markerName,
   rangeOf,
   queuedAs,
   tombstoneKey,
@@ -237,6 +240,41 @@ export function dequeued({ responses }: TxnAnswer, successor: QueuedClaim | unde
   // Whatever is written over it meanwhile: it may have been asked for. A watch tells if it is ours no more.
   return { successor: there?.create_revision === successor.token.toString() ? 'there' : 'gone' };
 }
+
+const markerKey = ({ claim }: MarkRequest): Buffer => Buffer.from(markerName(claim.key));
+
+/**
+ * Written only while our claim is in the queue, over nothing. At the top level, where roles and the quota are looked at.
+ */
+export function markRequest(request: MarkRequest): TxnRequest {
+  const { claim, mine, lease, value } = request;
+  const [claimed, key] = [claimKey(claim), markerKey(request)];
+  return {
+    compare: [isStill(claimed, mine), isAbsent(key)],
+    success: [{ request_put: { key, value: Buffer.from(value), lease: idOf(lease) } }],
+    failure: [lookFor(key), lookFor(claimed)],
+  };
+}
+
+/** Whether the marker there is the one of that request. */
+const isOwnMarker = ({ lease }: MarkRequest, found: Response | undefined): boolean =>
+  found?.response_range.kvs[0]?.lease === idOf(lease);
+
+export function marked(request: MarkRequest, { succeeded, responses: [marker, claim] }: TxnAnswer): MarkResult {
+  if (succeeded || isOwnMarker(request, marker)) return 'written';
+  const isQueued = claim?.response_range.kvs[0]?.create_revision === request.mine.token.toString();
+  return isQueued ? 'taken' : 'gone';
+}
+
+/** Without our claim no attempt to write it comes in any more. */
+export function unmarkRequest(request: MarkRequest): TxnRequest {
+  const claimed = claimKey(request.claim);
+  const look = lookFor(markerKey(request));
+  return { compare: [isStill(claimed, request.mine)], success: [look, remove(claimed)], failure: [look] };
+}
+
+export const isMarked = (request: MarkRequest, { responses: [marker] }: TxnAnswer): boolean =>
+  isOwnMarker(request, marker);
 
 /**
  * What a transaction needs of the server, said at the top level of a group: etcd looks no deeper when it checks roles and

@@ -1,8 +1,8 @@
 /**
  * What is kept of the store while it is followed: one queue, or those of all keys that begin with a prefix.
  */
-import type { Queue } from '../../backend/port.js';
-import { appliedTo, byName, claimsOf, rangeOf } from './keys.js';
+import type { Marker, MarkerView, Queue } from '../../backend/port.js';
+import { appliedTo, byName, claimsOf, markerName, rangeOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import type { Following } from './watches.js';
 
@@ -42,5 +42,28 @@ export const PREFIX: Following<PrefixView> = {
     }
     const last = changes.at(-1);
     return { prefix, queues, changed, revision: last ? BigInt(last.kv.mod_revision) : region.revision };
+  },
+};
+
+const markerOf = ({ create_revision: token, value }: StoredClaim): Marker => ({
+  token: BigInt(token),
+  value: value.toString(),
+});
+
+export const markerViewOf = (key: string, revision: bigint, [stored]: readonly StoredClaim[]): MarkerView => ({
+  key,
+  revision,
+  marker: stored && markerOf(stored),
+});
+
+export const MARKER: Following<MarkerView> = {
+  range: ({ key }) => rangeOf(markerName(key)),
+  revision: ({ revision }) => revision,
+  applied(view, changes) {
+    const last = changes.at(-1);
+    if (!last) return view;
+    const { type, kv } = last;
+    const marker = type === 'Put' ? markerOf(kv) : undefined;
+    return { key: view.key, revision: BigInt(kv.mod_revision), marker };
   },
 };

@@ -48,6 +48,12 @@ export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: Memo
       ask: (key, claim, revocation) => answer(() => server.ask(key, claim, revocation)),
       remove: (key, claim) => answer(() => server.remove(key, claim)),
     },
+    markers: {
+      read: (key) => answer(() => server.markers.read(key)),
+      follow: (key) => server.markers.follow(key),
+      write: (request) => answer(() => server.markers.write(request)),
+      withdraw: (request) => answer(() => server.markers.withdraw(request)),
+    },
     queue: (key) => server.queue(key),
     queues: (prefix) => server.queues(prefix),
     probe: () => of(undefined),

@@ -20,6 +20,8 @@ import type {
   RenewResult,
   RewriteResult,
 } from '../../backend/port.js';
+import { createMarkers } from './markers.js';
+import type { MemoryMarkers } from './markers.js';
 import { blockers } from '../../rules/blockers.js';
 import type { Revocation } from '../../api/revocation.js';
 
@@ -54,6 +56,7 @@ export interface MemoryServer {
   proclaim(claim: ClaimRequest, mine: QueuedClaim, value: string): RewriteResult;
   ask(key: string, claim: QueuedClaim, revocation: Revocation): RewriteResult;
   remove(key: string, claim: QueuedClaim): void;
+  readonly markers: MemoryMarkers;
   queue(key: string): Observable<Queue>;
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
@@ -204,7 +207,28 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return { claim: written, revision };
   };
 
+  const dequeue: MemoryServer['dequeue'] = (claims, queued, successor) => {
+    dequeueAll(claims, queued);
+    const [claim] = claims;
+    if (!successor || !claim) return { successor: 'unknown' };
+    const there = claimsAt(claim.key);
+    return { successor: there[indexOf(there, successor.token)]?.id === successor.id ? 'there' : 'gone' };
+  };
+
+  const markers = createMarkers({
+    time,
+    revision: () => revision,
+    nextRevision: () => (revision += 1n),
+    isQueued: ({ claim, mine }) => {
+      const there = alive(claim.lease) && claimsAt(claim.key);
+      return there?.[indexOf(there, mine.token)]?.id === mine.id;
+    },
+    dequeue: ({ claim, mine }) => void dequeue([claim], [mine], undefined),
+  });
+
   return {
+    markers,
+
     grant(asked) {
       const known = alive(asked);
       const ttl = known?.ttl ?? grantedTtl(asked.ttl);
@@ -241,13 +265,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       commit([key]);
     },
 
-    dequeue(claims, queued, successor) {
-      dequeueAll(claims, queued);
-      const [claim] = claims;
-      if (!successor || !claim) return { successor: 'unknown' };
-      const there = claimsAt(claim.key);
-      return { successor: there[indexOf(there, successor.token)]?.id === successor.id ? 'there' : 'gone' };
-    },
+    dequeue,
 
     audit(lease) {
       const claims = new Map(alive(lease)?.claims);

@@ -3,14 +3,25 @@
  */
 import { concat, defer, filter, map, of, switchMap } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { Queue, RenewResult, SlotBackend, TakeResult } from '../../backend/port.js';
+import type { MarkResult, RenewResult, SlotBackend, TakeResult } from '../../backend/port.js';
 import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
 import type { NodeEtcd } from './client.js';
 import { removeEmpty } from './directories.js';
 import { COMPARE_FAILED, KEY_EXISTS, KEY_NOT_FOUND, NOT_A_KEY, directoryError } from './errors.js';
-import { decodeClaim, objectionTo, pathOf, pathOfLease, queueOf, urlOf, valueOf } from './keys.js';
+import {
+  decodeClaim,
+  decodeMarker,
+  encodeMarker,
+  markerViewOf,
+  objectionTo,
+  pathOf,
+  pathOfLease,
+  queueOf,
+  urlOf,
+  valueOf,
+} from './keys.js';
 import { createWatches } from './watches.js';
 
 /** etcd counts whole seconds. */
@@ -74,13 +85,47 @@ function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
         const same = { prevExist: true, prevValue: valueOf(lease), ttl: seconds(lease.ttl) };
         return client.set(urlOf(path), null, once({ refresh: true, ...same }), done);
       }).pipe(
-        map(({ refusal }): RenewResult => {
+        switchMap(({ refusal }): Observable<RenewResult> => {
           if (refusal?.code === KEY_NOT_FOUND || refusal?.code === NOT_A_KEY)
-            return { status: 'gone', reason: 'deleted' };
-          if (refusal?.code === COMPARE_FAILED) return { status: 'gone', reason: 'overwritten' };
-          return { status: 'renewed', ttl: seconds(lease.ttl) * 1000 };
+            return of({ status: 'gone', reason: 'deleted' });
+          const renewed = { status: 'renewed', ttl: seconds(lease.ttl) * 1000 } as const;
+          if (refusal?.code !== COMPARE_FAILED) return of(renewed);
+          // By ourselves, if it is the marker of this claim: then nobody else has the key until the holder has heard of it.
+          return read(path, timeout).pipe(
+            map(({ node }) =>
+              node && decodeMarker(node.value)?.claim === valueOf(lease)
+                ? renewed
+                : { status: 'gone', reason: 'overwritten' },
+            ),
+          );
         }),
       );
+    },
+
+    markers: {
+      read: (key, timeout) => read(pathOf(key), timeout).pipe(map((answer) => markerViewOf(key, answer))),
+      follow: (key, timeout) => {
+        const path = pathOf(key);
+        return read(path, timeout).pipe(
+          switchMap((answer) => concat(of(answer), watches.follow(path, answer.index))),
+          newsOnly(({ index }) => index),
+          map((answer) => markerViewOf(key, answer)),
+        );
+      },
+      write: ({ claim, lease, value }, timeout) => {
+        const path = pathOf(claim.key);
+        const mine = valueOf(claim.lease);
+        return call(source, `mark "${claim.key}"`, timeout, (client, once, done) => {
+          const instead = { prevExist: true, prevValue: mine, ttl: seconds(lease.ttl) };
+          return client.set(urlOf(path), encodeMarker(mine, value), once(instead), done);
+        }).pipe(
+          switchMap((answer) => (answer.refusal?.code === COMPARE_FAILED ? read(path, timeout) : of(answer))),
+          // That the key is refused for another reason, such as its absence, is that it is not ours.
+          map(({ node }): MarkResult => (node && decodeMarker(node.value)?.claim === mine ? 'written' : 'gone')),
+        );
+      },
+      // Its release takes the claim away, and with it what an attempt would be compared with.
+      withdraw: () => of(undefined),
     },
 
     take: ({ key, lease }, timeout) => {
@@ -126,21 +171,24 @@ function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
           const events$ = watches.follow(path, start.revision).pipe(map((answer) => queueOf(key, answer)));
           return concat(of(start), events$);
         }),
-        newsOnly(),
+        newsOnly(({ revision }) => revision),
       );
     },
   };
 }
 
 /** A poll that goes back to an earlier index tells again what is known already. */
-const newsOnly = (): MonoTypeOperatorFunction<Queue> => (source$) =>
-  defer(() => {
-    let last = -1n;
-    return source$.pipe(
-      filter(({ revision }) => {
-        if (revision <= last) return false;
-        last = revision;
-        return true;
-      }),
-    );
-  });
+const newsOnly =
+  <T>(revisionOf: (one: T) => bigint): MonoTypeOperatorFunction<T> =>
+  (source$) =>
+    defer(() => {
+      let last = -1n;
+      return source$.pipe(
+        filter((one) => {
+          const revision = revisionOf(one);
+          if (revision <= last) return false;
+          last = revision;
+          return true;
+        }),
+      );
+    });

@@ -1,7 +1,7 @@
 /**
  * How a lock is written in etcd v2: the layout of microlock, one key whose value says whose it is.
  */
-import type { Lease, Queue, QueuedClaim, LockSpec } from '../../backend/port.js';
+import type { Lease, MarkerView, Queue, QueuedClaim, LockSpec } from '../../backend/port.js';
 import type { Answer, StoredKey } from './calls.js';
 
 /** Where the store keeps the key, as its events name it. */
@@ -43,8 +43,39 @@ export function queueOf(key: string, { index, node }: Answer): Queue {
   return { key, revision: index, claims: node ? [decodeClaim(node)] : [] };
 }
 
+/** What a marker begins with. Nothing else of ours does, unless an owner calls itself so, and then it is no JSON. */
+const MARKED = '{"rxlock":"done",';
+
+/**
+ * A key has room for one value, so the marker of a key is written over the claim of its holder and says which one that
+ * was: until it expires the key is taken by that claim, for everybody who does not know markers.
+ */
+export const encodeMarker = (claim: string, value: string): string =>
+  `${MARKED}${JSON.stringify({ claim, value }).slice(1)}`;
+
+/** The marker that a value is, and the claim that it was written over. */
+export function decodeMarker(value: string): { readonly claim: string; readonly value: string } | undefined {
+  if (!value.startsWith(MARKED)) return undefined;
+  try {
+    const read: unknown = JSON.parse(value);
+    if (typeof read !== 'object' || read === null || !('claim' in read && 'value' in read)) return undefined;
+    const { claim, value: marked } = read;
+    return typeof claim === 'string' && typeof marked === 'string' ? { claim, value: marked } : undefined;
+  } catch {
+    // The label of an owner.
+    return undefined;
+  }
+}
+
+/** The marker of a key, if what is there is one. Its claim has a token of its own, and one marker at the most. */
+export function markerViewOf(key: string, { index, node }: Answer): MarkerView {
+  const found = node && decodeMarker(node.value);
+  return { key, revision: index, marker: found && { token: BigInt(node.createdIndex), value: found.value } };
+}
+
 /** microlock writes a bare node id: what has no `#` is all owner. */
-export function decodeClaim({ value, createdIndex }: StoredKey): QueuedClaim {
+export function decodeClaim({ value: stored, createdIndex }: StoredKey): QueuedClaim {
+  const value = decodeMarker(stored)?.claim ?? stored;
   const mark = value.lastIndexOf('#');
   return {
     id: value,

@@ -68,9 +68,16 @@ export class KeyElection implements Election {
   }
 
   proclaim(value: string): Promise<void> {
-    const proclamation = { value: this.#checked(value), result: new AsyncSubject<void>() };
-    this.#proclamations.next(proclamation);
-    return lastValueFrom(proclamation.result);
+    return lastValueFrom(this.proclaim$(value));
+  }
+
+  proclaim$(value: string): Observable<void> {
+    const checked = this.#checked(value);
+    return defer(() => {
+      const proclamation = { value: checked, result: new AsyncSubject<void>() };
+      this.#proclamations.next(proclamation);
+      return proclamation.result;
+    });
   }
 
   #checked(value: string): string {

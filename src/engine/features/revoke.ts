@@ -1,9 +1,9 @@
 /**
  * Asking for a lock that others hold, and taking it.
  */
+import type { Observable } from 'rxjs';
 import {
   EMPTY,
-  Observable,
   catchError,
   concat,
   concatMap,
@@ -28,6 +28,7 @@ import { holderOf } from '../../rules/ownership.js';
 import type { ForeignClaims, Queue, QueuedClaim } from '../../backend/port.js';
 import { isSameRevocation } from '../../api/revocation.js';
 import type { Revocation } from '../../api/revocation.js';
+import { closed$ } from '../contenders.js';
 import { ATTEMPTS, retryFewTimes, request } from '../io/request.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 
@@ -49,7 +50,7 @@ export const revoked$ = (
     }),
     map((holders) => holders.flatMap((holder) => holder ?? [])),
     defaultIfEmpty([]),
-    takeUntil(closed$(runtime, key)),
+    takeUntil(closed$(runtime.contenders, key)),
   );
 
 /** The queue as it is, or why nobody knows. */
@@ -145,11 +146,3 @@ class Requested {
       .pipe(filter((view) => view.status === 'known' && !view.queue.claims.some((claim) => claim.token === token)));
   }
 }
-
-/** Errors when the `Locks` is closed; until then the process has to live. */
-const closed$ = ({ contenders }: LocksRuntime, key: string): Observable<never> =>
-  new Observable((subscriber) => {
-    const waiting = { close: () => subscriber.error(new LocksClosedError({ key })) };
-    contenders.add(waiting);
-    return () => contenders.delete(waiting);
-  });

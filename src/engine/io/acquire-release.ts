@@ -17,6 +17,8 @@ export interface Resource<R> {
   readonly limiter?: Limiter | undefined;
   /** One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. */
   send(): Observable<R>;
+  /** Whether to ask again, where that is not a matter of a few times. */
+  again?(error: BackendError): boolean;
   /** It is there. */
   use(resource: R): void;
   /** It could not be obtained. */
@@ -98,7 +100,8 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   again(error: BackendError, failures: number): boolean {
-    return this.#isWanted && retryFewTimes(error, failures);
+    if (!this.#isWanted) return false;
+    return this.#resource.again ? this.#resource.again(error) : retryFewTimes(error, failures);
   }
 
   /** An attempt failed: not under way during the pause before the next. */

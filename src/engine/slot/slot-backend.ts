@@ -15,6 +15,7 @@ export function asQueueBackend(slots: SlotBackend): QueueBackend {
     objection: (spec) => slots.objection(spec),
     queue: (key, timeout, from) => slots.queue(key, timeout, from),
     probe: (timeout) => slots.probe(timeout),
+    ...(slots.markers && { markers: slots.markers }),
     close: () => slots.close(),
     grant: ({ ttl }) => of({ ttl: slots.grantedTtl(ttl) }),
     renew: (lease, timeout) => slots.renew(lease, timeout),

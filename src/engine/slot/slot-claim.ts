@@ -7,7 +7,7 @@ import type { Queue } from '../../backend/port.js';
 import { holdersOf } from '../../rules/ownership.js';
 import { backoff } from '../../time/backoff.js';
 import { Claim } from '../claim.js';
-import type { ClaimOptions, ContendingClaim } from '../claim.js';
+import type { ClaimOptions, ContendingClaim, QueuedRequest } from '../claim.js';
 import type { ClaimState, OnClaimState } from '../claim-state.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 import type { Session } from '../session.js';
@@ -44,6 +44,14 @@ export class SlotClaim implements ContendingClaim {
 
   get token(): bigint | undefined {
     return this.#claim?.token;
+  }
+
+  get queued(): QueuedRequest | undefined {
+    return this.#claim?.queued;
+  }
+
+  isGone(): void {
+    this.#claim?.isGone();
   }
 
   begin(): void {

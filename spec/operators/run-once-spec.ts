@@ -1,0 +1,383 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Observable } from 'rxjs';
+import { NEVER, defer, finalize, ignoreElements, map, materialize, merge, mergeMap, of, throwError, timer } from 'rxjs';
+import type { TestScheduler } from 'rxjs/testing';
+import { marbles } from 'rxjs-marbles/jest';
+import { InvalidOptionError, LockNotOwnedError, RunFailedError, RunResultError, runOnce } from '../../src/index.js';
+import type { Locks, Once } from '../../src/index.js';
+import { SLOW, TIMES, atFrame, codes, openServer, serverOf } from '../support/marbles.js';
+
+const KEEP = 30;
+
+const onceOf = (locks: Locks, keep = KEEP): Once<string> => locks.once<string>('k', { keep });
+
+/** Bodies that count how often they were begun and how often they came to their end. */
+function counted(scheduler: TestScheduler) {
+  const runs = { begun: 0, ended: 0 };
+  const body = (value: string, ms: number): Observable<string> =>
+    defer(() => {
+      runs.begun += 1;
+      return timer(ms, scheduler).pipe(
+        map(() => value),
+        finalize(() => undefined),
+      );
+    });
+  return { runs, body };
+}
+
+describe('runOnce', () => {
+  it(
+    'one runs, the other gets its last value without running; a late one gets it at once',
+    marbles((m) => {
+      const server = serverOf(m);
+      const run = m.cold('                        r--A|');
+      const never = m.cold('                      -');
+      const a$ = runOnce(onceOf(server.client(TIMES)), () => run);
+      const b$ = runOnce(onceOf(server.client(TIMES)), () => never);
+      const c$ = runOnce(onceOf(server.client(TIMES)), () => never);
+      m.expect(a$, '---^').toBeObservable('       ---r--A|');
+      m.expect(b$, '----^').toBeObservable('      -------(A|)');
+      m.expect(c$, '-----------^').toBeObservable('-----------(A|)');
+      m.expect(run).toHaveSubscriptions('         ---^---!');
+      m.expect(never).toHaveSubscriptions([]);
+    }),
+  );
+
+  it(
+    'the marker is kept no more: it is run again',
+    marbles((m) => {
+      const server = serverOf(m);
+      m.expect(runOnce(onceOf(server.client(TIMES)), () => m.cold('A|'))).toBeObservable('A|');
+      const again$ = (ms: number) =>
+        timer(ms, m.scheduler).pipe(mergeMap(() => runOnce(onceOf(server.client(TIMES)), () => m.cold('B|'))));
+      m.expect(again$(30)).toBeObservable('30ms (A|)');
+      m.expect(again$(31)).toBeObservable('31ms B|');
+    }),
+  );
+
+  it(
+    'it emits nothing: the others complete without a value; several: they get the last',
+    marbles((m) => {
+      const server = serverOf(m);
+      const run = (key: string, locks: Locks, body$: Observable<string>) =>
+        runOnce(locks.once<string>(key, { keep: KEEP }), () => body$);
+      m.expect(run('none', server.client(TIMES), m.cold('  ---|'))).toBeObservable('---|');
+      m.expect(run('none', server.client(TIMES), m.cold('  A|')), '-^').toBeObservable('---|');
+      m.expect(run('many', server.client(TIMES), m.cold('  a-b|'))).toBeObservable('a-b|');
+      m.expect(run('many', server.client(TIMES), m.cold('  A|')), '-^').toBeObservable('---(b|)');
+    }),
+  );
+
+  it(
+    'it fails: the runner gets the error, the next one runs it',
+    marbles((m) => {
+      const server = serverOf(m);
+      m.expect(runOnce(onceOf(server.client(TIMES)), () => m.cold('r-#'))).toBeObservable('r-#');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => m.cold('--B|')),
+        '-^',
+      ).toBeObservable('----B|');
+      const failing$ = runOnce(onceOf(server.client(TIMES)), () => {
+        throw new Error('not reached');
+      });
+      m.expect(failing$, '--^').toBeObservable('-----(B|)');
+    }),
+  );
+
+  it(
+    "failures: 'count': a failure is done, the others get a RunFailedError that says why",
+    marbles((m) => {
+      const server = serverOf(m);
+      const options = { failures: 'count' } as const;
+      const [a, b] = [server.client({ ...TIMES, owner: 'a' }), server.client(TIMES)];
+      const failing$ = timer(2, m.scheduler).pipe(mergeMap(() => throwError(() => new Error('no disk'))));
+      const run$ = runOnce(onceOf(a), () => failing$, options);
+      m.expect(run$).toBeObservable('--#', undefined, new Error('no disk'));
+      const failures$ = runOnce(onceOf(b), () => of('x')).pipe(
+        materialize(),
+        map((end) => {
+          expect(end.kind === 'E' && end.error).toBeInstanceOf(RunFailedError);
+          expect(end.kind === 'E' && end.error).toMatchObject({ by: 'a', reason: 'no disk', key: 'k' });
+          return 'f';
+        }),
+      );
+      m.expect(failures$, '-^').toBeObservable('--(f|)');
+    }),
+  );
+
+  it(
+    "onBusy: 'skip': completes without a value while another one runs it, and has the value once it is done",
+    marbles((m) => {
+      const server = serverOf(m);
+      const skip = { onBusy: 'skip' } as const;
+      m.expect(runOnce(onceOf(server.client(TIMES)), () => m.cold('---A|'))).toBeObservable('---A|');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => NEVER, skip),
+        '-^',
+      ).toBeObservable('-|');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => NEVER, skip),
+        '-----^',
+      ).toBeObservable('-----(A|)');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => NEVER, { ...skip, wait: 2 }),
+        '-^',
+      ).toBeObservable('---|');
+    }),
+  );
+
+  it(
+    'wait: the time to wait for a result, then a LockTimeoutError',
+    marbles((m) => {
+      const server = serverOf(m);
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => NEVER),
+        '^----------!',
+      ).toBeObservable('-');
+      const late$ = runOnce(onceOf(server.client(TIMES)), () => NEVER, { wait: 4 }).pipe(codes());
+      m.expect(late$, '-^').toBeObservable('-----#', undefined, 'LOCK_TIMEOUT');
+      const busy$ = runOnce(onceOf(server.client(TIMES)), () => NEVER, { wait: 0 }).pipe(codes());
+      m.expect(busy$, '-^').toBeObservable('-#', undefined, 'ALREADY_LOCKED');
+    }),
+  );
+
+  it(
+    'unsubscribed: the run is stopped, it is not done, the next one runs it',
+    marbles((m) => {
+      const server = serverOf(m);
+      const run = m.cold('                     r-----A|');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => run),
+        '^--!',
+      ).toBeObservable('r---');
+      m.expect(run).toHaveSubscriptions('      ^--!');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => m.cold('--B|')),
+        '-^',
+      ).toBeObservable('-----B|');
+    }),
+  );
+
+  it(
+    'never: it holds on, and ends with its signal',
+    marbles((m) => {
+      const server = serverOf(m);
+      const stop = new AbortController();
+      const never$ = runOnce(onceOf(server.client(TIMES)), () => NEVER, { signal: stop.signal });
+      m.expect(never$).toBeObservable('---#', undefined, 'too long');
+      atFrame(m, 3, () => stop.abort('too long'));
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => m.cold('B|')),
+        '-^',
+      ).toBeObservable('---B|');
+    }),
+  );
+
+  it(
+    'a signal ends it also before the server has said whether it is done',
+    marbles((m) => {
+      const server = serverOf(m, { latency: 3 });
+      const stop = new AbortController();
+      m.expect(runOnce(onceOf(server.client(SLOW)), () => NEVER, { signal: stop.signal })).toBeObservable(
+        '--#',
+        undefined,
+        'no',
+      );
+      m.expect(runOnce(onceOf(server.client(SLOW)), () => NEVER, { waitSignal: stop.signal })).toBeObservable(
+        '--#',
+        undefined,
+        'no',
+      );
+      atFrame(m, 2, () => stop.abort('no'));
+    }),
+  );
+
+  it(
+    'the runner loses its lock: LockLostError after what was mirrored, and the next one runs it',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      m.expect(runOnce(onceOf(a), () => m.cold('r-------------A|')).pipe(codes())).toBeObservable(
+        'r---------#',
+        undefined,
+        'LOCK_LOST expired',
+      );
+      atFrame(m, 1, () => a.network.partition());
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => m.cold('B|')),
+        '-^',
+      ).toBeObservable('------------B|');
+    }),
+  );
+
+  it(
+    'a runner whose claim was deleted a moment before writes no marker',
+    marbles((m) => {
+      const server = openServer(m, 1);
+      const a = server.client({ ...SLOW, renewEvery: 20 });
+      // To read, to grant, to queue and to read again take 2 frames each. The marker is sent at 10, and there at 11.
+      const lost$ = runOnce(onceOf(a), () => m.cold('-A|')).pipe(codes());
+      m.expect(lost$).toBeObservable('---------A--#', undefined, 'LOCK_LOST deleted');
+      atFrame(m, 10, () => server.deleteFirst('k'));
+      const b$ = runOnce(onceOf(server.client(SLOW)), () => m.cold('B|'));
+      m.expect(timer(20, m.scheduler).pipe(mergeMap(() => b$))).toBeObservable('28ms B----|');
+    }),
+  );
+
+  it(
+    'the answer to the marker is lost: asked again, it counts as ours',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      m.expect(runOnce(onceOf(a), () => m.cold('--A|'))).toBeObservable('--A---|');
+      atFrame(m, 2, () => a.network.dropNextReply());
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => NEVER),
+        '-^',
+      ).toBeObservable('---(A|)');
+    }),
+  );
+
+  it(
+    'cut off before the marker, the runner loses the lock and has done nothing that lasts',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      const [first, second] = [m.cold('   -----A|'), m.cold('B|')];
+      m.expect(runOnce(onceOf(a), () => first).pipe(codes())).toBeObservable(
+        '-----A--------#',
+        undefined,
+        'LOCK_LOST expired',
+      );
+      atFrame(m, 5, () => a.network.partition());
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => second),
+        '-^',
+      ).toBeObservable('----------------B|');
+    }),
+  );
+
+  it(
+    'while the server cannot be asked, a wait is waited',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      a.network.refuseNext(3);
+      m.expect(runOnce(onceOf(a), () => m.cold('A|'), { wait: 50 })).toBeObservable('--A|');
+    }),
+  );
+
+  it(
+    'held.release() ends the run: it is not done',
+    marbles((m) => {
+      const server = serverOf(m);
+      const run$ = runOnce(onceOf(server.client(TIMES)), (held) =>
+        merge(
+          m.cold('a-b-c'),
+          timer(3, m.scheduler).pipe(
+            mergeMap(() => held.release()),
+            ignoreElements(),
+          ),
+        ),
+      );
+      m.expect(run$).toBeObservable('a-b|');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => m.cold('B|')),
+        '-^',
+      ).toBeObservable('---B|');
+    }),
+  );
+
+  it.each<[string, unknown, RegExp]>([
+    [
+      'a circle',
+      ((): unknown => {
+        const a: unknown[] = [];
+        a.push({ a });
+        return a;
+      })(),
+      /it\[0\]\.a is a part of itself/,
+    ],
+    ['a bigint', { n: 1n }, /it\.n is a bigint/],
+    ['undefined inside', { a: [undefined] }, /it\.a\[0\] is undefined/],
+    ['a function', { f: () => 1 }, /it\.f is a function/],
+    ['NaN', NaN, /it is NaN/],
+    ['a Date', { at: new Date() }, /it\.at is an object of the class Date/],
+    ['66 KB', 'x'.repeat(66_000), /66002 bytes of JSON, 65536 are allowed/],
+  ])('%s cannot be kept for the others: a RunResultError at the runner, and not done', (_, value, message) => {
+    marbles((m) => {
+      const server = serverOf(m);
+      const once = (): Once<unknown> => server.client(TIMES).once('k', { keep: KEEP });
+      const failed$ = runOnce(once(), () => of(value)).pipe(
+        materialize(),
+        map((event) => {
+          if (event.kind !== 'E') return event.kind;
+          expect(event.error).toBeInstanceOf(RunResultError);
+          expect(String(event.error)).toMatch(message);
+          return 'E';
+        }),
+      );
+      m.expect(failed$).toBeObservable('(NE|)');
+      m.expect(
+        runOnce(once(), () => of('B')),
+        '-^',
+      ).toBeObservable('-(B|)');
+    })();
+  });
+
+  it(
+    '1,000 who wait in one Locks get the value by one watch, in one instant, and withdraw',
+    marbles((m) => {
+      const server = openServer(m);
+      const { runs, body } = counted(m.scheduler);
+      const locks = server.client(TIMES);
+      const all$ = merge(...Array.from({ length: 1000 }, (_, i) => runOnce(onceOf(locks), () => body(String(i), 5))));
+      let values = 0;
+      const told$ = all$.pipe(
+        map((value) => {
+          values += 1;
+          return value;
+        }),
+        ignoreElements(),
+      );
+      m.expect(told$).toBeObservable('-----|');
+      m.expect(timer(6, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('------(n|)', { n: 0 });
+      m.scheduler.schedule(() => {
+        expect(values).toBe(1000);
+        expect(runs.begun).toBe(1);
+      }, 7);
+    }),
+  );
+
+  it('refuses at the call what cannot be meant', () => {
+    marbles((m) => {
+      const locks = serverOf(m).client(TIMES);
+      const once = onceOf(locks);
+      expect(() => runOnce(once, () => of('x'), { failures: 'stop' } as never)).toThrow(InvalidOptionError);
+      expect(() => runOnce(once, 'x' as never)).toThrow(/give a function/);
+      expect(() => runOnce(locks.mutex('k') as never, () => of('x'))).toThrow(/this is a lock. Give locks.once/);
+      expect(() => runOnce(once, () => of('x'), { keep: 5 } as never)).toThrow(/keep/);
+      expect(() => locks.once('k', {} as never)).toThrow(/give the milliseconds for which it stays done/);
+      expect(() => locks.once('k', { keep: 1e12 })).toThrow(/more than a year/);
+    })();
+  });
+
+  it(
+    'mark$ needs the lock of its own turn',
+    marbles((m) => {
+      const server = serverOf(m);
+      const [a, b] = [server.client(TIMES), server.client(TIMES)];
+      const foreign$ = onceOf(a)
+        .turn$()
+        .pipe(mergeMap((state) => (state.status === 'held' ? onceOf(b).mark$(state.held, 'x') : NEVER)));
+      m.expect(foreign$).toBeObservable(
+        '#',
+        undefined,
+        new LockNotOwnedError({
+          key: 'k',
+          message: '"k" is not held by what was given, so nobody is told that it is done. Give the lock of turn$().',
+        }),
+      );
+    }),
+  );
+});

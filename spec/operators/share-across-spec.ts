@@ -1,0 +1,153 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Observable} from 'rxjs';
+import { defer, map, materialize, of } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { InvalidOptionError, RunFailedError, RunResultError, shareAcross } from '../../src/index.js';
+import type { Locks } from '../../src/index.js';
+import { SLOW, TIMES, atFrame, codes, serverOf } from '../support/marbles.js';
+import type { TestScheduler } from 'rxjs/testing';
+
+const across = <T>(locks: Locks, source$: Observable<T>, scheduler: TestScheduler): Observable<T> =>
+  source$.pipe(shareAcross(locks.election('e'), { scheduler }));
+
+describe('shareAcross', () => {
+  it(
+    'one subscribes to the source, all get its values; it goes, the next one subscribes',
+    marbles((m) => {
+      const server = serverOf(m);
+      const [first, second] = [m.cold('A--B--C--D'), m.cold('                      -E')];
+      m.expect(across(server.client(TIMES), first, m.scheduler), '  ^-------!').toBeObservable('A--B--C--');
+      m.expect(across(server.client(TIMES), second, m.scheduler), ' -^----------!').toBeObservable('-A-B--C--E--');
+      m.expect(first).toHaveSubscriptions('                         ^-------!');
+      m.expect(second).toHaveSubscriptions('                        --------^---!');
+    }),
+  );
+
+  it(
+    'who comes late gets the latest value at once',
+    marbles((m) => {
+      const server = serverOf(m);
+      m.expect(across(server.client(TIMES), m.cold('A--B'), m.scheduler), '^-------!').toBeObservable('A--B-----');
+      m.expect(across(server.client(TIMES), m.cold('-'), m.scheduler), '----^--!').toBeObservable('----B');
+    }),
+  );
+
+  it(
+    'of a burst each gets the latest: what comes while another is on its way is passed over',
+    marbles((m) => {
+      const server = serverOf(m, { latency: 1 });
+      // Granted at 2, leads at 4. Said at 4, 6, 8 and heard a frame later.
+      const source = m.cold('               abcde--f');
+      m.expect(across(server.client(SLOW), source, m.scheduler), '^-------------!').toBeObservable('------a-c-e--f');
+    }),
+  );
+
+  it(
+    'completion travels, with the last value',
+    marbles((m) => {
+      const server = serverOf(m);
+      m.expect(across(server.client(TIMES), m.cold('A--(B|)'), m.scheduler)).toBeObservable('   A--(B|)');
+      m.expect(across(server.client(TIMES), m.cold('-'), m.scheduler), '-^').toBeObservable('   -A-(B|)');
+    }),
+  );
+
+  it(
+    'an error travels: the leader gets it as it is, the others its message',
+    marbles((m) => {
+      const server = serverOf(m);
+      const failing$ = m.cold('A--#', undefined, new Error('no feed'));
+      m.expect(across(server.client({ ...TIMES, owner: 'a' }), failing$, m.scheduler)).toBeObservable(
+        'A--#',
+        undefined,
+        new Error('no feed'),
+      );
+      const told$ = across(server.client(TIMES), m.cold('-'), m.scheduler).pipe(
+        materialize(),
+        map((event) => {
+          if (event.kind !== 'E') return 'n';
+          expect(event.error).toBeInstanceOf(RunFailedError);
+          expect(event.error).toMatchObject({ key: 'e', by: 'a', reason: 'no feed' });
+          return 'e';
+        }),
+      );
+      m.expect(told$, '-^').toBeObservable('-n-(e|)');
+    }),
+  );
+
+  it(
+    'who cannot hear of the end is waited for until the lease would have run out, then begins anew',
+    marbles((m) => {
+      const server = serverOf(m);
+      const deaf = server.client(TIMES);
+      m.expect(across(server.client(TIMES), m.cold('A--|'), m.scheduler)).toBeObservable('A---------|');
+      m.expect(across(deaf, m.cold('B|'), m.scheduler), '-^ 40ms !').toBeObservable('-A', undefined);
+      atFrame(m, 2, () => deaf.network.partition());
+    }),
+  );
+
+  it(
+    'its leader loses its lease: the next one subscribes, and who led gets the values of that',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      const [first, second] = [m.cold('A--B------------C---'), m.cold('-D-----------E')];
+      const lost = across(a, first, m.scheduler);
+      m.expect(lost, '^ 29ms !').toBeObservable('A--B-----------------D---E');
+      m.expect(across(server.client(TIMES), second, m.scheduler), '-^ 38ms !').toBeObservable('-A-B 9ms D 11ms E');
+      atFrame(m, 4, () => a.network.partition());
+      atFrame(m, 20, () => a.network.heal());
+    }),
+  );
+
+  it(
+    'what JSON would change ends it: a RunResultError at the leader, a RunFailedError at the others',
+    marbles((m) => {
+      const server = serverOf(m);
+      const wrong$ = across(server.client(TIMES), of({ at: new Date() }), m.scheduler).pipe(
+        materialize(),
+        map((event) => (event.kind === 'E' && event.error instanceof RunResultError ? 'r' : event.kind)),
+      );
+      m.expect(wrong$).toBeObservable('(r|)');
+    }),
+  );
+
+  it(
+    'a source that throws at its subscription, and unsubscribing at once',
+    marbles((m) => {
+      const server = serverOf(m);
+      const throws$ = defer((): Observable<string> => {
+        throw new Error('no source');
+      });
+      m.expect(across(server.client(TIMES), throws$, m.scheduler)).toBeObservable(
+        '#',
+        undefined,
+        new Error('no source'),
+      );
+      m.expect(across(server.client(TIMES), m.cold('A'), m.scheduler), '(^!)').toBeObservable('-');
+    }),
+  );
+
+  it(
+    'ends with close() and with its signal',
+    marbles((m) => {
+      const server = serverOf(m);
+      const locks = server.client(TIMES);
+      m.expect(across(locks, m.cold('A'), m.scheduler).pipe(codes())).toBeObservable('A--#', undefined, 'LOCKS_CLOSED');
+      atFrame(m, 3, () => void locks.close());
+      const stop = new AbortController();
+      const other$ = m
+        .cold('B')
+        .pipe(shareAcross(server.client(TIMES).election('f'), { scheduler: m.scheduler, signal: stop.signal }));
+      m.expect(other$).toBeObservable('B-#', undefined, 'enough');
+      atFrame(m, 2, () => stop.abort('enough'));
+    }),
+  );
+
+  it('refuses at the call what is no election', () => {
+    marbles((m) => {
+      const locks = serverOf(m).client(TIMES);
+      expect(() => shareAcross(locks.mutex('k') as never)).toThrow(InvalidOptionError);
+      expect(() => shareAcross(locks.election('e'), { wait: 1 } as never)).toThrow(/wait/);
+    })();
+  });
+});

@@ -1,0 +1,87 @@
+/**
+ * The marker of a key, written by the one who holds it.
+ */
+import { EMPTY, Observable } from 'rxjs';
+import { BackendError, LockNotOwnedError } from '../../api/errors.js';
+import type { HeldLock } from '../../api/lock.js';
+import { quoted } from '../../api/texts.js';
+import type { Lease, MarkResult, Markers } from '../../backend/port.js';
+import { claimOf } from '../hold.js';
+import { AcquireRelease } from '../io/acquire-release.js';
+import { request } from '../io/request.js';
+import type { LocksRuntime } from '../locks-runtime.js';
+
+/** What is written. */
+export interface Marking {
+  readonly key: string;
+  readonly lease: Lease;
+  readonly value: string;
+}
+
+/**
+ * Completes when it is written. Where the server does not take it, it is asked again for one ttl at the most, as long as
+ * the lock is held: a server without space does not end the lease. What nobody knows the end of is settled in the
+ * background, so that no lease of a marker stays without one.
+ *
+ * ```text
+ * write       --w|               w: written
+ * mark$       ---|
+ *
+ * write       --?-?--g           ?: no answer   g: our claim is gone, so it is not written and never will be
+ * mark$       -------#           the lock is lost
+ * lease              x           revoked, in the background
+ * ```
+ */
+export const marked$ = (
+  runtime: LocksRuntime,
+  markers: Markers,
+  held: HeldLock,
+  { key, lease, value }: Marking,
+): Observable<never> =>
+  new Observable((subscriber) => {
+    const { time, timing } = runtime;
+    const holding = claimOf(runtime, held);
+    const queued = holding?.queued;
+    if (!holding || !queued || queued.claim.key !== key) {
+      const message = `${quoted(key)} is not held by what was given, so nobody is told that it is done. Give the lock of turn$().`;
+      return subscriber.error(new LockNotOwnedError({ key, message }));
+    }
+    const what = `mark "${key}" as done`;
+    const marking = { ...queued, lease, value };
+    const giveUpAt = time.now() + timing.ttl;
+    const bracket = new AcquireRelease<MarkResult>(runtime, {
+      what,
+      timeout: timing.attempt,
+      send: () => markers.write(marking, timing.attempt),
+      again: ({ retryable }) => retryable && held.isHeld() && time.now() < giveUpAt,
+      use(result) {
+        if (result !== 'gone') {
+          subscriber.complete();
+          return;
+        }
+        // Its contender is told, and with it whoever waits here.
+        holding.isGone();
+        subscriber.error(new LockNotOwnedError({ key }));
+      },
+      failed: (error) => subscriber.error(unmarked(key, error)),
+      stop: () => undefined,
+      dispose: (result) =>
+        result === 'written'
+          ? EMPTY
+          : request(runtime, {
+              what: `take back what was to ${what}`,
+              timeout: timing.attempt,
+              send: () => markers.withdraw(marking, timing.attempt),
+              again: ({ retryable }) => retryable && time.now() < giveUpAt + timing.ttl,
+            }),
+      disposed: () => undefined,
+    });
+    bracket.begin();
+    return () => bracket.release();
+  });
+
+function unmarked(key: string, error: unknown): unknown {
+  if (!(error instanceof BackendError)) return error;
+  const message = `${quoted(key)} was run, and could not be marked as done, so the next one runs it again: ${error.message}`;
+  return new BackendError(message, { retryable: error.retryable, cause: error });
+}
