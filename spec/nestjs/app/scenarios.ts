@@ -12,7 +12,16 @@ import { NEVER, Observable, defer, firstValueFrom, lastValueFrom, of, throwError
 import { AlreadyLockedError, InvalidOptionError, LockLostError } from 'rxlock';
 import type { HeldLock, Locks } from 'rxlock';
 import { memoryBackend } from 'rxlock/memory';
-import { InjectLocks, LOCKS, LocksHealthIndicator, LocksModule, WhileLeader, WithLock, heldLock } from 'rxlock/nestjs';
+import {
+  InjectLocks,
+  LOCKS,
+  LocksHealthIndicator,
+  LocksModule,
+  RunOnce,
+  WhileLeader,
+  WithLock,
+  heldLock,
+} from 'rxlock/nestjs';
 import type * as imported from 'rxlock/nestjs';
 import { pending, start } from './nest.js';
 import { TITLES } from './titles.js';
@@ -554,6 +563,51 @@ const scenarios: Record<Title, () => Promise<void>> = {
     assert.throws(noMethod, InvalidOptionError);
     const standard = (): unknown => WithLock('k')(async () => turn(), { kind: 'method' } as never, undefined as never);
     assert.throws(standard, /set experimentalDecorators/);
+  },
+
+  async 'what is run once is run by one of two applications, its value is that of both, and the next one runs what failed'() {
+    let runs = 0;
+    let failures = 0;
+    @Injectable()
+    class Work {
+      @RunOnce((tick: string) => `ticks/${tick}`, { keep: 60_000 })
+      async tick(tick: string): Promise<string> {
+        runs += 1;
+        await turn();
+        return `${String(heldLock()?.key)} ${tick}`;
+      }
+      @RunOnce('stream', { keep: 60_000 })
+      stream(): Observable<number> {
+        return defer(() => of(1, (runs += 1)));
+      }
+      @RunOnce('fails', { keep: 60_000 })
+      async fails(): Promise<string> {
+        await turn();
+        failures += 1;
+        if (failures === 1) throw new Error('no paper');
+        return 'done';
+      }
+    }
+    const backend = memoryBackend();
+    const apps = [await start([Work], { backend }), await start([Work], { backend })];
+    const [a, b] = apps.map(({ app }) => app.get(Work));
+    assert.ok(a && b);
+    assert.deepEqual(await Promise.all([a.tick('1'), b.tick('1')]), ['ticks/1 1', 'ticks/1 1']);
+    assert.equal(await a.tick('1'), 'ticks/1 1');
+    assert.equal(runs, 1);
+    await a.tick('2');
+    assert.equal(runs, 2);
+    assert.equal(await lastValueFrom(a.stream()), 3);
+    assert.equal(await lastValueFrom(b.stream()), 3);
+    await assert.rejects(a.fails(), /no paper/);
+    assert.equal(await b.fails(), 'done');
+    assert.equal(await a.fails(), 'done');
+    assert.equal(failures, 2);
+    assert.throws(
+      () => Reflect.apply(RunOnce, undefined, ['k', {}]) as unknown,
+      /keep is undefined: give the milliseconds/,
+    );
+    for (const { app } of apps) await app.close();
   },
 
   async 'the health indicator says up, and down with a message'() {

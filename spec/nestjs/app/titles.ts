@@ -18,6 +18,7 @@ export const TITLES = [
   'a leader must live as long as the application, and be on no schedule',
   'decorators of one copy of the package find the module of another one',
   'the module takes its options from a factory, and refuses bad ones',
+  'what is run once is run by one of two applications, its value is that of both, and the next one runs what failed',
   'the health indicator says up, and down with a message',
 ] as const;
 
