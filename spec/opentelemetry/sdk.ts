@@ -51,7 +51,9 @@ export function telemetry(options: InstrumentOptions = {}) {
       );
     },
     async prometheus(): Promise<string> {
-      return new PrometheusSerializer().serialize(await collect());
+      // The exporter has a copy of the SDK of its own.
+      type Its = Parameters<PrometheusSerializer['serialize']>[0];
+      return new PrometheusSerializer().serialize((await collect()) as unknown as Its);
     },
     stop() {
       stop();
