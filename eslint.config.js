@@ -23,6 +23,8 @@ const ROOMS = {
   'web-locks': ['index.ts'],
   'node-cron': ['index.ts'],
   cli: ['index.ts', 'backends/etcd3'],
+  nestjs: ['index.ts', 'api', 'time'],
+  opentelemetry: ['index.ts'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */

@@ -25,6 +25,7 @@ export {
   RunResultError,
 } from './api/errors.js';
 export type { LockErrorCode, LossReason } from './api/errors.js';
+export type { AcquireMessage, AcquireOutcome, HoldMessage, OutageMessage, RenewalMessage } from './api/channels.js';
 export type { CampaignOptions, Election, Leader } from './api/election.js';
 export type { HeldEventSubject, LockEvent, LockEventSubject, WithdrawnReason } from './api/events.js';
 export type { JsonValue } from './api/json.js';

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { defer, of } from 'rxjs';
 import { createLocks, withLock } from 'rxlock';
 import { memoryBackend } from 'rxlock/memory';
@@ -7,6 +8,12 @@ export const title = 'The engine alone: withLock on the memory backend against a
 export const server = false;
 /** What a sample of a few hundred cycles allocates is to stay in the young generation until it is read. */
 export const flags = ['--min-semi-space-size=16'];
+
+/** Nobody listens to them but in the row that says so: that one pays for being told. */
+const CHANNELS = ['acquire:start', 'acquire:asyncEnd', 'hold:start', 'hold:asyncEnd'].map(
+  (event) => `tracing:rxlock:${event}`,
+);
+const heard = () => undefined;
 
 export async function run({ quick, progress }) {
   const [rounds, cycles, sampled] = quick ? [15, 500, 200] : [101, 1000, 200];
@@ -20,6 +27,11 @@ export async function run({ quick, progress }) {
   const contenders = {
     'bare defer': () => completed(nothing$),
     'withLock, distinct keys': () => completed(nothing$.pipe(withLock(locks.mutex(`engine/${(keys += 1)}`)))),
+    'withLock, traced': async () => {
+      for (const channel of CHANNELS) subscribe(channel, heard);
+      await completed(nothing$.pipe(withLock(locks.mutex(`engine/${(keys += 1)}`))));
+      for (const channel of CHANNELS) unsubscribe(channel, heard);
+    },
     'withLock, one key': () => completed(nothing$.pipe(withLock(locks.mutex('engine')))),
     'acquire, release': async () => (await locks.mutex(`engine/${(keys += 1)}`).acquire()).release(),
   };

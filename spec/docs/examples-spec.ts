@@ -48,7 +48,16 @@ describe('the examples', () => {
     const folder = mkdtempSync(join(tmpdir(), 'rxlock-examples-'));
     try {
       mkdirSync(join(folder, 'node_modules'));
-      for (const name of ['rxjs', 'rxjs-marbles', 'tslib', 'etcd3', '@types']) {
+      for (const name of [
+        'rxjs',
+        'rxjs-marbles',
+        'tslib',
+        'etcd3',
+        '@types',
+        '@nestjs',
+        '@opentelemetry',
+        'reflect-metadata',
+      ]) {
         symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
       }
       symlinkSync(ROOT, join(folder, 'node_modules', 'rxlock'));
@@ -61,7 +70,7 @@ describe('the examples', () => {
         return name;
       });
       const options =
-        '--noEmit --strict --target es2022 --lib es2022,esnext.disposable --module nodenext --skipLibCheck --types node --ignoreConfig';
+        '--noEmit --strict --target es2022 --lib es2022,esnext.disposable --module nodenext --skipLibCheck --experimentalDecorators --types node --ignoreConfig';
       const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
       const { stdout } = spawnSync(
         process.execPath,

@@ -1,6 +1,6 @@
 /** The names that the examples of the documentation use without importing them. */
 import type { Etcd3 } from 'etcd3';
-import type { Observable } from 'rxjs';
+import type { Observable as Stream } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 
 declare global {
@@ -12,12 +12,12 @@ declare global {
   const etcd: import('rxlock/node-etcd').NodeEtcd;
   const Microlock: typeof import('rxlock/microlock').default;
   const testScheduler: TestScheduler;
-  const invoices$: Observable<{ readonly id: string }>;
-  const jobs$: Observable<{ readonly id: string }>;
-  const report$: Observable<string>;
-  const bill: (invoice: { readonly id: string }) => Observable<void>;
-  const run: (job: { readonly id: string }) => Observable<void>;
-  const save: (what: object) => Observable<void>;
+  const invoices$: Stream<{ readonly id: string }>;
+  const jobs$: Stream<{ readonly id: string }>;
+  const report$: Stream<string>;
+  const bill: (invoice: { readonly id: string }) => Stream<void>;
+  const run: (job: { readonly id: string }) => Stream<void>;
+  const save: (what: object) => Stream<void>;
 
   type HeldLock = import('rxlock').HeldLock;
   const createLocks: typeof import('rxlock').createLocks;
@@ -39,9 +39,14 @@ declare global {
   const errorCodes: typeof import('rxlock/testing').errorCodes;
   const decorate: <B extends object>(
     backend: B,
-    wrap: <T>(source$: Observable<T>, call: { readonly verb: string }) => Observable<T>,
+    wrap: <T>(source$: Stream<T>, call: { readonly verb: string }) => Stream<T>,
   ) => B;
   const sleepProofClock: () => { now(): number };
+  type Locks = import('rxlock').Locks;
+  type LocksHealthIndicator = import('rxlock/nestjs').LocksHealthIndicator;
+  const { InjectLocks, LocksModule, RunOnce, WhileLeader, WithLock, heldLock }: typeof import('rxlock/nestjs');
+  const instrumentLocks: typeof import('rxlock/opentelemetry').instrumentLocks;
+  type Observable<T> = import('rxjs').Observable<T>;
   const mergeMap: typeof import('rxjs').mergeMap;
   const concatMap: typeof import('rxjs').concatMap;
   const takeUntil: typeof import('rxjs').takeUntil;

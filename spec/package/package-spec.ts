@@ -20,6 +20,8 @@ const ENTRIES = [
   'rxlock/backend',
   'rxlock/backend/contract',
   'rxlock/node-cron',
+  'rxlock/nestjs',
+  'rxlock/opentelemetry',
   'rxlock/testing',
 ];
 const tool = (name: string): string => join(ROOT, 'node_modules', name);
@@ -59,7 +61,15 @@ describe('the package', () => {
   });
 
   it('is usable by import and by require, each entry', () => {
-    const folder = project('all', ['rxjs', 'tslib', 'etcd3', 'node-etcd']);
+    const folder = project('all', [
+      'rxjs',
+      'tslib',
+      'etcd3',
+      'node-etcd',
+      '@nestjs',
+      '@opentelemetry',
+      'reflect-metadata',
+    ]);
     const names = run(
       folder,
       'import.mjs',

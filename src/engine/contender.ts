@@ -18,6 +18,8 @@ import { waitsForItself } from './bodies.js';
 import type { Nesting } from './bodies.js';
 import type { ContendingClaim } from './contending-claim.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
+import { traced } from './channels.js';
+import type { ContentionTrace } from './channels.js';
 import type { Closable, Exchangeable } from './contenders.js';
 import { Aborted, unwrapped } from './aborts.js';
 import { withdrawnReason } from './withdrawn.js';
@@ -96,6 +98,8 @@ class Contender implements Closable, Exchangeable, Holding {
   readonly #shape: string | undefined;
   /** The holds inside of whose bodies it was subscribed to. */
   readonly #nesting: Nesting | undefined;
+  /** Where somebody listens. */
+  #trace: ContentionTrace | undefined;
   #endings: Subscription | undefined;
   /** Takes it away after `atMost`. */
   #overdue: Subscription | undefined;
@@ -129,6 +133,12 @@ class Contender implements Closable, Exchangeable, Holding {
   }
 
   begin(): void {
+    this.#trace = traced(this.#runtime, this.#target, this.#options.wait);
+    if (this.#trace) this.#trace.begin(() => this.#begin());
+    else this.#begin();
+  }
+
+  #begin(): void {
     const { contenders, time, backend } = this.#runtime;
     const { key } = this.#target;
     if (this.#runtime.isClosing()) return this.#fail(new LocksClosedError({ key }));
@@ -276,7 +286,9 @@ class Contender implements Closable, Exchangeable, Holding {
     const { owner } = settings;
     this.#isDecided = true;
     report({ type: 'acquired', key, kind, owner, fencingToken: token, waitedFor: hold.since - this.#started });
-    this.#context(() => bodies.run(hold, () => this.#subscriber.next({ status: 'held', key, held: hold.held })));
+    const tell = (): void => bodies.run(hold, () => this.#subscriber.next({ status: 'held', key, held: hold.held }));
+    const trace = this.#trace;
+    this.#context(trace ? () => trace.held(token, tell) : tell);
     if (claim.revocation) this.#askBack(claim.revocation);
   }
 
@@ -371,6 +383,7 @@ class Contender implements Closable, Exchangeable, Holding {
     const { time, settings, report } = this.#runtime;
     const waitedFor = time.now() - this.#started;
     const told = unwrapped(cause);
+    this.#trace?.withdrawn(reason, told);
     report({
       type: 'withdrawn',
       key,
@@ -443,6 +456,7 @@ class Contender implements Closable, Exchangeable, Holding {
     const late = hold.lossByTime();
     const error = cause ?? (late && this.#lostBy(hold, new ClaimLost(late)));
     hold.end(error);
+    this.#trace?.endHold(error);
     const { owner, fencingToken } = hold.held;
     const heldFor = time.now() - hold.since;
     const about = { key, kind, owner, fencingToken, heldFor } as const;

@@ -21,6 +21,7 @@ import { inSubscriberContext } from '../platform/in-context.js';
 import { useBackend } from './backend-users.js';
 import { createBodies } from './bodies.js';
 import { createClosing } from './closing.js';
+import { sayEvent } from './channels.js';
 import { createConnection } from './connection.js';
 import { createContenders } from './contenders.js';
 import { timingOf } from '../rules/timing.js';
@@ -72,7 +73,11 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const prefix = checkedPrefix(settings.prefix);
   const time = timeOf(options);
   const events = new Subject<LockEvent>();
-  const report = (event: LockEvent): void => events.next(event);
+  const speaker = { owner: settings.owner, locks: {} };
+  const report = (event: LockEvent): void => {
+    sayEvent(event, speaker);
+    events.next(event);
+  };
   const background = createBackground((error) => {
     const cause = error instanceof Error ? error : new Error(String(error));
     report({ type: 'release-failed', what: cause.message, cause });

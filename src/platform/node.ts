@@ -3,6 +3,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
+import { channel } from 'node:diagnostics_channel';
 import { hostname, uptime } from 'node:os';
 import type { Platform } from './platform.js';
 
@@ -18,4 +19,6 @@ export const platform: Platform = {
     const resource = new AsyncResource('rxlock');
     return (work) => resource.runInAsyncScope(work);
   },
+
+  channel,
 };

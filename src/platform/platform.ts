@@ -6,6 +6,14 @@
 /** Runs what it is given in the async context in which it was made. */
 export type AsyncContext = <T>(work: () => T) => T;
 
+/** A channel of `node:diagnostics_channel`: who listens is told at once, and what it throws is not ours. */
+export interface Channel {
+  readonly hasSubscribers: boolean;
+  publish(message: object): void;
+  /** Publishes, and works in the async stores that were bound to the channel. */
+  runStores<T>(message: object, work: () => T): T;
+}
+
 export interface Platform {
   /** Tells this process from others, for people: `host:pid` where there are such. */
   processLabel(): string;
@@ -15,4 +23,6 @@ export interface Platform {
   readonly bootTime: (() => number) | undefined;
   /** The async context (`AsyncLocalStorage`) of the caller, to be entered again later. */
   captureContext(): AsyncContext;
+  /** The channel of that name, the same one for the whole process. */
+  channel(name: string): Channel;
 }

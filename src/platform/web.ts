@@ -9,6 +9,8 @@ export const platform: Platform = {
   bootTime: undefined,
   // There is no async context to be lost before AsyncContext is a standard.
   captureContext: () => (work) => work(),
+  // Nobody can listen.
+  channel: () => ({ hasSubscribers: false, publish: () => undefined, runStores: (_message, work) => work() }),
 };
 
 function random63(): bigint {

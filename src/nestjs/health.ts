@@ -1,0 +1,31 @@
+import type { Locks } from '../index.js';
+
+/** What it says under its key. */
+export type LocksHealth = { readonly status: 'up' | 'down'; readonly message?: string };
+
+/**
+ * Whether the server of the locks answers, and lets us: in the shape of an indicator of `@nestjs/terminus`.
+ *
+ * @example
+ * class Health {
+ *   constructor(private readonly locks: LocksHealthIndicator) {}
+ *   check = () => this.locks.isHealthy('locks'); // { locks: { status: 'up' } }
+ * }
+ */
+export class LocksHealthIndicator {
+  readonly #locks: Locks;
+
+  constructor(locks: Locks) {
+    this.#locks = locks;
+  }
+
+  /** Never rejects: what is wrong is said beside the status. */
+  async isHealthy(key = 'locks'): Promise<Record<string, LocksHealth>> {
+    try {
+      await this.#locks.ping();
+      return { [key]: { status: 'up' } };
+    } catch (error) {
+      return { [key]: { status: 'down', message: error instanceof Error ? error.message : String(error) } };
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import { defer } from 'rxjs';
+import { checkedKeep, checkedRunOptions } from '../api/run-options.js';
+import { runOnce } from '../index.js';
+import type { Once, OnceOptions, RunOptions } from '../index.js';
+import { holding, holding$ } from './held-lock.js';
+import { injectLocksInto, locksOf } from './inject-locks.js';
+import { checkedMethod, formOf, keyFor, markForm, wrapped } from './method.js';
+import type { Call, Form, KeyOf, MethodDecoratorFor } from './method.js';
+import { asInput } from './returned.js';
+import { checkedKeyOf, checkedPromise } from './with-lock.js';
+
+/** The options of {@link RunOnce}. */
+export interface RunOnceOptions extends OnceOptions, RunOptions {
+  /** What the method returns, as in {@link WithLock}. */
+  readonly returns?: Form | undefined;
+}
+
+/**
+ * Runs the method once in the whole fleet for each key, and not again before `keep` milliseconds have gone by. Every
+ * call gives what the one run has returned, as JSON carries it; when that one fails or dies, the next call runs it.
+ *
+ * ```text
+ * instance a   --r===A         r: runs   A: its value
+ * instance b   --------A       without running
+ * instance c   -------------A  late, while it is kept: at once
+ * ```
+ *
+ * For a schedule put the tick into the key, rounded, so that it is the same in all instances: their clocks differ by a
+ * little, and a timer may fire a millisecond early. With `onBusy: 'skip'` who finds it running does not wait for it, so
+ * nobody runs it when that one dies.
+ *
+ * @param key of what is done; or how it is made of the arguments, `this` being the object
+ * @param options.keep milliseconds for which it stays done
+ * @throws InvalidOptionError at the decoration
+ * @example
+ * class Reports {
+ *   @RunOnce(() => `reports/${String(Math.round(Date.now() / 60_000))}`, { keep: 3_600_000 })
+ *   async send(): Promise<void> {
+ *     await fetch('http://127.0.0.1/report');
+ *   }
+ * }
+ */
+export function RunOnce<A extends readonly unknown[] = []>(
+  key: KeyOf<A>,
+  { keep, returns, ...options }: RunOnceOptions,
+): MethodDecoratorFor<A> {
+  checkedKeyOf('@RunOnce', key);
+  checkedKeep({ keep });
+  checkedRunOptions(options);
+
+  return (prototype, name, descriptor) => {
+    const { what, method } = checkedMethod('@RunOnce', prototype, name, descriptor);
+    const form = formOf(prototype, name, returns);
+    const onceFor = (call: Call): Once<unknown> => locksOf(call.self, what).once(keyFor(key, call), { keep });
+
+    const aroundPromise = async (call: Call): Promise<unknown> =>
+      onceFor(call).run((held) => holding(held, () => checkedPromise(call.run(), what)), options);
+    const aroundObservable = (call: Call): unknown =>
+      defer(() => runOnce(onceFor(call), (held) => holding$(held, () => asInput(call.run(), what)), options));
+
+    injectLocksInto(prototype);
+    descriptor.value = wrapped(method, form === 'promise' ? aroundPromise : aroundObservable);
+    markForm(descriptor.value, form);
+  };
+}

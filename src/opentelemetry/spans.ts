@@ -1,0 +1,73 @@
+/**
+ * Two spans for each lock that is taken: the wait and the hold.
+ */
+import { SpanKind, SpanStatusCode, context } from '@opentelemetry/api';
+import type { Context, Exception, Span, Tracer } from '@opentelemetry/api';
+import type { AcquireMessage, HoldMessage } from '../index.js';
+import type { Listener } from './listen.js';
+import { ATTRIBUTES, nameFor } from './names.js';
+import type { NameOf } from './names.js';
+
+/** A wait that is traced. */
+interface Wait {
+  readonly span: Span;
+  /** The context in which its user has subscribed. */
+  readonly parent: Context;
+}
+
+/** Outcomes that a user has to look at; that somebody else was faster is none. */
+const FAULTS: readonly AcquireMessage['outcome'][] = ['failed', 'timeout'];
+
+export function spansOf(tracer: Tracer, nameOf: NameOf): Listener {
+  const waits = new WeakMap<AcquireMessage, Wait>();
+  const holds = new WeakMap<HoldMessage, Span>();
+  const attributes = (message: AcquireMessage | HoldMessage): Record<string, string> => ({
+    [ATTRIBUTES.name]: nameFor(nameOf, message),
+    [ATTRIBUTES.key]: message.key,
+    [ATTRIBUTES.kind]: message.kind,
+    [ATTRIBUTES.owner]: message.owner,
+  });
+
+  return {
+    waits(message) {
+      const parent = context.active();
+      const options = { kind: SpanKind.CLIENT, attributes: attributes(message) };
+      const span = tracer.startSpan(`acquire ${nameFor(nameOf, message)}`, options, parent);
+      waits.set(message, { span, parent });
+    },
+    waited(message) {
+      const span = waits.get(message)?.span;
+      if (!span) return;
+      const { outcome, error } = message;
+      if (outcome) span.setAttribute(ATTRIBUTES.outcome, outcome);
+      if (FAULTS.includes(outcome)) failed(span, error);
+      span.end();
+    },
+    holds(message) {
+      const wait = waits.get(message.acquire);
+      // It may outlive what it was taken for: so it is a span beside the wait, and says by a link which wait it was.
+      const options = {
+        kind: SpanKind.INTERNAL,
+        attributes: { ...attributes(message), [ATTRIBUTES.fencingToken]: String(message.fencingToken) },
+        links: wait ? [{ context: wait.span.spanContext() }] : [],
+      };
+      const parent = wait?.parent ?? context.active();
+      holds.set(message, tracer.startSpan(`hold ${nameFor(nameOf, message)}`, options, parent));
+    },
+    held(message) {
+      const span = holds.get(message);
+      if (!span) return;
+      const { outcome, reason, error } = message;
+      if (outcome) span.setAttribute(ATTRIBUTES.outcome, outcome);
+      if (reason) span.setAttribute(ATTRIBUTES.reason, reason);
+      if (outcome === 'lost') failed(span, error);
+      span.end();
+    },
+  };
+}
+
+function failed(span: Span, error: unknown): void {
+  const exception: Exception = error instanceof Error ? error : String(error);
+  span.recordException(exception);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+}
