@@ -10,6 +10,11 @@ export default {
   // Where mutation testing works: left behind if it was stopped.
   modulePathIgnorePatterns: ['<rootDir>/.stryker-tmp'],
   extensionsToTreatAsEsm: [],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // A spec that the lock lab has written imports the package by its name.
+    '^rxlock$': '<rootDir>/src/index.ts',
+    '^rxlock/testing$': '<rootDir>/src/testing/index.ts',
+  },
   reporters: ['default', '<rootDir>/spec/support/plain-line-reporter.cjs'],
 };
