@@ -73,3 +73,14 @@ export function fromFragment(fragment: string): { readonly schedule: Schedule; r
     unread: read.filter(({ action }) => action === undefined).map(({ part }) => part),
   };
 }
+
+/** A schedule and the tick one looks at, as one fragment. */
+export const toLink = (schedule: Schedule, tick: number): string => `${toFragment(schedule)}@${tick}`;
+
+/** What {@link toLink} has written; without a tick, the end. */
+export function fromLink(link: string): ReturnType<typeof fromFragment> & { readonly tick: number } {
+  const [fragment = '', tick] = link.split('@');
+  const read = fromFragment(fragment);
+  const { end } = read.schedule;
+  return { ...read, tick: Math.min(end, Math.max(0, numberOf(tick) ?? end)) };
+}
