@@ -13,9 +13,42 @@ const decisions = (): DefaultTheme.SidebarItem[] => {
     .filter((file) => /^\d/.test(file))
     .map((file) => {
       const [, title = file] = /^# (.+)$/m.exec(readFileSync(join(folder, file), 'utf8')) ?? [];
-      return { text: title.replaceAll('`', ''), link: `/decisions/${file.replace('.md', '')}` };
+      return { text: title.replaceAll('`', '').replaceAll('<', '&lt;'), link: `/decisions/${file.replace('.md', '')}` };
     });
 };
+
+const KINDS: Readonly<Record<string, string>> = {
+  functions: 'Functions',
+  interfaces: 'Interfaces',
+  classes: 'Classes',
+  'type-aliases': 'Types',
+  variables: 'Values',
+};
+
+/** What an entry exports, by kind: as TypeDoc has written it. */
+const exportsOf = (entry: string): DefaultTheme.SidebarItem[] =>
+  Object.entries(KINDS).flatMap(([kind, text]) => {
+    const folder = join(MADE, 'api', entry, kind);
+    if (!existsSync(folder)) return [];
+    const names = readdirSync(folder).map((file) => file.replace('.md', ''));
+    return [{ text, items: names.map((name) => ({ text: name, link: `/api/${entry}/${kind}/${name}` })) }];
+  });
+
+const ENTRIES = [
+  'rxlock',
+  'rxlock/memory',
+  'rxlock/etcd3',
+  'rxlock/node-etcd',
+  'rxlock/testing',
+  'rxlock/web-locks',
+  'rxlock/microlock',
+];
+const api: DefaultTheme.SidebarItem[] = ENTRIES.map((entry) => ({
+  text: entry,
+  link: `/api/${entry}/`,
+  collapsed: entry !== 'rxlock',
+  items: exportsOf(entry),
+}));
 
 const guide: DefaultTheme.SidebarItem[] = [
   {
@@ -63,10 +96,12 @@ export default defineConfig({
   title: 'rxlock',
   description: 'Reactive distributed locks for Node, on RxJS and etcd: a lock is an Observable.',
   lang: 'en',
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/icon.svg' }]],
   srcDir: '.made',
   cleanUrls: false,
   ignoreDeadLinks: false,
   themeConfig: {
+    logo: '/icon.svg',
     search: { provider: 'local' },
     nav: [
       { text: 'Lab', link: '/' },
@@ -75,11 +110,9 @@ export default defineConfig({
       { text: 'Benchmarks', link: '/benchmarks/' },
       { text: 'Reliability', link: '/reliability' },
     ],
-    sidebar: { '/api/': [{ text: 'API', items: [{ text: 'All entries', link: '/api/' }] }], '/': guide },
+    sidebar: { '/api/': api, '/': guide },
     outline: { level: [2, 3] },
   },
-  vite: {
-    // Made pages and our own sources; nothing of it changes while it is built.
-    server: { fs: { allow: ['..', '../..'] } },
-  },
+  markdown: { languageAlias: { crontab: 'ini', text: 'txt' } },
+  vite: { server: { fs: { allow: ['../..'] } } },
 });

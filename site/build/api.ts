@@ -34,7 +34,13 @@ export async function makeApi(): Promise<void> {
     excludePrivate: true,
     excludeInternal: true,
     logLevel: 'Error',
-    ...{ entryFileName: 'index', hidePageHeader: true, hideBreadcrumbs: true, useCodeBlocks: true, expandObjects: false },
+    ...{
+      entryFileName: 'index',
+      hidePageHeader: true,
+      hideBreadcrumbs: true,
+      useCodeBlocks: true,
+      expandObjects: false,
+    },
   });
   rmSync(OUT, { recursive: true, force: true });
   const project = await app.convert();

@@ -22,14 +22,17 @@ const IS_DIAGRAM = /^[-^!|#?()a-zA-Z0-9]+$/;
 const HAS_TIME = /[-^!|#]/;
 
 /** A part of a line that stands for time: dashes and letters, or a number under the column it belongs to. */
-const isDiagram = (text: string): boolean => IS_DIAGRAM.test(text) && (HAS_TIME.test(text) || /^(\d+|[a-zA-Z?])$/.test(text));
+const isDiagram = (text: string): boolean =>
+  IS_DIAGRAM.test(text) && (HAS_TIME.test(text) || /^(\d+|[a-zA-Z?])$/.test(text));
 
 interface Part extends Cell {
   readonly isTime: boolean;
 }
 
 function partsOf(line: string): readonly Part[] {
-  const parts = [...line.matchAll(/\S+(?: \S+)*/g)].map((match) => ({ column: match.index, text: match[0] }));
+  const found = [...line.matchAll(/\S+(?: \S+)*/g)].map((match) => ({ column: match.index, text: match[0] }));
+  // A row may go on with the label of the one above it.
+  const parts = line.startsWith(' ') ? [{ column: 0, text: '' }, ...found] : found;
   let isOver = false;
   return parts.map((part, index) => {
     if (index === 0) return { ...part, isTime: false };
@@ -43,9 +46,12 @@ function partsOf(line: string): readonly Part[] {
 export function readDiagram(block: string): Diagram | undefined {
   const lines = block.split('\n').filter((line) => line.trim() !== '');
   const parsed = lines.map(partsOf);
-  if (parsed.length === 0 || parsed.some(([label, first]) => !label || label.column !== 0 || !first?.isTime)) return undefined;
+  if (parsed.length === 0 || parsed.some(([label, first]) => !label || label.column !== 0 || !first?.isTime))
+    return undefined;
   if (!parsed.some((parts) => parts.some(({ isTime, text }) => isTime && /--/.test(text)))) return undefined;
-  const start = Math.min(...parsed.flatMap((parts) => parts.filter(({ isTime }) => isTime).map(({ column }) => column)));
+  const start = Math.min(
+    ...parsed.flatMap((parts) => parts.filter(({ isTime }) => isTime).map(({ column }) => column)),
+  );
   const rows = parsed.map(([label, ...rest]): Row => {
     const cells = rest.filter(({ isTime }) => isTime);
     const comment = rest.filter(({ isTime }) => !isTime).map(({ text }) => text);
@@ -113,5 +119,7 @@ export const withDiagrams = (markdown: string): string =>
     const blocks = block.split(/\n\s*\n/).map((part) => part.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
     const diagrams = blocks.map(readDiagram);
     if (diagrams.some((diagram) => diagram === undefined)) return all;
-    return diagrams.map((diagram, index) => (diagram ? `${indent}${drawDiagram(diagram, blocks[index] ?? '')}` : '')).join('\n\n');
+    return diagrams
+      .map((diagram, index) => (diagram ? `${indent}${drawDiagram(diagram, blocks[index] ?? '')}` : ''))
+      .join('\n\n');
   });

@@ -65,6 +65,9 @@ function write(page: string, text: string): void {
   writeFileSync(file, text);
 }
 
+/** The icon of the site. */
+const copyPublic = (): void => cpSync(join(ROOT, 'site/public'), join(MADE, 'public'), { recursive: true });
+
 /** Pictures stay beside the pages that show them. */
 function copyPictures(): void {
   for (const file of readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })) {
@@ -72,7 +75,7 @@ function copyPictures(): void {
   }
 }
 
-const titleOf = (markdown: string): string => /^# (.+)$/m.exec(markdown)?.[1]?.replaceAll('`', '') ?? '';
+const titleOf = (markdown: string): string => /^# (.+)$/m.exec(markdown)?.[1] ?? '';
 
 function makeDecisions(): void {
   const files = readdirSync(join(ROOT, 'docs/decisions')).filter((file) => file.endsWith('.md'));
@@ -91,7 +94,10 @@ function makeTexts(): void {
   });
   const about = 'Reactive distributed locks for Node, on RxJS and etcd: a lock is an Observable.';
   const index = documents.map(({ address, title }) => `- [${title}](${address}.md)`.replace('/.md', '/index.md'));
-  write('public/llms.txt', `# rxlock\n\n> ${about}\n\nAll pages in one file: [llms-full.txt](/llms-full.txt)\n\n## Pages\n\n${index.join('\n')}\n`);
+  write(
+    'public/llms.txt',
+    `# rxlock\n\n> ${about}\n\nAll pages in one file: [llms-full.txt](/llms-full.txt)\n\n## Pages\n\n${index.join('\n')}\n`,
+  );
   write('public/llms-full.txt', documents.map(({ text }) => text).join('\n\n---\n\n'));
   for (const { address, text } of documents) write(`public${address.replace(/\/$/, '/index')}.md`, text);
 }
@@ -104,6 +110,7 @@ export function makePages(): void {
     write(to, withDiagrams(withLinks(text, from)));
   }
   copyPictures();
+  copyPublic();
   makeDecisions();
   makeTexts();
 }

@@ -35,7 +35,12 @@ function holdLines(hold: HoldTrace): LogLine[] {
     lines.push({ at: heldAt, process, text: `holds ${nameOf(hold)}${named}`, tone: 'good' });
   }
   if (validUntil !== undefined && stoppedAt !== undefined && stoppedAt > validUntil) {
-    lines.push({ at: validUntil, process, text: `may not act any more: ${nameOf(hold)} was good until now`, tone: 'bad' });
+    lines.push({
+      at: validUntil,
+      process,
+      text: `may not act any more: ${nameOf(hold)} was good until now`,
+      tone: 'bad',
+    });
   }
   const end = ENDS[ending];
   if (end && endedAt !== undefined) {
@@ -49,7 +54,9 @@ function faultLines({ actions }: Schedule): LogLine[] {
     const { at, verb } = action;
     if (verb === 'want') return [];
     if (verb === 'expire') {
-      return [{ at, process: undefined, text: `the server ends the lease of the first at ${action.key}`, tone: 'fault' }];
+      return [
+        { at, process: undefined, text: `the server ends the lease of the first at ${action.key}`, tone: 'fault' },
+      ];
     }
     const { text } = FAULTS[verb];
     const amount = action.amount === undefined ? '' : ` (${action.amount})`;
@@ -63,8 +70,18 @@ export function logOf(schedule: Schedule, trace: Trace): readonly LogLine[] {
     const forgets = plain.after <= plain.before;
     if (!forgets && !fenced?.refused) return [];
     const refused = fenced?.refused ? '; with fencing it is refused' : '';
-    return [{ at, process, text: `a write of ${process} sets the counter ${key} from ${plain.before} to ${plain.after}${refused}`, tone: 'bad' }];
+    return [
+      {
+        at,
+        process,
+        text: `a write of ${process} sets the counter ${key} from ${plain.before} to ${plain.after}${refused}`,
+        tone: 'bad',
+      },
+    ];
   });
   const lines = [...faultLines(schedule), ...trace.holds.flatMap(holdLines), ...writes];
-  return lines.map((line, order) => ({ line, order })).sort((a, b) => a.line.at - b.line.at || a.order - b.order).map(({ line }) => line);
+  return lines
+    .map((line, order) => ({ line, order }))
+    .sort((a, b) => a.line.at - b.line.at || a.order - b.order)
+    .map(({ line }) => line);
 }

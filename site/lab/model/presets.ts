@@ -50,7 +50,7 @@ export const PRESETS: readonly Preset[] = [
     id: 'partition',
     title: 'Partition',
     story:
-      'The holder cannot reach the lock server any more, but the store it writes to. With rxlock it takes its lock for lost before the server gives it to the next one. The other clients go on, and two hold.',
+      'The holder cannot reach the lock server any more, only the store it writes to. With rxlock it takes its lock for lost before the server gives it to the next one. With the other clients it goes on, and two hold.',
     fragment: '2.24.4.1.120_2a-want.mutex.k.90_5b-want.mutex.k.40_20a-cut_80a-heal',
     expected: {
       rxlock: fine('a lost', 'b done'),

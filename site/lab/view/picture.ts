@@ -46,6 +46,7 @@ export interface ServerBand {
   readonly from: number;
   readonly to: number;
   readonly owners: readonly string[];
+  /** How many waited behind them at most. */
   readonly waiting: number;
 }
 
@@ -155,7 +156,9 @@ export function lanesOf(program: Program, trace: Trace): readonly Lane[] {
       marks: [...notes, ...ends],
       spans: spansOf(program, name),
       faults: schedule.actions.flatMap((action) =>
-        'who' in action && action.who === name && action.verb !== 'want' ? [{ at: action.at, text: shortOf(action) }] : [],
+        'who' in action && action.who === name && action.verb !== 'want'
+          ? [{ at: action.at, text: shortOf(action) }]
+          : [],
       ),
     };
   });
@@ -170,7 +173,10 @@ export function serverBandsOf({ queues }: Trace, end: number): ReadonlyMap<strin
     const last = bands.at(-1);
     if (last) bands[bands.length - 1] = { ...last, to: view.at };
     const owners = view.claims.filter(({ holds }) => holds).map(({ owner }) => owner);
-    bands.push({ key: view.key, from: view.at, to: end, owners, waiting: view.claims.length - owners.length });
+    const waiting = view.claims.length - owners.length;
+    if (last && last.owners.join() === owners.join()) {
+      bands[bands.length - 1] = { ...last, to: end, waiting: Math.max(last.waiting, waiting) };
+    } else bands.push({ key: view.key, from: view.at, to: end, owners, waiting });
   }
   const merged = [...keys].map(([key, bands]): [string, ServerBand[]] => [
     key,

@@ -2,7 +2,7 @@
  * The state of the page: the schedule and the tick one looks at, both in the URL, and what follows from them.
  */
 import { computed, onBeforeUnmount, onMounted, ref, shallowRef, watch } from 'vue';
-import type { ComputedRef, Ref } from 'vue';
+import type { ComputedRef, InjectionKey, Ref } from 'vue';
 import { logOf } from '../model/log.js';
 import { PRESETS } from '../model/presets.js';
 import { runLab } from '../model/run.js';
@@ -10,6 +10,9 @@ import type { LabRun } from '../model/run.js';
 import { normalised } from '../model/schedule.js';
 import type { Action, Schedule } from '../model/schedule.js';
 import { fromLink, toFragment, toLink } from '../model/url.js';
+
+/** The tick one looks at, with fractions while playing; read by the playheads alone, so that no picture is made anew. */
+export const TICK: InjectionKey<Readonly<Ref<number>>> = Symbol('tick');
 
 /** Ticks a second while playing. */
 const SPEED = 14;
@@ -84,7 +87,8 @@ export function useLab(): Lab {
     read();
     addEventListener('hashchange', read);
     watch([schedule, isPlaying, tick], () => {
-      if (!isPlaying.value) history.replaceState(history.state, '', `#${toLink(schedule.value, Math.round(tick.value))}`);
+      if (!isPlaying.value)
+        history.replaceState(history.state, '', `#${toLink(schedule.value, Math.round(tick.value))}`);
     });
   });
   onBeforeUnmount(() => {
