@@ -98,6 +98,7 @@ export default defineConfig({
   lang: 'en',
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/icon.svg' }]],
   srcDir: '.made',
+  srcExclude: ['public/**'],
   cleanUrls: false,
   ignoreDeadLinks: false,
   themeConfig: {
