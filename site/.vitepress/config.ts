@@ -114,6 +114,9 @@ export default defineConfig({
     sidebar: { '/api/': api, '/': guide },
     outline: { level: [2, 3] },
   },
-  markdown: { languageAlias: { crontab: 'ini', text: 'txt' } },
+  markdown: {
+    languageAlias: { crontab: 'ini', text: 'txt' },
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+  },
   vite: { server: { fs: { allow: ['../..'] } } },
 });

@@ -91,7 +91,7 @@ function drawnCell({ column, text: content }: Cell, left: number, y: number): st
     content.length > 1 && HAS_TIME.test(content)
       ? `<line class="m-time" x1="${at(0) - CELL / 2}" x2="${at(content.length - 1) + CELL / 2}" y1="${y}" y2="${y}"/>`
       : '';
-  const marbles = [...content].map((letter, index) => (/[-()]/.test(letter) ? '' : drawnMarble(letter, at(index), y)));
+  const marbles = Array.from(content, (letter, index) => (/[-()]/.test(letter) ? '' : drawnMarble(letter, at(index), y)));
   return line + marbles.join('');
 }
 

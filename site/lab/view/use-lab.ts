@@ -125,7 +125,10 @@ export function useLab(): Lab {
     canUndo: computed(() => past.value.length > 0),
     seek,
     toggle() {
-      if (isPlaying.value) return seek(Math.round(tick.value));
+      if (isPlaying.value) {
+        seek(Math.round(tick.value));
+        return;
+      }
       if (tick.value >= schedule.value.end) tick.value = 0;
       isPlaying.value = true;
       before = performance.now();
