@@ -4,7 +4,8 @@
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-const PLACES = [process.env.CHROMIUM_BIN, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const { CHROMIUM_BIN } = process.env;
+const PLACES = CHROMIUM_BIN ? [CHROMIUM_BIN] : ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
 /** Quiet: nothing is asked of anybody outside. */
 const FLAGS = [
@@ -17,10 +18,11 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** A browser; without one the process ends with a sentence that says how to get it. */
 export function launch() {
-  const executablePath = PLACES.find((place) => place !== undefined && existsSync(place));
-  if (executablePath === undefined) {
-    throw new Error("no Chromium: install Debian's (`apt-get install -y chromium`), or name one in CHROMIUM_BIN.");
-  }
-  return chromium.launch({ executablePath, args: FLAGS });
+  const executablePath = PLACES.find((place) => existsSync(place));
+  if (executablePath !== undefined) return chromium.launch({ executablePath, args: FLAGS });
+  const advice = "install Debian's (`apt-get install -y chromium`), or name one in CHROMIUM_BIN.";
+  console.error(`There is no Chromium at ${PLACES.join(' or ')}: ${advice}`);
+  process.exit(1);
 }
