@@ -58,14 +58,14 @@ export function readDiagram(block: string): Diagram | undefined {
     return {
       label: label?.text ?? '',
       cells: cells.map(({ column, text }) => ({ column: column - start, text })),
-      comment: comment.join('   '),
+      comment: comment.join(' · '),
     };
   });
   const ends = rows.flatMap(({ cells }) => cells.map(({ column, text }) => column + text.length));
   return { rows, columns: Math.max(...ends) };
 }
 
-const CELL = 13;
+const CELL = 12;
 const ROW = 34;
 const LETTER = 7.3;
 
@@ -81,7 +81,7 @@ function drawnMarble(letter: string, x: number, y: number): string {
   }
   if (letter === '^') return `<path class="m-begin" d="M${x - 4} ${y - 6}L${x + 5} ${y}L${x - 4} ${y + 6}Z"/>`;
   if (letter === '!') return `<line class="m-stop" x1="${x}" x2="${x}" y1="${y - 8}" y2="${y + 8}"/>`;
-  return `<circle class="m-marble" cx="${x}" cy="${y}" r="8.5"/>${text(x, y, 'm-letter', letter)}`;
+  return `<circle class="m-marble" cx="${x}" cy="${y}" r="8"/>${text(x, y, 'm-letter', letter)}`;
 }
 
 function drawnCell({ column, text: content }: Cell, left: number, y: number): string {
@@ -91,7 +91,9 @@ function drawnCell({ column, text: content }: Cell, left: number, y: number): st
     content.length > 1 && HAS_TIME.test(content)
       ? `<line class="m-time" x1="${at(0) - CELL / 2}" x2="${at(content.length - 1) + CELL / 2}" y1="${y}" y2="${y}"/>`
       : '';
-  const marbles = Array.from(content, (letter, index) => (/[-()]/.test(letter) ? '' : drawnMarble(letter, at(index), y)));
+  const marbles = Array.from(content, (letter, index) =>
+    /[-()]/.test(letter) ? '' : drawnMarble(letter, at(index), y),
+  );
   return line + marbles.join('');
 }
 
