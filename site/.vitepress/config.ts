@@ -118,5 +118,10 @@ export default defineConfig({
     languageAlias: { crontab: 'ini', text: 'txt' },
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
-  vite: { server: { fs: { allow: ['../..'] } } },
+  vite: {
+    // What every browser of the last years runs is a tenth smaller; RxJS has a build for it.
+    build: { target: 'es2022' },
+    resolve: { conditions: ['es2015'] },
+    server: { fs: { allow: ['../..'] } },
+  },
 });
