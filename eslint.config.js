@@ -39,9 +39,21 @@ const zones = Object.entries(ROOMS).map(([room, allowed]) => ({
 const CLOCK_ONLY = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance'];
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'reports/', '.stryker-tmp/', 'node_modules/', 'spec/docs/names.d.ts'] },
   {
-    files: ['src/**/*.ts', 'spec/**/*.ts'],
+    ignores: [
+      'dist/',
+      'site/.vitepress/cache/',
+      'site/.vitepress/dist/',
+      'site/.made/',
+      'coverage/',
+      'reports/',
+      '.stryker-tmp/',
+      'node_modules/',
+      'spec/docs/names.d.ts',
+    ],
+  },
+  {
+    files: ['src/**/*.ts', 'spec/**/*.ts', 'site/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, rxjsX.configs.recommended],
     plugins: { 'import-x': importX },
     languageOptions: { parserOptions: { projectService: true } },

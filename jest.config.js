@@ -12,6 +12,11 @@ export default {
   // They wait for servers most of the time.
   maxWorkers: 2,
   extensionsToTreatAsEsm: [],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // A spec that the lock lab has written imports the package by its name.
+    '^rxlock$': '<rootDir>/src/index.ts',
+    '^rxlock/testing$': '<rootDir>/src/testing/index.ts',
+  },
   reporters: ['default', '<rootDir>/spec/support/plain-line-reporter.cjs'],
 };

@@ -1,5 +1,5 @@
 import { describe, it } from '@jest/globals';
-import { concat, of } from 'rxjs';
+import { concat, of, timer } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks, withLock } from '../../src/index.js';
@@ -30,6 +30,37 @@ describe('the lock server of rxlock/testing', () => {
       const hold = '  ^------------------!';
       m.expect(letters(a.mutex('k').lock$()), hold).toBeObservable('h-------------------');
       m.expect(events(a.events$, { renewed: 'r', lost: 'L' }), hold).toBeObservable('---------r---r---r--');
+    }),
+  );
+
+  it(
+    'pauseClient(Infinity): the process is gone, and the server gives its lock away when its lease has run out',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      atFrame(m, 5, () => {
+        a.network.partition();
+        a.pauseClient(Infinity);
+      });
+      m.expect(letters(a.mutex('k').lock$()), '                     ^-----------------------!').toBeObservable('h');
+      m.expect(timer(7, a.scheduler), '                             ^-----------------------!').toBeObservable('-');
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), ' -^-----------------------!').toBeObservable(
+        '-w--------------h',
+      );
+    }),
+  );
+
+  it(
+    'setClock: ahead counts as time gone by and costs the lock, back changes nothing',
+    marbles((m) => {
+      const server = serverOf(m);
+      const [ahead, back] = [server.client(TIMES), server.client(TIMES)];
+      atFrame(m, 5, () => ahead.setClock(60));
+      atFrame(m, 5, () => back.setClock(-60));
+      // Read at the next renewal.
+      const [lost, code] = ['h-------#', 'LOCK_LOST expired'];
+      m.expect(letters(ahead.mutex('k').lock$())).toBeObservable(lost, undefined, code);
+      m.expect(letters(back.mutex('l').lock$()), '^------------------------!').toBeObservable('h');
     }),
   );
 

@@ -8,6 +8,8 @@ import type { MemoryBackendOptions } from '../backends/memory/backend.js';
 import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
 import { createLocks } from '../engine/locks.js';
+import type { QueueBackend } from '../backend/port.js';
+import { sleepProofClock } from '../time/clock.js';
 import { behindNetwork } from './network.js';
 import type { Network } from './network.js';
 import { heardBy, stallable } from './stalls.js';
@@ -16,13 +18,25 @@ import { heardBy, stallable } from './stalls.js';
 export interface LockServerOptions extends Omit<MemoryBackendOptions, 'scheduler'> {
   /** The time of a request or of a reply, one way, milliseconds; 0 by default. */
   readonly latency?: number;
+  /** Put around the server, to see or to refuse what arrives there: `decorate` with a wrap of your own. */
+  readonly around?: (server: QueueBackend) => QueueBackend;
 }
 
 /** A client of the server: its locks, the network it has to itself, the process it runs in. */
 export interface TestClient extends Locks {
   readonly network: Network;
-  /** Its process stands still for so long, milliseconds: no timer of its locks runs, its clock runs on. */
+  /** Where the timers of its process run: what you schedule there stands still with it. */
+  readonly scheduler: SchedulerLike;
+  /**
+   * Its process stands still for so long, milliseconds: no timer of its locks runs, its clock runs on. `Infinity`, with
+   * a partition, is a process that is killed.
+   */
   pauseClient(ms: number): void;
+  /**
+   * Somebody sets the wall clock of its machine, by so many milliseconds: back changes nothing, ahead by more than
+   * 25 counts as time gone by.
+   */
+  setClock(by: number): void;
 }
 
 /** A server to be contended on. */
@@ -43,14 +57,27 @@ export interface LockServer {
  * const b = server.client({ owner: 'b', ttl: 24, safetyMargin: 4 });
  * a.network.partition(); // a loses its locks, b gets them
  */
-export function lockServer(scheduler: SchedulerLike, { latency = 0, ...memory }: LockServerOptions = {}): LockServer {
-  const shared = memoryBackend({ scheduler, ...memory });
+export function lockServer(scheduler: SchedulerLike, options: LockServerOptions = {}): LockServer {
+  const { latency = 0, around = (server: QueueBackend) => server, ...memory } = options;
+  const shared = around(memoryBackend({ scheduler, ...memory }));
   return {
     client(options) {
       const process = stallable(scheduler);
       const { backend, network } = behindNetwork(shared, { scheduler: process, latency });
-      const locks = createLocks(heardBy(process, backend), { random: () => 0, ...options, scheduler: process });
-      return { ...locks, network, pauseClient: (ms) => process.stall(ms) };
+      let wallStep = 0;
+      const now = (): number => scheduler.now();
+      const clock = sleepProofClock({ monotonic: now, wall: () => now() + wallStep, boot: now });
+      const always = { random: () => 0, clock };
+      const locks = createLocks(heardBy(process, backend), { ...always, ...options, scheduler: process });
+      return {
+        ...locks,
+        network,
+        scheduler: process,
+        pauseClient: (ms) => process.stall(ms),
+        setClock: (by) => {
+          wallStep += by;
+        },
+      };
     },
     expire: (key) => {
       const holder$ = shared.queue(key, 0).pipe(take(1));

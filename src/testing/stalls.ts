@@ -1,14 +1,14 @@
 /**
  * A process that stands still: a blocked event loop, a SIGSTOP, a long pause of the garbage collector.
  */
-import { Subscription, concatMap, defer, map, of, timer } from 'rxjs';
-import type { MonoTypeOperatorFunction, SchedulerAction, SchedulerLike } from 'rxjs';
+import { NEVER, Subscription, concatMap, defer, map, of, timer } from 'rxjs';
+import type { MonoTypeOperatorFunction, Observable, SchedulerAction, SchedulerLike } from 'rxjs';
 import { decorate } from '../backend/decorate.js';
 import type { LockBackend } from '../backend/port.js';
 
 /** A scheduler whose timers can be made late, while its clock runs on. */
 export interface StallableScheduler extends SchedulerLike {
-  /** Nothing scheduled here runs for so long, milliseconds; what is due meanwhile runs at the end of it. */
+  /** Nothing scheduled here runs for so long, milliseconds; what is due meanwhile runs at the end of it. `Infinity`: never. */
   stall(ms: number): void;
   /** What arrives meanwhile is heard at the end of it, in order. */
   hears<T>(): MonoTypeOperatorFunction<T>;
@@ -18,6 +18,12 @@ export interface StallableScheduler extends SchedulerLike {
 export function stallable(base: SchedulerLike): StallableScheduler {
   let stalledUntil = -Infinity;
 
+  /** A virtual scheduler would go to the end of time for what is due then. */
+  const awake = (): Observable<unknown> => {
+    if (stalledUntil === Infinity) return NEVER;
+    return stalledUntil > base.now() ? timer(stalledUntil - base.now(), base) : of(0);
+  };
+
   return {
     now: () => base.now(),
     schedule<T>(work: (this: SchedulerAction<T>, state: T) => void, delay?: number, state?: T): Subscription {
@@ -26,6 +32,7 @@ export function stallable(base: SchedulerLike): StallableScheduler {
         base.schedule<T>(
           function (given) {
             const late = stalledUntil - base.now();
+            if (late === Infinity) return;
             if (late > 0) running.add(this.schedule(given, late));
             else work.call(this, given as T);
           },
@@ -38,12 +45,7 @@ export function stallable(base: SchedulerLike): StallableScheduler {
     stall: (ms) => {
       stalledUntil = Math.max(stalledUntil, base.now() + ms);
     },
-    hears: () =>
-      concatMap((message) =>
-        defer(() => (stalledUntil > base.now() ? timer(stalledUntil - base.now(), base) : of(0))).pipe(
-          map(() => message),
-        ),
-      ),
+    hears: () => concatMap((message) => defer(awake).pipe(map(() => message))),
   };
 }
 

@@ -1,0 +1,127 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig } from 'vitepress';
+import type { DefaultTheme } from 'vitepress';
+
+const MADE = join(import.meta.dirname, '../.made');
+
+/** The decisions, by their titles. */
+const decisions = (): DefaultTheme.SidebarItem[] => {
+  const folder = join(MADE, 'decisions');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => /^\d/.test(file))
+    .map((file) => {
+      const [, title = file] = /^# (.+)$/m.exec(readFileSync(join(folder, file), 'utf8')) ?? [];
+      return { text: title.replaceAll('`', '').replaceAll('<', '&lt;'), link: `/decisions/${file.replace('.md', '')}` };
+    });
+};
+
+const KINDS: Readonly<Record<string, string>> = {
+  functions: 'Functions',
+  interfaces: 'Interfaces',
+  classes: 'Classes',
+  'type-aliases': 'Types',
+  variables: 'Values',
+};
+
+/** What an entry exports, by kind: as TypeDoc has written it. */
+const exportsOf = (entry: string): DefaultTheme.SidebarItem[] =>
+  Object.entries(KINDS).flatMap(([kind, text]) => {
+    const folder = join(MADE, 'api', entry, kind);
+    if (!existsSync(folder)) return [];
+    const names = readdirSync(folder).map((file) => file.replace('.md', ''));
+    return [{ text, items: names.map((name) => ({ text: name, link: `/api/${entry}/${kind}/${name}` })) }];
+  });
+
+const ENTRIES = [
+  'rxlock',
+  'rxlock/memory',
+  'rxlock/etcd3',
+  'rxlock/node-etcd',
+  'rxlock/testing',
+  'rxlock/web-locks',
+  'rxlock/microlock',
+];
+const api: DefaultTheme.SidebarItem[] = ENTRIES.map((entry) => ({
+  text: entry,
+  link: `/api/${entry}/`,
+  collapsed: entry !== 'rxlock',
+  items: exportsOf(entry),
+}));
+
+const guide: DefaultTheme.SidebarItem[] = [
+  {
+    text: 'Guide',
+    items: [
+      { text: 'Start', link: '/start' },
+      { text: 'Kinds of lock', link: '/kinds' },
+      { text: 'In marbles', link: '/marbles' },
+      { text: 'Testing your pipelines', link: '/testing' },
+      { text: 'About the lab', link: '/lab' },
+    ],
+  },
+  {
+    text: 'Operating',
+    items: [
+      { text: 'Setting up etcd', link: '/etcd' },
+      { text: 'Command line', link: '/cli' },
+      { text: 'What is promised', link: '/promises' },
+      { text: 'What can go wrong', link: '/failures' },
+      { text: 'Reliability', link: '/reliability' },
+      { text: 'Benchmarks', link: '/benchmarks/' },
+    ],
+  },
+  {
+    text: 'Adapters and migration',
+    items: [
+      { text: 'Web Locks', link: '/web-locks' },
+      { text: 'From microlock', link: '/from-microlock' },
+      { text: 'From other libraries', link: '/migration/' },
+    ],
+  },
+  {
+    text: 'Inside',
+    items: [
+      { text: 'Architecture', link: '/architecture' },
+      { text: 'Decisions', link: '/decisions/', collapsed: true, items: decisions() },
+      { text: 'Contributing', link: '/contributing' },
+      { text: 'Security', link: '/security' },
+      { text: 'Changes', link: '/changelog' },
+    ],
+  },
+];
+
+export default defineConfig({
+  title: 'rxlock',
+  description: 'Reactive distributed locks for Node, on RxJS and etcd: a lock is an Observable.',
+  lang: 'en',
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/icon.svg' }]],
+  srcDir: '.made',
+  srcExclude: ['public/**'],
+  cleanUrls: false,
+  ignoreDeadLinks: false,
+  themeConfig: {
+    logo: '/icon.svg',
+    search: { provider: 'local' },
+    nav: [
+      { text: 'Lab', link: '/' },
+      { text: 'Guide', link: '/start' },
+      { text: 'API', link: '/api/' },
+      { text: 'Benchmarks', link: '/benchmarks/' },
+      { text: 'Reliability', link: '/reliability' },
+    ],
+    sidebar: { '/api/': api, '/': guide },
+    outline: { level: [2, 3] },
+  },
+  markdown: {
+    languageAlias: { crontab: 'ini', text: 'txt' },
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+  },
+  vite: {
+    // What every browser of the last years runs is a tenth smaller; RxJS has a build for it.
+    build: { target: 'es2022' },
+    resolve: { conditions: ['es2015'] },
+    server: { fs: { allow: ['../..'] } },
+  },
+});

@@ -1,0 +1,116 @@
+/**
+ * Makes the pages of the site from the documents of the repository: nothing is written twice. Links are turned into
+ * those of the site, diagrams are drawn. Pages go to `site/.made`, which nobody edits.
+ */
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, posix } from 'node:path';
+import { withDiagrams } from './marbles.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const MADE = join(ROOT, 'site/.made');
+
+/** From the document to the page. */
+const PAGES: readonly (readonly [from: string, to: string])[] = [
+  ['site/index.md', 'index.md'],
+  ['site/lab.md', 'lab.md'],
+  ['README.md', 'start.md'],
+  ['CHANGELOG.md', 'changelog.md'],
+  ['CONTRIBUTING.md', 'contributing.md'],
+  ['SECURITY.md', 'security.md'],
+  ['bench/README.md', 'bench.md'],
+  ['torture/README.md', 'torture.md'],
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.md') && file !== 'README.md')
+    .map((file) => [`docs/${file}`, file.replace(/README\.md$/, 'index.md')] as const),
+];
+
+const pageOf = new Map(PAGES);
+
+/** An address as it is on the site: clean, without an ending. */
+const addressOf = (page: string): string => `/${page.replace(/(^|\/)index\.md$/, '$1').replace(/\.md$/, '')}`;
+
+/** Where a link of a document leads on the site; nothing where the site has no such page. */
+function linkOf(link: string, from: string): string | undefined {
+  if (/^[a-z]+:|^#|^\//.test(link)) return link;
+  const [path = '', hash] = link.split('#');
+  const target = posix.normalize(posix.join(posix.dirname(from), path));
+  const page = pageOf.get(target) ?? pageOf.get(posix.join(target, 'README.md'));
+  if (target.startsWith('docs/decisions') && !page) return '/decisions/';
+  if (page === undefined) return undefined;
+  return `${addressOf(page)}${hash === undefined ? '' : `#${hash}`}`;
+}
+
+const outsideCode = (markdown: string, change: (text: string) => string): string =>
+  markdown
+    .split(/(^```[\s\S]*?^```$)/m)
+    .map((part, index) => (index % 2 === 0 ? change(part) : part))
+    .join('');
+
+const withLinks = (markdown: string, from: string): string =>
+  outsideCode(markdown, (text) =>
+    text.replace(/(!?)\[((?:[^\]\\]|\\.)*)\]\(([^)\s]+)\)/g, (all, image: string, name: string, link: string) => {
+      if (image !== '') return all;
+      const to = linkOf(link, from);
+      return to === undefined ? name : `[${name}](${to})`;
+    }),
+  );
+
+/** The first example of the README, for the front page. */
+const firstSample = (): string => /```ts\n[\s\S]*?```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[0] ?? '';
+
+function write(page: string, text: string): void {
+  const file = join(MADE, page);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+/** The icon of the site. */
+const copyPublic = (): void => cpSync(join(ROOT, 'site/public'), join(MADE, 'public'), { recursive: true });
+
+/** Pictures stay beside the pages that show them. */
+function copyPictures(): void {
+  for (const file of readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })) {
+    if (/\.(svg|png)$/.test(file)) cpSync(join(ROOT, 'docs', file), join(MADE, file));
+  }
+}
+
+const titleOf = (markdown: string): string => /^# (.+)$/m.exec(markdown)?.[1] ?? '';
+
+function makeDecisions(): void {
+  const files = readdirSync(join(ROOT, 'docs/decisions')).filter((file) => file.endsWith('.md'));
+  const entries = files.map((file) => {
+    const title = titleOf(readFileSync(join(ROOT, 'docs/decisions', file), 'utf8'));
+    return `- [${title}](/decisions/${basename(file, '.md')})`;
+  });
+  write('decisions/index.md', `# Decisions\n\nWhy it is built as it is, one page each.\n\n${entries.join('\n')}\n`);
+}
+
+/** What reads documentation without a browser: an index, and all of it in one file (https://llmstxt.org). */
+function makeTexts(): void {
+  const documents = PAGES.filter(([from]) => !from.startsWith('site/')).map(([from, to]) => {
+    const text = readFileSync(join(ROOT, from), 'utf8');
+    return { address: addressOf(to), title: from === 'README.md' ? 'Start' : titleOf(text), text };
+  });
+  const about = 'Reactive distributed locks for Node, on RxJS and etcd: a lock is an Observable.';
+  const index = documents.map(({ address, title }) => `- [${title}](${address}.md)`.replace('/.md', '/index.md'));
+  write(
+    'public/llms.txt',
+    `# rxlock\n\n> ${about}\n\nAll pages in one file: [llms-full.txt](/llms-full.txt)\n\n## Pages\n\n${index.join('\n')}\n`,
+  );
+  write('public/llms-full.txt', documents.map(({ text }) => text).join('\n\n---\n\n'));
+  for (const { address, text } of documents) write(`public${address.replace(/\/$/, '/index')}.md`, text);
+}
+
+export function makePages(): void {
+  mkdirSync(MADE, { recursive: true });
+  for (const name of readdirSync(MADE)) if (name !== 'api') rmSync(join(MADE, name), { recursive: true });
+  for (const [from, to] of PAGES) {
+    const text = readFileSync(join(ROOT, from), 'utf8').replace('<!-- first example of the README -->', firstSample);
+    write(to, withDiagrams(withLinks(text, from)));
+  }
+  copyPictures();
+  copyPublic();
+  makeDecisions();
+  makeTexts();
+}

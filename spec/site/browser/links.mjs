@@ -1,0 +1,30 @@
+/**
+ * Every link of the built site leads to a page that is there, and to a heading that is on it.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileOf } from './serve.mjs';
+
+const PLACEHOLDER = 'https://example.com/';
+
+/** Links that lead nowhere, and how many were followed. */
+export function brokenLinks(root) {
+  const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.html'));
+  const texts = new Map(pages.map((page) => [join(root, page), readFileSync(join(root, page), 'utf8')]));
+  const broken = [];
+  let followed = 0;
+  for (const [page, text] of texts) {
+    const at = new URL(relative(root, page), 'http://site/');
+    for (const [, href] of text.matchAll(/<(?:a|link|img|script)[^>]* (?:href|src)="([^"]+)"/g)) {
+      const url = new URL(href.replaceAll('&amp;', '&'), at);
+      if (url.host !== 'site' || href.startsWith(PLACEHOLDER)) continue;
+      followed += 1;
+      const file = fileOf(root, url.pathname);
+      const anchor = decodeURIComponent(url.hash.slice(1));
+      // A fragment of the lab is no heading.
+      const isThere = anchor === '' || /^\d+\.\d/.test(anchor) || texts.get(file)?.includes(`id="${anchor}"`);
+      if (!file || !isThere) broken.push(`${relative(root, page)}: ${href}`);
+    }
+  }
+  return { broken, followed, pages: pages.length };
+}

@@ -1,0 +1,213 @@
+/**
+ * The built site in a real browser: presets, keyboard, accessibility, links, sizes. `npm run site:test`.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { launch } from './chromium.mjs';
+import { brokenLinks } from './links.mjs';
+import { loadModel } from './model.mjs';
+import { serve } from './serve.mjs';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const DIST = join(ROOT, 'site/.vitepress/dist');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const BUDGET = 150 * 1024;
+const SIZES = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+const OWN_SCHEDULE =
+  '5.24.4.1.120_2a-want.mutex.k.20_3b-want.read.k.30_4c-want.read.k.20_5d-want.semaphore.s.30_6e-want.semaphore.s.20_20b-freeze.40_30c-kill';
+
+const { PRESETS, CLIENTS, specText, fromFragment } = await loadModel(ROOT);
+const browser = await launch();
+const site = await serve(DIST);
+const complaints = [];
+
+async function open(path, { size = 'desk', scheme = 'light', ...options } = {}) {
+  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: scheme, ...options });
+  const page = await context.newPage();
+  page.on('pageerror', (error) => complaints.push(`${path}: ${error}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(`${path}: ${message.text()}`);
+  });
+  await page.goto(site.address + path, { waitUntil: 'networkidle' });
+  return page;
+}
+const close = (page) => page.context().close();
+const fragmentOf = (page) => decodeURIComponent(new URL(page.url()).hash.slice(1)).split('@')[0];
+const tickOf = async (page) => Number.parseInt(await page.locator('.lab .tick').innerText(), 10);
+
+/** `npm run site:test -- axe`: the checks with that in their title. */
+const [, , only = ''] = process.argv;
+
+async function check(title, body) {
+  if (!title.includes(only)) return;
+  const told = await body();
+  console.log(`ok  ${title}${told === undefined ? '' : `: ${told}`}`);
+}
+
+async function presets() {
+  for (const preset of PRESETS) {
+    const page = await open('/');
+    await page.getByRole('button', { name: preset.title, exact: true }).click();
+    for (const client of CLIENTS) {
+      const end = JSON.parse(await page.locator(`.panel.${client}`).getAttribute('data-end'));
+      assert.deepEqual(end, preset.expected[client], `${preset.id}, ${client}`);
+    }
+    assert.equal(fragmentOf(page), preset.fragment);
+    await close(page);
+  }
+  return PRESETS.map(({ id }) => id).join(', ');
+}
+
+/** The pictures as they are drawn. */
+const drawn = (page) => page.locator('.lab .picture').evaluateAll((all) => all.map((one) => one.outerHTML));
+
+async function links() {
+  const one = await open(`/#${OWN_SCHEDULE}@37`);
+  assert.equal(await tickOf(one), 37);
+  const seen = await drawn(one);
+  await close(one);
+  const other = await open('/start');
+  await other.goto(`${site.address}/#${OWN_SCHEDULE}@37`, { waitUntil: 'networkidle' });
+  assert.deepEqual(await drawn(other), seen);
+  await close(other);
+}
+
+async function keyboard() {
+  const page = await open('/', { permissions: ['clipboard-read', 'clipboard-write'] });
+  const reach = async (locator, key = 'Tab') => {
+    for (let pressed = 0; pressed < 60; pressed += 1) {
+      if (await locator.evaluate((element) => element === document.activeElement)) return;
+      await page.keyboard.press(key);
+    }
+    assert.fail(`no way by keyboard to ${locator}`);
+  };
+  await reach(page.getByRole('button', { name: 'Hand-off' }));
+  await page.keyboard.press('Enter');
+  assert.equal(fragmentOf(page), PRESETS[0].fragment);
+  await reach(page.getByRole('slider', { name: 'Tick' }));
+  await page.keyboard.press('Home');
+  assert.equal(await tickOf(page), 0);
+  for (let step = 0; step < 10; step += 1) await page.keyboard.press('ArrowRight');
+  assert.equal(await tickOf(page), 10);
+  await page.keyboard.press('c');
+  assert.equal(fragmentOf(page), `${PRESETS[0].fragment}_10a-cut`);
+  await page.keyboard.press('2');
+  await page.keyboard.press('f');
+  assert.equal(fragmentOf(page), `${PRESETS[0].fragment}_10a-cut_10b-freeze.40`);
+  await page.keyboard.press('z');
+  await page.keyboard.press('z');
+  assert.equal(fragmentOf(page), PRESETS[0].fragment);
+  await page.keyboard.press(' ');
+  await page.waitForFunction(() => Number.parseInt(document.querySelector('.lab .tick').textContent, 10) > 15);
+  await page.keyboard.press(' ');
+  await page.getByRole('button', { name: 'Play' }).waitFor();
+  await reach(page.getByRole('button', { name: 'Copy as spec' }));
+  await page.keyboard.press('Enter');
+  await page.getByText('Spec copied').waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(copied, specText(fromFragment(PRESETS[0].fragment).schedule));
+  await close(page);
+}
+
+async function accessibility() {
+  const all = [];
+  const paths = ['/', '/marbles', '/start', '/cli', '/benchmarks/', '/api/rxlock/functions/usingLock'];
+  for (const path of paths) {
+    for (const size of Object.keys(SIZES)) {
+      for (const scheme of ['light', 'dark']) {
+        const page = await open(path, { size, scheme });
+        await page.addScriptTag({ content: AXE });
+        const { violations } = await page.evaluate(() => globalThis.axe.run());
+        const found = violations.map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes
+              .map(({ target }) => target.join(' '))
+              .slice(0, 4)
+              .join('; ')}`,
+        );
+        if (found.length > 0) all.push({ page: `${path}, ${size}, ${scheme}`, found });
+        const wide = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        if (wide > 0) all.push({ page: `${path}, ${size}`, found: [`${wide} pixels wider than the window`] });
+        await close(page);
+      }
+    }
+  }
+  assert.deepEqual(all, []);
+  return `${paths.length} pages, two sizes, two themes`;
+}
+
+async function firstView() {
+  const context = await browser.newContext({ viewport: SIZES.desk });
+  const page = await context.newPage();
+  const answers = [];
+  page.on('response', (response) => answers.push(response));
+  await page.goto(`${site.address}/`, { waitUntil: 'load' });
+  await page.locator('.lab .panel').first().waitFor();
+  const sizes = await Promise.all(
+    answers
+      .filter((answer) => answer.ok() && !answer.url().endsWith('.woff2'))
+      .map(async (answer) => ({ url: new URL(answer.url()).pathname, bytes: gzipSync(await answer.body()).length })),
+  );
+  await context.close();
+  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+  const largest = sizes.sort((one, other) => other.bytes - one.bytes).slice(0, 5);
+  const named = largest.map(({ url, bytes }) => `${url} ${(bytes / 1024).toFixed(1)}`).join(', ');
+  assert.ok(total < BUDGET, `${(total / 1024).toFixed(1)} KB gzip: ${named}`);
+  return `${(total / 1024).toFixed(1)} KB gzip besides fonts (${named})`;
+}
+
+async function calm() {
+  const page = await open(`/#${OWN_SCHEDULE}@0`);
+  await page.evaluate(() => {
+    globalThis.shifts = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        // What follows a click at once is asked for: another preset has other lanes.
+        if (!entry.hadRecentInput) globalThis.shifts += entry.value;
+      }
+    }).observe({ type: 'layout-shift' });
+  });
+  await page.locator('.lab .primary').click();
+  const frames = await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const begin = performance.now();
+        let count = 0;
+        const look = (now) => {
+          count += 1;
+          if (now - begin < 2000) requestAnimationFrame(look);
+          else resolve((count * 1000) / (now - begin));
+        };
+        requestAnimationFrame(look);
+      }),
+  );
+  for (const { title } of PRESETS) await page.getByRole('button', { name: title, exact: true }).click();
+  await page.waitForTimeout(300);
+  const shifts = await page.evaluate(() => globalThis.shifts);
+  await close(page);
+  assert.ok(shifts < 0.02, `layout shifts: ${shifts}`);
+  return `shifts ${shifts.toFixed(4)}, ${frames.toFixed(0)} frames a second with 5 lanes on this machine`;
+}
+
+try {
+  await check('every link leads somewhere', () => {
+    const { broken, followed, pages } = brokenLinks(DIST);
+    assert.deepEqual(broken, []);
+    return `${followed} links on ${pages} pages`;
+  });
+  await check('every preset reaches its expected end', presets);
+  await check('a link reproduces a run to the frame', links);
+  await check('everything can be done by keyboard, the copied spec included', keyboard);
+  await check('axe finds nothing', accessibility);
+  await check('the first view is small', firstView);
+  await check('nothing jumps', calm);
+  await check('no page complains', () => assert.deepEqual(complaints, []));
+} finally {
+  await browser.close();
+  site.close();
+}

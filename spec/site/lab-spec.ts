@@ -1,0 +1,94 @@
+/**
+ * The model of the lock lab: schedules, URLs, runs and copied specs. The page is tested by `npm run site:test`.
+ */
+import * as rxjs from 'rxjs';
+import * as rxjsTesting from 'rxjs/testing';
+import { transformSync } from '@swc/core';
+import * as jestGlobals from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import * as rxlock from '../../src/index.js';
+import * as rxlockTesting from '../../src/testing/index.js';
+import { endOf } from '../../site/lab/model/outcome.js';
+import { PRESETS } from '../../site/lab/model/presets.js';
+import { runLab } from '../../site/lab/model/run.js';
+import { specText } from '../../site/lab/model/spec-text.js';
+import { CLIENTS } from '../../site/lab/model/trace.js';
+import { fromFragment, toFragment } from '../../site/lab/model/url.js';
+import { scheduleOf } from './schedules.js';
+
+/** Runs a copied spec as Jest would, its `it` included, and says how often it compared anything. */
+function runCopied(text: string): number {
+  const { code } = transformSync(text, {
+    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+    module: { type: 'commonjs' },
+  });
+  const bodies: (() => void)[] = [];
+  let comparisons = 0;
+  const counted = (actual: unknown): unknown => {
+    comparisons += 1;
+    return expect(actual);
+  };
+  const modules: Readonly<Record<string, unknown>> = {
+    rxjs,
+    rxlock,
+    '@jest/globals': { ...jestGlobals, expect: counted, it: (_: string, body: () => void) => bodies.push(body) },
+    'rxjs/testing': rxjsTesting,
+    'rxlock/testing': rxlockTesting,
+  };
+  // The text is TypeScript made above, from our own lab.
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval
+  const load = new Function('require', 'exports', code) as (
+    require: (name: string) => unknown,
+    exports: object,
+  ) => void;
+  load((name) => modules[name], {});
+  for (const body of bodies) body();
+  expect(bodies).toHaveLength(1);
+  return comparisons;
+}
+
+const SEEDS = Array.from({ length: 20 }, (_, seed) => seed + 1);
+
+describe('the lock lab', () => {
+  it.each(PRESETS.map((preset) => [preset.id, preset] as const))('%s ends as it promises', (_, preset) => {
+    const { schedule, unread } = fromFragment(preset.fragment);
+    expect(unread).toEqual([]);
+    expect(toFragment(schedule)).toBe(preset.fragment);
+    const { outcomes } = runLab(schedule);
+    for (const client of CLIENTS) {
+      expect({ client, ...endOf(outcomes[client]) }).toEqual({ client, ...preset.expected[client] });
+    }
+  });
+
+  it.each(SEEDS)('seed %d: the URL gives the same schedule, and the schedule the same run', (seed) => {
+    const schedule = scheduleOf(seed);
+    const { schedule: again, unread } = fromFragment(`#${toFragment(schedule)}`);
+    expect(unread).toEqual([]);
+    expect(again).toEqual(schedule);
+    const [one, other] = [runLab(schedule), runLab(again)];
+    expect(other).toEqual(one);
+    // Whatever happens, no two of them hold, and the counter that looks at the tokens forgets nothing.
+    expect(one.outcomes.rxlock.overlaps).toEqual([]);
+  });
+
+  it.each(SEEDS)('seed %d: the copied spec passes', (seed) => {
+    const schedule = fromFragment(toFragment(scheduleOf(seed))).schedule;
+    const wants = schedule.actions.filter(({ verb }) => verb === 'want').length;
+    const compared = runCopied(specText(schedule));
+    expect(compared).toBeGreaterThan(0);
+    expect(compared).toBeLessThanOrEqual(wants);
+  });
+
+  it('the copied spec fails where the run is another one', () => {
+    const text = specText(fromFragment(PRESETS[1]?.fragment ?? '').schedule);
+    expect(text).toContain('at(20,');
+    expect(() => runCopied(text.replace('at(20,', 'at(40,'))).toThrow();
+  });
+
+  it('a fragment that cannot be read is named, not guessed', () => {
+    const { schedule, unread } = fromFragment('#9.24.4.1.999_2a-want.mutex.k.18_3z-cut_4a-want.mutex.K.1_5a-freeze_x');
+    expect(unread).toEqual(['3z-cut', '4a-want.mutex.K.1', '5a-freeze', 'x']);
+    expect(schedule).toMatchObject({ processes: 5, end: 400 });
+    expect(schedule.actions).toHaveLength(1);
+  });
+});
