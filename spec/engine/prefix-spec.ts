@@ -87,7 +87,7 @@ describe('a prefix', () => {
   });
 
   it('is checked as keys are, and with them', () => {
-    const of = (prefix: unknown) => () => Reflect.apply(createLocks, undefined, [memoryBackend(), { prefix }]);
+    const of = (prefix: unknown) => (): unknown => Reflect.apply(createLocks, undefined, [memoryBackend(), { prefix }]);
     for (const prefix of ['a\0b', '\ud800', 'x'.repeat(1025), 7]) expect(of(prefix)).toThrow(InvalidOptionError);
     expect(of(7)).toThrow('prefix is 7: give the text that the keys begin with');
     expect(of('')).not.toThrow();
@@ -99,12 +99,12 @@ describe('a prefix', () => {
 
   it('is an option of createLocks(), also by other names and in other places', () => {
     const locks = createLocks(memoryBackend());
-    const contending = (options: object) => () => Reflect.apply(locks.mutex('k').lock$, locks.mutex('k'), [options]);
+    const contending = (options: object) => (): unknown => Reflect.apply(locks.mutex('k').lock$, locks.mutex('k'), [options]);
     expect(contending({ prefix: 'a/' })).toThrow('prefix is no option when contending: give prefix to createLocks().');
-    expect(() => Reflect.apply(createLocks, undefined, [memoryBackend(), { namespace: 'a/' }])).toThrow(
+    expect((): unknown => Reflect.apply(createLocks, undefined, [memoryBackend(), { namespace: 'a/' }])).toThrow(
       'Did you mean prefix?',
     );
-    expect(() => Reflect.apply(createLocks, undefined, [memoryBackend(), { atLeast: 5 }])).toThrow(
+    expect((): unknown => Reflect.apply(createLocks, undefined, [memoryBackend(), { atLeast: 5 }])).toThrow(
       'give atLeast to lock$(), acquire(), use() or withLock().',
     );
     expect(contending({ drain: 5 })).toThrow('give drain to close().');

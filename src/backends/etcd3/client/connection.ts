@@ -123,6 +123,8 @@ export class Connection {
 
   #connected(): void {
     const { host } = this;
+    // Reset between the connection and this turn: 'close' follows, and a session that is destroyed takes no settings.
+    if (this.#session.destroyed) return;
     if (host.isSecure && this.#session.alpnProtocol !== 'h2') {
       this.#session.destroy(new Error('no HTTP/2 is spoken there'));
       return;
