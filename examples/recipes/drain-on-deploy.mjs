@@ -1,0 +1,16 @@
+/**
+ * Drain on deploy: a process that is to go takes nothing new, and finishes what it has begun.
+ */
+export function drainOnDeploy(locks, drain = 20_000) {
+  let isDraining = false;
+  const shutDown = async () => {
+    // Asked twice: at once.
+    if (isDraining) return void locks.close();
+    isDraining = true;
+    await locks.close({ drain });
+  };
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, shutDown);
+  return () => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.off(signal, shutDown);
+  };
+}
