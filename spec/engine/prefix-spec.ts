@@ -99,7 +99,8 @@ describe('a prefix', () => {
 
   it('is an option of createLocks(), also by other names and in other places', () => {
     const locks = createLocks(memoryBackend());
-    const contending = (options: object) => (): unknown => Reflect.apply(locks.mutex('k').lock$, locks.mutex('k'), [options]);
+    const contending = (options: object) => (): unknown =>
+      Reflect.apply(locks.mutex('k').lock$, locks.mutex('k'), [options]);
     expect(contending({ prefix: 'a/' })).toThrow('prefix is no option when contending: give prefix to createLocks().');
     expect((): unknown => Reflect.apply(createLocks, undefined, [memoryBackend(), { namespace: 'a/' }])).toThrow(
       'Did you mean prefix?',
