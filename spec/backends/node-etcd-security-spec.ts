@@ -16,9 +16,11 @@ import { ETCDS } from '../support/etcds.js';
 jest.setTimeout(20_000);
 
 const open: Locks[] = [];
-// Each request of a user costs the server a bcrypt, so a short ttl would be about the speed of the machine.
-const client = (etcd: Etcd): Locks => {
-  const locks = createLocks(nodeEtcdBackend(etcd), { ttl: 20_000 });
+/** Each request of a user costs the server a bcrypt: with a short ttl it would be about the speed of the machine. */
+const SLOW = 20_000;
+
+const client = (etcd: Etcd, ttl = 5000): Locks => {
+  const locks = createLocks(nodeEtcdBackend(etcd), { ttl });
   open.push(locks);
   return locks;
 };
@@ -27,9 +29,9 @@ afterEach(async () => {
 });
 
 /** One holds, the next one waits, and gets it. */
-async function handOver(make: () => Etcd, key: string): Promise<void> {
-  const held = await client(make()).mutex(key).acquire();
-  const second = client(make());
+async function handOver(make: () => Etcd, key: string, ttl?: number): Promise<void> {
+  const held = await client(make(), ttl).mutex(key).acquire();
+  const second = client(make(), ttl);
   const waiting = inLine(second);
   const next = second.mutex(key).acquire();
   await waiting;
@@ -87,8 +89,8 @@ describe.each(ETCDS)('v2 on $server with users and roles', ({ suite }) => {
   afterAll(() => etcd.stop());
 
   it('a role for the folder of the locks is enough, also where many are watched as one', async () => {
-    await handOver(() => as('locker'), 'jobs/17');
-    const locks = client(as('locker'));
+    await handOver(() => as('locker'), 'jobs/17', SLOW);
+    const locks = client(as('locker'), SLOW);
     const keys = Array.from({ length: 8 }, (_, i) => `jobs/many/${i}`);
     for (const key of keys) await firstValueFrom(locks.mutex(key).ownership$());
     const seen = keys.map((key) =>
@@ -99,7 +101,7 @@ describe.each(ETCDS)('v2 on $server with users and roles', ({ suite }) => {
           .pipe(filter(({ status }) => status === 'held')),
       ),
     );
-    const others = client(as('locker'));
+    const others = client(as('locker'), SLOW);
     for (const key of keys) await others.mutex(key).acquire();
     await Promise.all(seen);
   });

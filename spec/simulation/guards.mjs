@@ -63,14 +63,14 @@ export const GUARDS = {
   'the queue is read again once in a while': [
     ['src/engine/queue/list-watch.ts', 'this.#runtime.time.now() >= this.#readAgainAt', 'false'],
   ],
-  'a holder watches its own claim': [['src/engine/queue/key-queue.ts', 'this.queue.follow(this);', '']],
+  'a holder watches its own claim': [['src/engine/queue/waiter.ts', 'this.queue.follow(this);', '']],
   'a request to give way is no loss': [['src/rules/place.ts', ' || isRevocationRequest(found, mine)', '']],
   'a view older than the claim says nothing about it': [
-    ['src/rules/place.ts', 'if (knownAt > revision) return false;', ''],
+    ['src/rules/place.ts', 'if (own.knownAt > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
     ['src/engine/contender.ts', "if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));", ''],
-    ['src/engine/hold.ts', '!this.#isOver && this.#session.isAlive()', '!this.#isOver'],
+    ['src/engine/hold.ts', "if (!this.#session.isAlive()) return 'expired';", ''],
   ],
   'a waiter whose session ended queues again': [
     ['src/engine/contender.ts', 'return this.#again(loss);', 'return this.#fail(loss);'],
@@ -108,9 +108,6 @@ export const GUARDS = {
   ],
   'who wants several leaves all of them': [
     ['src/backends/memory/server.ts', 'return cut(key, token);', 'return i === 0 && cut(key, token);'],
-  ],
-  'a marker is written only while the claim of its run is there': [
-    ['src/backends/memory/markers.ts', "if (!isQueued(request)) return 'gone';", ''],
   ],
   'who holds asks whether it is done before it runs it': [
     ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);\n          else if', 'if'],

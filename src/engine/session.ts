@@ -84,6 +84,8 @@ export function session$(runtime: Runtime, lease: Lease): Observable<Session> {
     const bracket = new AcquireRelease<Granted>(runtime, {
       what: 'grant',
       timeout: attempt,
+      // Where each claim has a lease of its own, that is granted with the claim.
+      isLocal: lease.key !== undefined,
       send() {
         const sentAt = time.now();
         return backend.grant(lease, attempt).pipe(map(({ ttl }) => ({ sentAt, ttl })));

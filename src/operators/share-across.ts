@@ -165,6 +165,8 @@ class Proclaimer<T> {
   }
 
   #ended(end: SharedEnd, error?: unknown): void {
+    // A source that emits at once goes on until it has returned, whatever became of its values.
+    if (this.#end) return;
     this.#end = end;
     this.#error = error;
     this.#say();

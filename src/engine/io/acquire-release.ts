@@ -15,6 +15,8 @@ export interface Resource<R> {
   readonly what: string;
   readonly timeout: number;
   readonly limiter?: Limiter | undefined;
+  /** Whether it is obtained without the server. */
+  readonly isLocal?: boolean | undefined;
   /** One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. */
   send(): Observable<R>;
   /** Whether to ask again, where that is not a matter of a few times. */
@@ -73,6 +75,10 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   get timeout(): number {
     return this.#resource.timeout;
+  }
+
+  get isLocal(): boolean | undefined {
+    return this.#resource.isLocal;
   }
 
   get limiter(): Limiter | undefined {

@@ -20,6 +20,8 @@ export interface Request<T> {
   readonly timeout: number;
   /** What each attempt has to pass first, where there may be too many. */
   readonly limiter?: Limiter | undefined;
+  /** Whether it is answered without the server: then the answer says nothing about that. */
+  readonly isLocal?: boolean | undefined;
   /** One attempt: its first answer counts. */
   send(): Observable<T>;
   /** Whether asking again may help. {@link retryFewTimes} before the user is told. */
@@ -89,7 +91,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   }
 
   next(answer: T): void {
-    this.#runtime.connection.answered();
+    if (this.#ask.isLocal !== true) this.#runtime.connection.answered();
     this.#subscriber.next(answer);
     this.#subscriber.complete();
   }
