@@ -148,7 +148,7 @@ describe.each(ETCDS)('an election on etcd v3 of $server', ({ suite }) => {
     const reader = JSON.stringify({ owner: 'a', kind: 'read' });
     expect(() => election.campaign$(reader)).toThrow(InvalidOptionError);
     const held = await election.candidate(JSON.stringify({ kind: 'read' })).acquire();
-    expect(() => election.proclaim(reader)).toThrow('reads as the claim of a lock');
+    await expect(election.proclaim(reader)).rejects.toThrow('reads as the claim of a lock');
     await expect(client().readLock('svc/g').acquire({ wait: 0 })).rejects.toMatchObject({ code: 'ALREADY_LOCKED' });
     const other = client()
       .election('svc/g')

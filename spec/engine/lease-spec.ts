@@ -361,7 +361,7 @@ describe('an entry', () => {
       let told: unknown;
       locks
         .mutex('jobs/7')
-        .lock$({ wait: 0 })
+        .lock$()
         .subscribe({ error: (error: unknown) => (told = error) });
       m.flush();
       expect(told).toMatchObject({ code: 'BACKEND', message: UNANSWERED('queue for jobs/7') });

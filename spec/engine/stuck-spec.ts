@@ -84,21 +84,6 @@ describe('a wait without an end', () => {
       m.expect(letters(a.mutex('k').lock$())).toBeObservable('14ms #', undefined, 'BACKEND');
     }),
   );
-
-  it(
-    'goes on through an outage of a server that has answered before; the outage is said once',
-    marbles((m) => {
-      const a = serverOf(m).client(TIMES);
-      const told: string[] = [];
-      a.events$.subscribe(({ type }) => m.scheduler.now() < 200 && told.push(type));
-      a.mutex('first').lock$().subscribe().unsubscribe();
-      atFrame(m, 20, () => a.network.partition());
-      atFrame(m, 200, () => a.network.heal());
-      m.expect(letters(a.mutex('k').lock$()), '30ms ^ 300ms !').toBeObservable('201ms h');
-      m.flush();
-      expect(told.filter((type) => type.endsWith('connected'))).toEqual(['disconnected']);
-    }),
-  );
 });
 
 describe('a backend that two Locks use', () => {

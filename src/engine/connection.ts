@@ -7,8 +7,6 @@ import type { LockEvent } from '../api/events.js';
 export interface Connection {
   /** Why the server does not answer at the moment; nothing while it does. */
   readonly cause: Error | undefined;
-  /** Whether it has ever answered. */
-  readonly hasAnswered: boolean;
   /** A request failed in a way that may pass. */
   failed(cause: Error): void;
   /** A request was answered. */
@@ -17,7 +15,6 @@ export interface Connection {
 
 export function createConnection(report: (event: LockEvent) => void, now: () => number): Connection {
   let outage: { readonly cause: Error; readonly since: number } | undefined;
-  let hasAnswered = false;
   return {
     get cause() {
       return outage?.cause;
@@ -27,11 +24,7 @@ export function createConnection(report: (event: LockEvent) => void, now: () => 
       outage = { cause, since: now() };
       report({ type: 'disconnected', cause });
     },
-    get hasAnswered() {
-      return hasAnswered;
-    },
     answered() {
-      hasAnswered = true;
       if (!outage) return;
       const downFor = now() - outage.since;
       outage = undefined;

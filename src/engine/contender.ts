@@ -334,11 +334,10 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #failed(error: unknown): void {
     if (this.#phase.name === 'refused') return;
-    // A wait is waited, also for a server that starts. Without an end, a server that has never answered is told after a
-    // few attempts: a wrong address must not look like a long queue.
+    // A wait is waited, also for a server that starts. Without an end, who is not in a queue is told after a few attempts:
+    // a wrong address or a full server must not look like a long queue.
     const { wait } = this.#options;
-    const hasAnswered = this.#inTheWay !== undefined || this.#runtime.connection.hasAnswered;
-    const isPatient = wait > 0 && (wait < Infinity || hasAnswered);
+    const isPatient = wait > 0 && (wait < Infinity || this.#inTheWay !== undefined);
     if (isPatient && isRetryable(error)) this.#again(error);
     else this.#fail(error);
   }
