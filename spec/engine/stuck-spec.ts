@@ -9,7 +9,7 @@ import { createLocks, usingLock, withLock } from '../../src/index.js';
 import type { Locks } from '../../src/index.js';
 import { createLimiter } from '../../src/engine/io/limiter.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
-import { TIMES, atFrame, letters, serverOf } from '../support/marbles.js';
+import { TIMES, letters, serverOf } from '../support/marbles.js';
 import { failureOf } from '../support/waiting.js';
 
 describe('a limiter', () => {
