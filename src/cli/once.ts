@@ -4,14 +4,13 @@
 import { lastValueFrom, map } from 'rxjs';
 import type { HeldLock, Lock, Once, OnceResult } from '../index.js';
 import type { Given } from './arguments.js';
-import { EXIT, UsageError, isNotAcquired } from './exit.js';
-import { graceOf } from './grace.js';
-import { commandOf, refusal } from './run.js';
+import { contentionOf, sayNotAcquired } from './contention.js';
+import { EXIT, UsageError } from './exit.js';
 import { shown } from './say.js';
 import type { Voice } from './say.js';
 import { connected, serverOf } from './server.js';
 import type { Signals } from './signals.js';
-import type { Ending, Rules } from './supervised.js';
+import type { Ending } from './supervised.js';
 import { exitCodeOf, underLock } from './under-lock.js';
 
 /** How long it stays done, unless something else is asked for: two days, as a weekend. */
@@ -22,20 +21,13 @@ interface ExitInfo {
   readonly exit: 0;
 }
 
-export async function once({ operands, flags, toRun }: Given, signals: Signals, voice: Voice): Promise<number> {
+export async function once(given: Given, signals: Signals, voice: Voice): Promise<number> {
+  const { operands, flags } = given;
   const [key = ''] = operands;
   const server = serverOf(flags);
-  if (flags.has('no-wait') && flags.has('wait')) throw new UsageError('Give --wait or --no-wait, not both.');
-  const wait = flags.has('no-wait') ? 0 : (flags.duration('wait') ?? Infinity);
-  const conflict = flags.whole('conflict-exit-code', 255) ?? EXIT.notAcquired;
   const keep = flags.duration('keep') ?? DEFAULT_KEEP;
   if (keep < 1000) throw new UsageError('--keep is less than a second: give the time for which it stays done.');
-  const rules: Rules = {
-    ...commandOf(toRun),
-    grace: graceOf(flags, server.ttl),
-    atMost: flags.duration('at-most'),
-    onRevoke: flags.word('on-revoke', ['term', 'usr1', 'ignore'], 'term'),
-  };
+  const { wait, conflict, rules } = contentionOf(given, server.ttl);
   const { backend, locks } = connected(server);
   try {
     const work = locks.once<ExitInfo>(server.prefix + key, { keep });
@@ -57,12 +49,7 @@ export async function once({ operands, flags, toRun }: Given, signals: Signals, 
       });
       return EXIT.done;
     }
-    if (!isNotAcquired(error)) throw error;
-    voice.outcome(refusal(operands, error), {
-      event: 'not-acquired',
-      keys: operands,
-      holders: error.holders.map((holder) => holder.toJSON()),
-    });
+    sayNotAcquired(error, operands, voice);
     return conflict;
   } finally {
     await locks.close();
