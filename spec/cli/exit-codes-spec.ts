@@ -78,7 +78,7 @@ describe('rxlock run exits', () => {
   });
 
   it('with 124 after --at-most, whatever the command says', async () => {
-    expect(await run('overdue', '--at-most', '300ms', '--', ...lasting()).ended).toMatchObject({
+    expect(await run('overdue', '--at-most', '2s', '--', ...lasting()).ended).toMatchObject({
       code: 124,
       stdout: expect.stringContaining('got-TERM'),
     });
