@@ -32,7 +32,7 @@ export type BackendCall =
 export type Wrap = <T>(source$: Observable<T>, call: BackendCall) => Observable<T>;
 
 /** Everything in a group, also what not every backend has: a verb that is new in the port does not compile until it is wrapped. */
-type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
+export type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
 
 /**
  * The backend, with each call of each verb given to `wrap`.

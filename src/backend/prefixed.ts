@@ -5,6 +5,7 @@
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { HeldLock } from '../api/lock.js';
+import type { Complete } from './decorate.js';
 import type {
   Audit,
   ClaimRequest,
@@ -19,9 +20,6 @@ import type {
   SlotBackend,
   TakeResult,
 } from './port.js';
-
-/** A verb that is new in the port does not compile until it is here. */
-type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
 
 /** The keys on the server and the keys of the user. */
 class Names {

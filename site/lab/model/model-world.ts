@@ -9,7 +9,8 @@ import type { StallableScheduler } from '../../../src/testing/stalls.js';
 import { THINKING, counterOf, createCounters, isExclusive } from './counters.js';
 import type { Counters } from './counters.js';
 import type { Contention, Incarnation, Program, Step } from './program.js';
-import type { Ending, HoldTrace, QueueView, Trace } from './trace.js';
+import { newHold } from './trace.js';
+import type { Ending, HoldDraft, QueueView, Trace } from './trace.js';
 
 export interface ModelProcess {
   readonly id: string;
@@ -21,13 +22,11 @@ export interface ModelProcess {
   readonly link: { isCut: boolean; delay: number };
 }
 
-export type ModelHold = { -readonly [K in keyof HoldTrace]: HoldTrace[K] };
-
 /** A contention as a model runs it. */
 export interface ModelContender {
   readonly contention: Contention;
   readonly process: ModelProcess;
-  readonly hold: ModelHold;
+  readonly hold: HoldDraft;
   /** Whether it is over; then nothing more is done for it. */
   isOver(): boolean;
   end(ending: Ending, code?: string): void;
@@ -124,16 +123,7 @@ function applyStep({ link, scheduler }: ModelProcess, step: Exclude<Step, { verb
 }
 
 function createContender(contention: Contention, process: ModelProcess, scheduler: SchedulerLike): ModelContender {
-  const hold: ModelHold = {
-    contention,
-    heldAt: undefined,
-    token: undefined,
-    validUntil: undefined,
-    stoppedAt: undefined,
-    endedAt: undefined,
-    ending: 'open',
-    code: undefined,
-  };
+  const hold = newHold(contention);
   return {
     contention,
     process,

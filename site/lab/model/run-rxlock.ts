@@ -28,7 +28,8 @@ import type { Reading } from './counters.js';
 import { labServer } from './lab-server.js';
 import type { Contention, Program, Step } from './program.js';
 import { PERMITS } from './schedule.js';
-import type { HoldTrace, Note, Trace } from './trace.js';
+import { newHold } from './trace.js';
+import type { HoldDraft, HoldTrace, Note, Trace } from './trace.js';
 
 /** `h` when held; `#` with its code, or `|` once the release is acknowledged. */
 export interface Letter {
@@ -70,8 +71,6 @@ export function subscriptionOf({ at, leaveAt }: Contention, end: number): string
   return lasts === 1 ? `${before}^!` : `${before}^ ${lasts - 1}ms !`;
 }
 
-type Draft = { -readonly [K in keyof HoldTrace]: HoldTrace[K] };
-
 /** What goes through a lock of the lab: that it is held, and writes to the counter. */
 type Told = { readonly type: 'held' } | { readonly type: 'write'; readonly token: string; readonly read: Reading };
 
@@ -105,16 +104,7 @@ export function runRxlock(program: Program): RxlockRun {
     applyStep(client, step);
   };
 
-  const holds: Draft[] = contentions.map((contention) => ({
-    contention,
-    heldAt: undefined,
-    token: undefined,
-    validUntil: undefined,
-    stoppedAt: undefined,
-    endedAt: undefined,
-    ending: 'open',
-    code: undefined,
-  }));
+  const holds = contentions.map(newHold);
 
   /** Reads, thinks, writes, waits for the acknowledgement, again and again. */
   const counting$ = (
@@ -132,7 +122,7 @@ export function runRxlock(program: Program): RxlockRun {
     }).pipe(repeat());
   };
 
-  const work$ = (wanted: Contention, client: TestClient, hold: Draft): Observable<Told> => {
+  const work$ = (wanted: Contention, client: TestClient, hold: HoldDraft): Observable<Told> => {
     const acknowledged = new Subject<void>();
     const link = links.get(wanted.process.id);
     const key = counterOf(wanted);
@@ -201,7 +191,7 @@ export function runRxlock(program: Program): RxlockRun {
 }
 
 /** Ends that nobody was told: left from outside, killed, or still open. */
-function closed(hold: Draft, end: number): void {
+function closed(hold: HoldDraft, end: number): void {
   const { process, leaveAt } = hold.contention;
   if (hold.stoppedAt !== undefined && hold.stoppedAt >= end && leaveAt === undefined) hold.stoppedAt = undefined;
   if (process.until !== undefined && hold.ending === 'open' && (leaveAt === undefined || leaveAt > process.until)) {

@@ -26,6 +26,21 @@ export interface HoldTrace {
   readonly code: string | undefined;
 }
 
+/** One that is being written. */
+export type HoldDraft = { -readonly [K in keyof HoldTrace]: HoldTrace[K] };
+
+/** Before anything is known of it. */
+export const newHold = (contention: Contention): HoldDraft => ({
+  contention,
+  heldAt: undefined,
+  token: undefined,
+  validUntil: undefined,
+  stoppedAt: undefined,
+  endedAt: undefined,
+  ending: 'open',
+  code: undefined,
+});
+
 /** Something that happened to a process, worth a mark in its lane. */
 export interface Note {
   readonly at: number;

@@ -8,7 +8,7 @@ import { orWhen } from './calls.js';
 import type { TxnRequest } from './client/messages.js';
 import { isLeaseGone, isLeaseKnown } from './errors.js';
 import { claimKey, tombstoneKey } from './keys.js';
-import { idOf } from './requests.js';
+import { eachByItself, idOf, isStill } from './requests.js';
 import type { TxnAnswer } from './requests.js';
 
 /** What is asked of the server. */
@@ -29,16 +29,14 @@ export function keepRequest(claims: readonly ClaimRequest[], queued: readonly Qu
     if (!mine) return [];
     const key = claimKey(claim);
     return {
-      compare: [{ key, target: 'Create', result: 'Equal', create_revision: Number(mine.token) }],
+      compare: [isStill(key, mine)],
       success: [
         { request_put: { key, ignore_value: true, lease: idOf(lease) } },
         { request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } },
       ],
     };
   });
-  const [only, ...others] = each;
-  // Of several each by itself, since one of them may be gone.
-  return only && others.length === 0 ? only : { success: each.map((one) => ({ request_txn: one })) };
+  return eachByItself(each);
 }
 
 /** Whether any of them is kept now. */

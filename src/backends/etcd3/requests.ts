@@ -198,7 +198,7 @@ function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Res
 
 const remove = (key: Buffer) => ({ request_delete_range: { key } });
 const bury = (claim: ClaimRequest) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
-const isStill = (key: Buffer, { token }: QueuedClaim) =>
+export const isStill = (key: Buffer, { token }: QueuedClaim) =>
   ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
 
 /**
@@ -220,8 +220,12 @@ export function dequeueRequest(
     const look = { request_range: { key: keyIn(claim.key, successor), keys_only: true } };
     return { compare, success: [remove(key), look], failure: [look] };
   });
+  return eachByItself(each);
+}
+
+/** One of them may be gone, which must not stop the others. */
+export function eachByItself(each: readonly TxnRequest[]): TxnRequest {
   const [only, ...others] = each;
-  // Of several each by itself, since one of them may be gone.
   return only && others.length === 0 ? only : { success: each.map((one) => ({ request_txn: one })) };
 }
 
