@@ -172,6 +172,31 @@ describe('rxlock itself', () => {
   });
 });
 
+describe('a command that reaches for its guardian', () => {
+  // At once, so mostly before the guardian has said whom it has started.
+  it('and stops it is ended at a loss all the same', async () => {
+    const holder = run('stopping', '--ttl', '2s', '--', ...lasting(`kill -STOP $PPID; ${IGNORES_ALL}`));
+    const pid = await pidOf(holder);
+    const guardian = guardianOf(holder.process.pid ?? NaN);
+    etcd.signal('SIGSTOP');
+    try {
+      await dead(pid);
+    } finally {
+      process.kill(guardian, 'SIGCONT');
+      etcd.signal('SIGCONT');
+    }
+    expect(await holder.ended).toMatchObject({ code: 124 });
+  });
+
+  it('and kills it is ended, too', async () => {
+    const holder = run('killing', '--', ...lasting(`kill -KILL $PPID; ${IGNORES_ALL}`));
+    const pid = await pidOf(holder);
+    expect(await holder.ended).toMatchObject({ code: 125, stderr: expect.stringContaining('guardian') });
+    expect(isRunning(pid)).toBe(false);
+    expect(await isFree('killing')).toBe(true);
+  });
+});
+
 describe('asked to give way', () => {
   const revoke = (key: string, ...args: string[]) =>
     rxlock(etcd.url, ['revoke', key, '--reason', 'drained', '--yes', ...args]).ended;

@@ -41,15 +41,46 @@ export const gone = (group: number, within: number): Promise<boolean> =>
     { defaultValue: false },
   );
 
-/** proc(5): after the name in brackets come state, parent, group. */
+/**
+ * The group of the first process that was started with this in its environment; the later ones are of those that it has
+ * started. Nothing where the system does not tell.
+ */
+export function groupStartedWith(variable: string): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const leaders = processes().flatMap((pid) => {
+    const { group, startedAt } = fieldsOf(pid);
+    return group === pid && environmentOf(pid).includes(variable) ? { group, startedAt } : [];
+  });
+  const [first] = leaders.sort((a, b) => a.startedAt - b.startedAt);
+  return first?.group;
+}
+
 function membersOf(group: number): readonly number[] {
-  return readdirSync('/proc')
+  return processes().filter((pid) => {
+    const { state, group: its } = fieldsOf(pid);
+    return its === group && state !== 'Z' && state !== 'X';
+  });
+}
+
+const processes = (): readonly number[] =>
+  readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      const [state = 'X', , member] = statOf(pid);
-      return Number(member) === group && state !== 'Z' && state !== 'X';
-    });
+    .map(Number);
+
+/** proc(5): after the name in brackets come state, parent, group; the start is the twentieth. */
+function fieldsOf(pid: number): { readonly state: string; readonly group: number; readonly startedAt: number } {
+  const fields = statOf(pid);
+  return { state: fields[0] ?? 'X', group: Number(fields[2]), startedAt: Number(fields[19]) };
+}
+
+/** What it was started with; nothing of a process that is gone, or not ours to look at. */
+function environmentOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(String(codeOf(error)))) return [];
+    throw error;
+  }
 }
 
 /** The fields of /proc/PID/stat from the state on; none for a process that is gone. */

@@ -10,7 +10,7 @@ import { EMPTY, Subject, Subscription, firstValueFrom, map, mergeMap, of, tap } 
 import type { HeldLock } from '../index.js';
 import { EXIT, ExitError } from './exit.js';
 import { inForeground, isForeground } from './foreground.js';
-import { gone, isAlive, signalGroup } from './group.js';
+import { gone, groupStartedWith, isAlive, signalGroup } from './group.js';
 import { isReport, read } from './guardian.js';
 import type { Order, Report } from './guardian.js';
 import { at, earlier, instantIn } from './instant.js';
@@ -65,13 +65,19 @@ export async function supervised(
   let group: number | undefined;
   let isOver = false;
 
+  /** Stopped or killed at once, the guardian has not said whom it has started: then by what it was started with. */
+  const killGroup = (): void => {
+    const claim = env['RXLOCK_CLAIM'];
+    if (claim) group ??= groupStartedWith(`RXLOCK_CLAIM=${claim}`);
+    if (group !== undefined) signalGroup(group, 'SIGKILL');
+  };
   const order = (what: Order): void => {
     if (!orders.destroyed) orders.write(`${JSON.stringify(what)}\n`);
   };
   const kill = (cause: Cause): void => {
     if (isOver) return;
     endedFor ??= cause;
-    if (group !== undefined) signalGroup(group, 'SIGKILL');
+    killGroup();
     // It may be about to start.
     order({ type: 'end', kill: instantIn(() => 0) });
   };
@@ -111,7 +117,7 @@ export async function supervised(
   const guardianIsDead = (): void => {
     if (isOver) return;
     // Nobody would end it if we were stopped.
-    if (group !== undefined) signalGroup(group, 'SIGKILL');
+    killGroup();
     ended.error(new ExitError(EXIT.failed, 'the guardian of the command was killed, so the command was, too.'));
   };
   eachLine(orders, (line) => hear(read(line, isReport)), guardianIsDead);
