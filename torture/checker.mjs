@@ -87,7 +87,8 @@ export const RULES = {
               early.queuedAt !== undefined &&
               !early.requeued &&
               early.queuedAt < late.contendedAt &&
-              early.heldAt > late.heldAt,
+              early.heldAt > late.heldAt &&
+              !held.some((older) => tookPlaceOf(early, older, late)),
           )
           .map((early) => ({
             rule: 'first come, first served',
@@ -514,6 +515,17 @@ const endedFirst = ({ form, endedAt, stoppedAt }) =>
   STOPS_FIRST.includes(form) && stoppedAt !== undefined && endedAt !== undefined && endedAt < stoppedAt;
 
 /** Those of which order can be asked: not who was told that it holds when its claim had just been taken from it. */
+/**
+ * Whether somebody of the same client who had subscribed before holds with its place, which came before that of the late
+ * one: claims of one client that ask for the same are exchanged, so that it serves its own in their order.
+ */
+const tookPlaceOf = (early, older, late) =>
+  older.client === early.client &&
+  older.contendedAt < early.contendedAt &&
+  older.heldAt > early.queuedAt &&
+  older.heldAt < late.heldAt &&
+  BigInt(older.token) < BigInt(late.token);
+
 const inOrder = ({ operations, takenAway, endedEarly, restored }) =>
   operations.filter((operation) => {
     if (!isExclusive(operation) || !wasHeld(operation)) return false;

@@ -149,6 +149,18 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
         },
       },
     ],
+    [
+      'who came later held first, though an older one of the same client had held with a place behind it',
+      {
+        clients: {
+          'c1.0': [
+            operation({ contend: 90, held: 280, emits: [280], stopped: 290, end: 290, token: 301 }),
+            operation({ contend: 100, waiting: 110, held: 500, emits: [500], stopped: 510, end: 510, token: 501 }),
+          ],
+          'c2.0': [held(300, 310, { contend: 120, token: 300 })],
+        },
+      },
+    ],
   ],
   'served in the order of subscription': [
     [
@@ -335,6 +347,18 @@ describe.each(Object.entries(BAD))('the rule "%s" finds', (rule, histories) => {
 
 describe('no fault of the lock', () => {
   it.each<[title: string, parts: Parts]>([
+    [
+      'who came first is overtaken where an older one of its client has taken its place',
+      {
+        clients: {
+          'c1.0': [
+            operation({ contend: 90, held: 250, emits: [250], stopped: 260, end: 260, token: 250 }),
+            operation({ contend: 100, waiting: 110, held: 500, emits: [500], stopped: 510, end: 510, token: 501 }),
+          ],
+          'c2.0': [held(300, 310, { contend: 120, token: 300 })],
+        },
+      },
+    ],
     [
       'one begins right after the other ended',
       { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(200.001, 300, { token: 201 })] } },
