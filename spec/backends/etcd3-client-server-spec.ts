@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { Subject, firstValueFrom, lastValueFrom } from 'rxjs';
 import { ownClient } from '../../src/backends/etcd3/client/own-client.js';
 import type { OwnClient } from '../../src/backends/etcd3/client/own-client.js';
 import type { Host } from '../../src/backends/etcd3/client/hosts.js';
@@ -437,6 +437,24 @@ describe('a user', () => {
   it('whose sign-in is not answered waits no longer than its call', async () => {
     const { client } = await served(() => undefined, { auth });
     expect(await failureOf(grant(client, 300))).toMatchObject({ status: 'DEADLINE_EXCEEDED' });
+  });
+
+  // A busy server takes longer for a token than one attempt may: begun anew each time, it would never get there.
+  it('whose sign-in takes longer than a call has its token for the next one', async () => {
+    const asked = new Subject<ServedCall>();
+    const { client, server } = await served(
+      (call) => (isSignIn(call) ? asked.next(call) : answerWith(call, [GRANTED])),
+      { auth },
+    );
+    const signIn = firstValueFrom(asked);
+    const failure = failureOf(grant(client, 100));
+    const slow = await signIn;
+    expect(await failure).toMatchObject({ status: 'DEADLINE_EXCEEDED' });
+    const next = grant(client);
+    answerWith(slow, [token('late')]);
+    expect(await next).toMatchObject({ ID: '7' });
+    expect(server.calls.filter(isSignIn)).toHaveLength(1);
+    expect(server.calls.at(-1)?.headers).toMatchObject({ token: 'late' });
   });
 
   it('opens the next watch with a fresh token once one was refused for it', async () => {

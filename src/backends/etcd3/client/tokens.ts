@@ -7,7 +7,11 @@ import type { AuthenticateRequest, AuthenticateResponse } from './messages.js';
 import { RpcError } from './rpc-error.js';
 import type { CallOptions } from './unary.js';
 
-/** A token costs the server some 60 ms; without an end a host that is frozen would keep every later request waiting. */
+/**
+ * A token costs an idle server some 60 ms, and a busy one more than one attempt of a request may take: a sign-in goes on
+ * when the attempt that asked for it is given up, so that the next one finds it. Without an end a host that is frozen
+ * would keep every later request waiting.
+ */
 const SIGN_IN_WITHIN = 2000;
 
 /**
@@ -42,7 +46,7 @@ export class Tokens {
         this.forget(token$);
         return throwError(() => error);
       }),
-      share({ connector: () => new ReplaySubject(1), resetOnComplete: false }),
+      share({ connector: () => new ReplaySubject(1), resetOnComplete: false, resetOnRefCountZero: false }),
     );
     this.#token$ = token$;
     return token$;
