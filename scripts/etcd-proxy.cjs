@@ -7,6 +7,7 @@ const { connect } = require('node:net');
 const { tmpdir } = require('node:os');
 const { setTimeout: pause } = require('node:timers/promises');
 const { findEtcd, freePort } = require('./etcd.cjs');
+const { signalled } = require('./signals.cjs');
 
 const SERVES_WITHIN = 10_000;
 const LOOK_EVERY = 20;
@@ -32,7 +33,7 @@ async function startProxy(endpoints, suite) {
   let running;
   const proxy = {
     url: `http://${address}`,
-    signal: (signal) => running?.server.kill(signal) ?? false,
+    signal: (signal) => signalled(running?.server, signal),
     async kill() {
       running?.server.kill('SIGKILL');
       await running?.exited;

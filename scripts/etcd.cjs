@@ -12,6 +12,7 @@ const { createServer } = require('node:net');
 const { tmpdir } = require('node:os');
 const { delimiter, dirname, join } = require('node:path');
 const { unpacked } = require('./debian.cjs');
+const { signalled } = require('./signals.cjs');
 
 const DEFAULT_SUITE = 'trixie';
 
@@ -110,7 +111,7 @@ function etcdProcess(binary, flags) {
         server.once('exit', (code) => reject(new Error(`etcd ended with ${code} before it was ready:\n${log}`)));
       });
     },
-    signal: (signal) => running?.server.kill(signal) ?? false,
+    signal: (signal) => signalled(running?.server, signal),
     async kill() {
       running?.server.kill('SIGKILL');
       await running?.exited;
