@@ -14,6 +14,9 @@ import { lockOf } from './names.mjs';
 /** By which a client may be told before the observer, or after it. */
 const A_MOMENT = 1000;
 
+/** The time of one attempt, of a ttl: who is refused is told no later, though its claim could not leave. */
+const ATTEMPT = 1 / 6;
+
 /**
  * Pairs of one client at one key of which the later held first, although they could not hold together.
  *
@@ -48,19 +51,24 @@ export function overtakenOf({ operations, takenAway, endedEarly, restored }) {
 /**
  * Refusals that name somebody who did not hold between the call and its answer: by the servers' own order, the claim
  * never was at the head of its queue, or not then; or whoever queued it had been told already that it does not hold.
+ * Who was told late had been waiting for its claim to leave, in vain: where a client cannot reach the servers, nothing
+ * can mark its claim, which blocks others, and is named, until it has left.
  *
  * @param {History} history
  * @returns {{ operation: Operation, holder: { owner: string, token: bigint }, why: string }[]}
  */
-export function mistakenOf({ operations, claims, killed, run }) {
+export function mistakenOf({ operations, claims, killed, run, ttl }) {
   const heads = headsOf(claims);
   const isRestored = run.some(({ type }) => type === 'restored');
   const atKey = grouped(
     operations.flatMap((operation) => operation.keys.map((key) => ({ id: `${operation.client} ${key}`, operation }))),
     ({ id }) => id,
   );
-  /** Nothing is to be left of those that ended so when their users are told. */
-  const leavesNothing = ({ how, code }) => how === 'error' && ['ALREADY_LOCKED', 'LOCK_TIMEOUT'].includes(code);
+  /** Nothing is to be left of those that ended so when their users are told, unless it took as long as an attempt. */
+  const leavesNothing = ({ how, code, contendedAt, wait = Infinity, endedAt }) =>
+    how === 'error' &&
+    ['ALREADY_LOCKED', 'LOCK_TIMEOUT'].includes(code) &&
+    endedAt - contendedAt - wait < ATTEMPT * ttl;
 
   return operations
     .filter(({ code }) => code === 'ALREADY_LOCKED')
@@ -76,8 +84,10 @@ export function mistakenOf({ operations, claims, killed, run }) {
           if (head.until < from - A_MOMENT) return 'whose claim was gone before';
           const theirs = (atKey.get(`${holder.owner} ${key}`) ?? []).map((each) => each.operation);
           if (theirs.some(({ token }) => token === holder.token)) return undefined;
-          const isOf = ({ contendedAt, endedAt = killed.get(holder.owner) ?? Infinity, ...each }) =>
-            each.heldAt === undefined && contendedAt < until && (endedAt > from || !leavesNothing(each));
+          const isOf = (each) => {
+            const { heldAt, contendedAt, endedAt = killed.get(holder.owner) ?? Infinity } = each;
+            return heldAt === undefined && contendedAt < until && (endedAt > from || !leavesNothing(each));
+          };
           return theirs.length > 0 && !theirs.some(isOf) ? 'whose user had been refused before' : undefined;
         });
         // Of several keys, it need be one of them only.

@@ -44,8 +44,6 @@ const { values } = parseArgs({
     check: { type: 'string' },
     part: { type: 'string' },
     'must-break': { type: 'boolean', default: false },
-    // Rules whose violations are shown and do not decide how it ends: what is known and not mended yet.
-    known: { type: 'string', multiple: true, default: [] },
   },
 });
 
@@ -177,5 +175,5 @@ function conclude(folder) {
     console.log(isSafe ? 'No rule of safety was violated, as one should have been.' : 'As it has to be with this one.');
     return isSafe ? 1 : 0;
   }
-  return violations.some(({ rule }) => !values.known.includes(rule)) ? 1 : 0;
+  return violations.length > 0 ? 1 : 0;
 }

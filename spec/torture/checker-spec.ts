@@ -202,6 +202,16 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
         changes: queue({ from: 900, until: 1007 }, { from: 1005, until: 1025 }),
       },
     ],
+    [
+      'the claim of a waiter that had been told in time that its wait was over',
+      {
+        clients: {
+          'c1.0': [operation({ contend: 600, wait: 300, end: 910, how: 'error', code: 'LOCK_TIMEOUT' })],
+          'c2.0': [refused(1020, 1030, 'c1.0', 1)],
+        },
+        changes: queue({ from: 650, until: 1025 }),
+      },
+    ],
     ['nobody who ever came', { clients: { 'c2.0': [refused(2000, 2010, 'c3.0', 950)] } }],
   ],
   'some guarded writes succeed': [
@@ -434,6 +444,16 @@ describe('no fault of the lock', () => {
       {
         clients: { 'c1.0': [held(900, 5000, { token: 1 })], 'c2.0': [refused(2000, 2010, 'c1.0', 1)] },
         changes: queue({ from: 900, until: 5001 }),
+      },
+    ],
+    [
+      'a refusal names a try whose claim could not leave for as long as an attempt, and did not yet',
+      {
+        clients: {
+          'c1.0': [operation({ contend: 900, wait: 0, end: 900 + TTL / 6, how: 'error', code: 'ALREADY_LOCKED' })],
+          'c2.0': [refused(2000, 2010, 'c1.0', 1)],
+        },
+        changes: queue({ from: 950, until: 5000 }),
       },
     ],
     [
