@@ -30,6 +30,13 @@ function writeOutPlatform(form) {
   }
 }
 
+/** The sources know only the form of CommonJS, in which the specs run: there is no other place from which both can tell. */
+function writeOutWorkerFile(form) {
+  if (form !== 'esm') return;
+  const file = 'dist/esm/backends/etcd3/renewal-worker/worker-file.js';
+  writeFileSync(file, "export const workerFile = new URL('./worker.js', import.meta.url);\n");
+}
+
 rmSync('dist', { recursive: true, force: true });
 for (const [form, { type, options }] of Object.entries(FORMS)) {
   mkdirSync(`dist/${form}`, { recursive: true });
@@ -38,6 +45,7 @@ for (const [form, { type, options }] of Object.entries(FORMS)) {
     stdio: 'inherit',
   });
   writeOutPlatform(form);
+  writeOutWorkerFile(form);
 }
 
 const rxlock = (...given) => execFileSync(process.execPath, ['dist/esm/cli/rxlock.js', ...given]);

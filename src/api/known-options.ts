@@ -6,7 +6,18 @@ import { shown } from './texts.js';
 
 /** All options, by the call that takes them. */
 const OPTIONS = {
-  createLocks: ['ttl', 'owner', 'renewEvery', 'safetyMargin', 'prefix', 'scheduler', 'clock', 'random'],
+  createLocks: [
+    'ttl',
+    'owner',
+    'renewEvery',
+    'safetyMargin',
+    'renewIn',
+    'maxStall',
+    'prefix',
+    'scheduler',
+    'clock',
+    'random',
+  ],
   contending: ['wait', 'signal', 'waitSignal', 'onBusy', 'atLeast', 'atMost', 'meta'],
   whileLeader: ['wait', 'signal', 'waitSignal', 'onBusy', 'atLeast', 'atMost', 'meta', 'scheduler'],
   campaign$: ['wait', 'signal', 'waitSignal', 'onBusy'],

@@ -22,6 +22,17 @@ export interface LocksOptions {
   /** How long before the server's expiry we call a lock lost, `max(250, 10 % of the granted ttl)` by default. */
   readonly safetyMargin?: number | undefined;
   /**
+   * Where locks are renewed from. `main` by default: in the thread that holds them, so a body that blocks the event loop
+   * for longer than about half a ttl loses them. `worker`: a thread of its own renews them while that one is blocked. On
+   * etcd v3 only, with a client of rxlock's own.
+   */
+  readonly renewIn?: 'main' | 'worker' | undefined;
+  /**
+   * With `renewIn: 'worker'`: how long the event loop may be blocked before its locks run out all the same, milliseconds;
+   * six times the ttl by default, but a minute at most. Somebody else can hold them `maxStall` + ttl after it stopped.
+   */
+  readonly maxStall?: number | undefined;
+  /**
    * Put before every key on the server, and nowhere else: keys in errors, events and states are those that you give. So
    * teams can share a server, each with a role for its own prefix. None by default.
    */
@@ -97,6 +108,8 @@ export interface TimingOptions {
 export interface Settings extends TimingOptions {
   readonly ttl: number;
   readonly owner: string;
+  readonly renewIn: 'main' | 'worker';
+  readonly maxStall: number;
   /** Of all keys on the server; checked with them. */
   readonly prefix: string;
   readonly random: () => number;
@@ -150,6 +163,11 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   if (renewEvery !== undefined && checkedDuration('renewEvery', renewEvery) >= ttl) {
     throw new InvalidOptionError('renewEvery', renewEvery, `give less than ttl (${ttl}), or nothing is ever renewed.`);
   }
+  const { renewIn = 'main' } = options;
+  if (!['main', 'worker'].includes(renewIn)) {
+    throw new InvalidOptionError('renewIn', renewIn, "give 'main' or 'worker'.");
+  }
+  const maxStall = checkedMaxStall(options, ttl);
   const owner = options.owner ?? platform.processLabel();
   if (typeof owner !== 'string' || owner === '' || owner.length > 256) {
     throw new InvalidOptionError('owner', owner, 'give a label of 1 to 256 characters that tells who holds the lock.');
@@ -165,7 +183,19 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   checkedFunction('random', random, 'give a function such as Math.random.');
   if (scheduler !== undefined) checkedFunction('scheduler', scheduler.schedule, 'give a scheduler of RxJS.');
   if (clock !== undefined) checkedFunction('clock', clock.now, 'give an object with now(), in milliseconds.');
-  return { ttl, owner, renewEvery, safetyMargin, random, prefix };
+  return { ttl, owner, renewEvery, safetyMargin, renewIn, maxStall, random, prefix };
+}
+
+/** Longer than a garbage collection, a large file, a slow query of SQLite; shorter than who is stuck for ever is bearable. */
+const LONGEST_STALL = 60_000;
+
+function checkedMaxStall({ renewIn, maxStall }: LocksOptions, ttl: number): number {
+  if (maxStall === undefined) return Math.max(ttl, Math.min(6 * ttl, LONGEST_STALL));
+  if (renewIn !== 'worker') {
+    throw new InvalidOptionError('maxStall', maxStall, "it is for renewIn: 'worker' only.");
+  }
+  if (checkedDuration('maxStall', maxStall) >= ttl) return maxStall;
+  throw new InvalidOptionError('maxStall', maxStall, `give at least the ttl (${ttl}).`);
 }
 
 /** Checked and completed, or an InvalidOptionError. */

@@ -56,8 +56,10 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
   const ownKeep = backend.keep?.bind(backend);
+  const renewalWorker = backend.renewalWorker?.bind(backend);
 
   const all: Complete<QueueBackend> = {
+    renewalWorker,
     name: backend.name,
     notes: backend.notes,
     maxClaims: backend.maxClaims,
@@ -78,9 +80,10 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
     audit: (...args) => wrap(backend.audit(...args), { verb: 'audit', isStream: false, args }),
   };
   // What the backend does not have stays away.
-  const { keep, proclaim, queues, others, markers, ...always } = all;
+  const { keep, proclaim, queues, others, markers, renewalWorker: worker, ...always } = all;
   return {
     ...always,
+    ...(worker && { renewalWorker: worker }),
     ...(keep && { keep }),
     ...(proclaim && { proclaim }),
     ...(queues && { queues }),

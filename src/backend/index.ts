@@ -25,6 +25,8 @@ export type {
   QueueBackend,
   QueuedClaim,
   RenewResult,
+  RenewalPlan,
+  RenewalWorker,
   RewriteResult,
   SlotBackend,
   TakeResult,

@@ -9,6 +9,7 @@ import type { Observable } from 'rxjs';
 import type { JsonValue } from '../api/json.js';
 import type { LockKind } from '../api/ownership.js';
 import type { Revocation } from '../api/revocation.js';
+import type { Clock } from '../time/clock.js';
 
 /** What is asked for at a key. */
 export interface LockSpec {
@@ -158,6 +159,29 @@ export interface Markers {
   withdraw(request: MarkRequest, timeout: number): Observable<void>;
 }
 
+/** How a lease is to be renewed while the thread that holds it is blocked. Milliseconds. */
+export interface RenewalPlan {
+  /** By which the thread that holds it reads its deadlines. */
+  readonly clock: Clock;
+  readonly renewEvery: number;
+  /** How long an attempt may take. */
+  readonly attempt: number;
+  /** How long the thread may be blocked: then the lease runs out, on purpose. */
+  readonly maxStall: number;
+  /** There is no such worker, or it has ended: renewals go on in the thread that holds the lease. */
+  failed(error: Error): void;
+}
+
+/** A thread that renews a lease for another one. */
+export interface RenewalWorker {
+  /** The thread that holds the lease is not blocked: it renews by itself, now. */
+  alive(): void;
+  /** Until when the server keeps the lease by what the worker has renewed, by the clock of the plan. Never later than it does. */
+  until(): number | undefined;
+  /** It renews no more. */
+  end(): void;
+}
+
 /** Says whether a claim of the audited lease is there. */
 export type Audit = (key: string, claim: QueuedClaim) => boolean;
 
@@ -194,6 +218,8 @@ export interface QueueBackend extends Server {
   /** Grants the lease. Asked again for the same id it answers as if for the first time. */
   grant(lease: Lease, timeout: number): Observable<{ readonly ttl: number }>;
   renew(lease: Lease, timeout: number): Observable<RenewResult>;
+  /** Starts a thread that renews the lease while this one is blocked. Not on a backend that cannot. */
+  renewalWorker?(lease: Lease, plan: RenewalPlan): RenewalWorker;
   /** Ends the lease and drops what hangs on it. One that is gone is fine. */
   revoke(lease: Lease, timeout: number): Observable<void>;
 

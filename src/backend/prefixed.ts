@@ -84,6 +84,7 @@ function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
   const ownKeep = backend.keep?.bind(backend);
+  const ownWorker = backend.renewalWorker?.bind(backend);
   const inner = (queue: Queue): Queue => names.inner(queue);
 
   const all: Complete<QueueBackend> = {
@@ -91,6 +92,7 @@ function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
     maxClaims: backend.maxClaims,
     grant: (lease, timeout) => backend.grant(names.lease(lease), timeout),
     renew: (lease, timeout) => backend.renew(names.lease(lease), timeout),
+    renewalWorker: ownWorker && ((lease, plan) => ownWorker(names.lease(lease), plan)),
     revoke: (lease, timeout) => backend.revoke(names.lease(lease), timeout),
     enqueue: (claims, timeout, mode) =>
       backend.enqueue(names.claims(claims), timeout, mode).pipe(map((answer) => names.enqueued(answer))),
@@ -114,9 +116,10 @@ function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
       ),
   };
   // What the backend does not have stays away.
-  const { keep, proclaim, queues, others, markers, ...always } = all;
+  const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
   return {
     ...always,
+    ...(renewalWorker && { renewalWorker }),
     ...(keep && { keep }),
     ...(proclaim && { proclaim }),
     ...(queues && { queues }),

@@ -89,6 +89,10 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const named = prefix === '' ? server : prefixed(server, prefix);
   const isSlots = isSlotBackend(named);
   const backend = isSlots ? asQueueBackend(named) : named;
+  if (settings.renewIn === 'worker' && !backend.renewalWorker) {
+    const advice = `${server.name} cannot renew in a thread of its own: give createLocks() an etcd3Backend({ hosts }).`;
+    throw new InvalidOptionError('renewIn', 'worker', advice);
+  }
   const leaveBackend = useBackend(server);
   const runtime: Runtime = { ...base, backend, timing: timingOf(settings.ttl, settings) };
   const contenders = createContenders(time);

@@ -7,6 +7,8 @@ import {
   catchError,
   concatMap,
   defer,
+  finalize,
+  ignoreElements,
   map,
   merge,
   of,
@@ -19,7 +21,7 @@ import {
 } from 'rxjs';
 import { at, failAt } from '../time/clock.js';
 import type { LossReason } from '../api/errors.js';
-import type { Lease, RenewResult } from '../backend/port.js';
+import type { Lease, RenewResult, RenewalWorker } from '../backend/port.js';
 import { deadline, timingOf } from '../rules/timing.js';
 import type { Timing } from '../rules/timing.js';
 import { request } from './io/request.js';
@@ -108,48 +110,76 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
   runtime.timing = timing;
   for (const message of [...runtime.backend.notes, ...timing.clamped]) report({ type: 'note', message });
 
-  let validUntil = deadline(granted.sentAt, timing);
+  const worker = renewalWorkerOf(runtime, lease, timing);
+  /** By what we have renewed ourselves. */
+  let ownDeadline = deadline(granted.sentAt, timing);
+  const validUntil = (): number => Math.max(ownDeadline, (worker?.until() ?? -Infinity) - timing.margin);
   let ended = false;
   let renewals = 0;
   let lastFailure: Error | undefined;
   const expired = (): ClaimLost => new ClaimLost('expired', lastFailure);
 
   const renewed$ = renewals$(runtime, lease, timing, granted.sentAt, {
+    sent: () => worker?.alive(),
     failed: (cause) => {
       lastFailure = cause;
-      report({ type: 'renewal-failed', lease: lease.id, cause, remaining: Math.max(0, validUntil - time.now()) });
+      report({ type: 'renewal-failed', lease: lease.id, cause, remaining: Math.max(0, validUntil() - time.now()) });
     },
   }).pipe(
     map(({ sentAt, ttl }) => {
       // What was lost stays lost: an answer that comes after the deadline changes nothing.
-      if (time.now() >= validUntil) throw expired();
+      if (time.now() >= validUntil()) throw expired();
       lastFailure = undefined;
       renewals += 1;
-      validUntil = deadline(sentAt, timingOf(ttl, settings));
-      report({ type: 'renewed', lease: lease.id, took: time.now() - sentAt, validUntil });
+      ownDeadline = deadline(sentAt, timingOf(ttl, settings));
+      report({ type: 'renewed', lease: lease.id, took: time.now() - sentAt, validUntil: validUntil() });
     }),
     // After a stall the renewal's timer may run before the deadline's; whatever it found, the deadline came first.
-    catchError((error: unknown) => throwError(() => (time.now() >= validUntil ? expired() : error))),
+    catchError((error: unknown) => throwError(() => (time.now() >= validUntil() ? expired() : error))),
     share(),
   );
 
+  // Where the worker has renewed meanwhile, the deadline is a later one.
+  const deadline$ = defer(() => at(time, validUntil(), LOOK_EVERY)).pipe(
+    map(() => {
+      if (time.now() >= validUntil()) throw expired();
+    }),
+    repeat(),
+    ignoreElements(),
+  );
   const told = new Subject<void>();
   const gone$ = failAt(told, () => new ClaimLost('session'));
   const expired$ = renewed$.pipe(
     startWith(undefined),
-    switchMap(() => failAt(at(time, validUntil, LOOK_EVERY), expired)),
+    switchMap(() => deadline$),
   );
   const session: Session = {
     lease,
     timing,
-    validUntil: () => validUntil,
-    isAlive: () => !ended && time.now() < validUntil,
+    validUntil,
+    isAlive: () => !ended && time.now() < validUntil(),
     renewals: () => renewals,
     renewed$,
     gone: () => told.next(),
   };
   // The deadline's timer first: where it falls on the same instant as an answer, the deadline wins.
-  return merge(gone$, expired$, of(session)).pipe(tap({ error: () => (ended = true) }));
+  return merge(gone$, expired$, of(session)).pipe(
+    tap({ error: () => (ended = true) }),
+    finalize(() => worker?.end()),
+  );
+}
+
+/** What renews the lease while our thread is blocked, where that is wanted. */
+function renewalWorkerOf(runtime: Runtime, lease: Lease, timing: Timing): RenewalWorker | undefined {
+  const { backend, time, settings, report } = runtime;
+  if (settings.renewIn === 'main') return undefined;
+  return backend.renewalWorker?.(lease, {
+    clock: time,
+    renewEvery: timing.renewEvery,
+    attempt: timing.attempt,
+    maxStall: settings.maxStall,
+    failed: ({ message }) => report({ type: 'note', message: `renewIn: 'worker' has no effect: ${message}` }),
+  });
 }
 
 /** The answered renewals, each `renewEvery` after the send of the last attempt. */
@@ -158,7 +188,7 @@ function renewals$(
   lease: Lease,
   timing: Timing,
   grantedAt: number,
-  { failed }: { failed: (cause: Error) => void },
+  { sent, failed }: { sent: () => void; failed: (cause: Error) => void },
 ): Observable<Granted> {
   const { backend, time } = runtime;
   let lastSent = grantedAt;
@@ -169,6 +199,7 @@ function renewals$(
     timeout: timing.attempt,
     send() {
       lastSent = time.now();
+      sent();
       return backend.renew(lease, timing.attempt);
     },
     again: () => true,

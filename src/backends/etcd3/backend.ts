@@ -2,23 +2,7 @@
  * Locks on etcd v3, through a client of our own or the raw RPCs of npm etcd3: neither its Lease (it reports a loss one
  * whole TTL too late) nor its Lock (it excludes nobody else's).
  */
-import {
-  EMPTY,
-  catchError,
-  concat,
-  concatMap,
-  defer,
-  endWith,
-  forkJoin,
-  ignoreElements,
-  map,
-  merge,
-  of,
-  switchMap,
-  take,
-  tap,
-  throwError,
-} from 'rxjs';
+import { concat, defer, forkJoin, map, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
@@ -32,22 +16,21 @@ import type {
   MarkerView,
   Queue,
   QueueBackend,
-  RenewResult,
 } from '../../backend/port.js';
-import { createCalls, orWhen } from './calls.js';
+import { createCalls, createSend, orWhen } from './calls.js';
 import { clientSource } from './client.js';
 import type { Endpoint } from './client.js';
 import type { EtcdClient } from './client/etcd-client.js';
 import type { Etcd3Options } from './client/options.js';
 import type { UserClient } from './client/user-client.js';
-import { isAnswerTooLarge, isLeaseGone, isLeaseKnown, isOutOfSpace } from './errors.js';
+import { isAnswerTooLarge, isLeaseKnown, isOutOfSpace } from './errors.js';
 import { createGroupCommit } from './group-commit.js';
-import type { Send } from './group-commit.js';
-import { Incarnation, OtherCluster } from './incarnation.js';
+import { Incarnation } from './incarnation.js';
 import { createGuards } from './guards.js';
 import type { Guard } from './guards.js';
 import { kept$ } from './keep.js';
 import { markerName, objectionTo } from './keys.js';
+import { createLeases } from './leases.js';
 import { createReader } from './pages.js';
 import {
   MAX_TOGETHER,
@@ -66,7 +49,6 @@ import {
   queuedAll,
   triedAll,
   tryRequest,
-  historyRequest,
   idOf,
   proclaimRequest,
   queueOf,
@@ -74,13 +56,10 @@ import {
   rewritten,
 } from './requests.js';
 import type { Busy, TxnRequest } from './requests.js';
-import { streamed } from './stream.js';
+import { startRenewalWorker } from './renewal-worker/renewal-worker.js';
 import type { Transaction, TransactionResult } from './transaction.js';
 import { MARKER, QUEUE, PREFIX, markerViewOf, prefixViewOf } from './views.js';
 import { createWatches } from './watches.js';
-
-/** etcd grants whole seconds. */
-const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
 /** A {@link QueueBackend} on etcd v3, which can also guard writes to that etcd. */
 export interface Etcd3Backend extends QueueBackend {
@@ -143,17 +122,10 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     return { open: () => client.watchClient.watch(), failed, keepsIds };
   });
   const history = new Incarnation((cause) => watches.broken(cause));
-  const { call, tried } = createCalls(source, history);
+  const calls = createCalls(source, history);
+  const { call } = calls;
 
-  const send: Send = (txn, timeout) => {
-    const asked = history.asked();
-    return call('carry out a transaction', timeout, (client, options) => client.kv.txn(txn, options)).pipe(
-      map(({ header, succeeded, responses }) => {
-        history.answered(asked, header);
-        return { revision: BigInt(header.revision), succeeded, responses };
-      }),
-    );
-  };
+  const send = createSend(calls, history);
   /** What somebody else has written can be more than JSON.stringify can repeat: nested too deep, for one. */
   const write = (what: string, txn: () => TxnRequest, timeout: number) =>
     defer(() => {
@@ -169,66 +141,10 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     call(what, timeout, (client, options) => client.kv.range(request, options)),
   );
 
-  /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
-  const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
-    const asked = history.asked();
-    return tried(timeout, (endpoint) =>
-      streamed('renew the lease', () => endpoint.client.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
-        take(1),
-        concatMap((answer) => (direct.has(endpoint.client) ? of(answer) : remaining(endpoint, lease, timeout))),
-      ),
-    ).pipe(
-      concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, timeout) : of(answer))),
-      map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
-    );
-  };
-
-  /**
-   * `etcd grpc-proxy` answers a renewal with whatever its server answers next, be it to a renewal sent long before: then
-   * the server is asked how long the lease has still to run. Whole seconds, rounded down.
-   */
-  const remaining = (endpoint: Endpoint, lease: Lease, timeout: number) =>
-    call(
-      'ask how long the lease has to run',
-      timeout,
-      (client, options) => client.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
-      endpoint,
-    ).pipe(
-      map(({ header, TTL }) => {
-        if (Number(TTL) === 0) throw new BackendError('etcd3: the lease is about to run out.', { retryable: true });
-        return { header, TTL };
-      }),
-    );
-
-  const renew = (lease: Lease, timeout: number): Observable<RenewResult> =>
-    keepAlive(lease, timeout).pipe(
-      map(({ ttl }): RenewResult => {
-        const cause = history.objection(lease);
-        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
-      }),
-    );
-
-  /** The leader is asked whether the history is still the one we know. */
-  const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
-    send(historyRequest, timeout).pipe(map(() => answer));
-
-  /** Those endpoints that have not said yet of which cluster they are, as far as they answer soon. */
-  const sameCluster = (lease: Lease, timeout: number): Observable<never> => {
-    const others = source.endpoints().filter(({ client }) => !history.hasHeardFrom(client));
-    const asked = others.map((endpoint) =>
-      call(
-        'ask for the cluster',
-        timeout / 2,
-        (client, options) => client.leaseClient.leaseTimeToLive({ ID: idOf(lease) }, options),
-        endpoint,
-      ).pipe(
-        catchError((error: unknown) =>
-          error instanceof BackendError && error.cause instanceof OtherCluster ? throwError(() => error) : EMPTY,
-        ),
-      ),
-    );
-    return merge(...asked).pipe(ignoreElements());
-  };
+  const isDirect = ({ client }: Endpoint): boolean => direct.has(client);
+  const leases = createLeases({ source, history, calls, send, isDirect });
+  const { options } = source;
+  const servers = { newest: () => history.newest, direct: () => source.endpoints().map(isDirect) };
 
   /**
    * A withdrawal writes a tombstone, for which a server may have no space: then its claims are taken out at least, since
@@ -287,19 +203,6 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const readMarker = (key: string, timeout: number): Observable<MarkerView> =>
     read(markerName(key), timeout).pipe(map(({ revision, kvs }) => markerViewOf(key, revision, kvs)));
 
-  const granted = (lease: Lease, timeout: number) =>
-    call('grant a lease', timeout, (client, options) =>
-      client.leaseClient.leaseGrant({ ID: idOf(lease), TTL: seconds(lease.ttl) }, options),
-    );
-
-  const revoke = (lease: Lease, timeout: number): Observable<void> =>
-    call('revoke the lease', timeout, (client, options) =>
-      client.leaseClient.leaseRevoke({ ID: idOf(lease) }, options),
-    ).pipe(
-      map(() => undefined),
-      orWhen(isLeaseGone, () => of(undefined)),
-    );
-
   const { guards, guard, transaction } = createGuards(call);
 
   return {
@@ -308,21 +211,10 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     objection: objectionTo,
     close: () => source.close(),
 
-    grant: (lease, timeout) =>
-      granted(lease, timeout).pipe(
-        map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
-        // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
-        orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
-        concatMap((granted) => sameCluster(lease, timeout).pipe(endWith(granted))),
-        tap(({ ttl }) => {
-          if (ttl <= 0) throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
-          history.granted(lease);
-        }),
-      ),
-
-    renew,
-
-    revoke,
+    grant: leases.grant,
+    renew: leases.renew,
+    ...(options && { renewalWorker: (lease, plan) => startRenewalWorker(options, servers, lease, plan) }),
+    revoke: leases.revoke,
 
     maxClaims: MAX_TOGETHER,
 
@@ -359,9 +251,9 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     keep: (claims, queued, lease, timeout) =>
       kept$(
         {
-          grant: (own) => granted(own, timeout),
+          grant: (own) => leases.granted(own, timeout),
           send: (txn) => send(txn, timeout),
-          revoke: (own) => revoke(own, timeout),
+          revoke: (own) => leases.revoke(own, timeout),
         },
         claims,
         queued,
@@ -388,7 +280,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
         const gone = (): Observable<MarkResult> => of('gone');
         // Of another history than this one, the token of our claim may be somebody else's.
         if (history.objection(request.claim.lease)) return gone();
-        return granted(request.lease, timeout).pipe(
+        return leases.granted(request.lease, timeout).pipe(
           map(() => undefined),
           // By an earlier attempt. What is to be kept is not renewed.
           orWhen(isLeaseKnown, () => of(undefined)),
@@ -398,7 +290,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
       },
       withdraw: (request, timeout) =>
         send(unmarkRequest(request), timeout).pipe(
-          switchMap((answer) => (isMarked(request, answer) ? of(undefined) : revoke(request.lease, timeout))),
+          switchMap((answer) => (isMarked(request, answer) ? of(undefined) : leases.revoke(request.lease, timeout))),
         ),
     },
 

@@ -24,6 +24,8 @@ export interface ClientSource {
   /** Closes the connections if they are ours, once nothing is under way on them. */
   close(): void;
   readonly notes: readonly string[];
+  /** What ours were made from: another thread can make them, too. */
+  readonly options: Etcd3Options | undefined;
 }
 
 const DEFAULT_POLICY =
@@ -43,7 +45,13 @@ export function clientSource(clientOrOptions: UserClient | Etcd3Options): Client
 function sourceOfUser(given: UserClient): ClientSource {
   const none = (): void => undefined;
   const endpoint = { client: overUserClient(given), failed: none };
-  return { endpoint: () => endpoint, endpoints: () => [endpoint], close: none, notes: [DEFAULT_POLICY] };
+  return {
+    endpoint: () => endpoint,
+    endpoints: () => [endpoint],
+    close: none,
+    notes: [DEFAULT_POLICY],
+    options: undefined,
+  };
 }
 
 function sourceOfOurs(options: Etcd3Options): ClientSource {
@@ -67,5 +75,6 @@ function sourceOfOurs(options: Etcd3Options): ClientSource {
       for (const client of clients) client.close();
     },
     notes: [],
+    options,
   };
 }

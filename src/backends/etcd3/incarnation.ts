@@ -39,6 +39,16 @@ export class Incarnation {
     this.#changed = changed;
   }
 
+  /** The newest revision that is known. */
+  get newest(): bigint {
+    return this.#newest;
+  }
+
+  /** As another thread knows it, which asks the same servers. */
+  told(newest: bigint): void {
+    if (newest > this.#newest) this.#newest = newest;
+  }
+
   /** To be called before a question is sent. */
   asked(): Question {
     return { epoch: this.#epoch, newest: this.#newest };

@@ -1,0 +1,66 @@
+/**
+ * The side of the thread that holds the lease: starts the worker, tells it that it is not blocked, and reads what the
+ * worker has renewed.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Lease, RenewalPlan, RenewalWorker } from '../../../backend/port.js';
+import { processTime } from '../../../time/clock.js';
+import type { Etcd3Options } from '../client/options.js';
+import { SharedMemory } from './memory.js';
+import { RenewedUntil } from './renewed-until.js';
+import { workerFile } from './worker-file.js';
+
+/** What the worker is given. */
+export interface WorkerTask {
+  readonly options: Etcd3Options;
+  readonly lease: Lease;
+  readonly plan: Pick<RenewalPlan, 'renewEvery' | 'attempt' | 'maxStall'>;
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** What is known of the servers by those who ask them. */
+export interface KnownServers {
+  newest(): bigint;
+  /** For each host, whether it is known to be etcd itself and no proxy. */
+  direct(): readonly boolean[];
+}
+
+export function startRenewalWorker(
+  options: Etcd3Options,
+  servers: KnownServers,
+  lease: Lease,
+  { clock, failed, ...plan }: RenewalPlan,
+): RenewalWorker {
+  const memory = new SharedMemory();
+  const until = new RenewedUntil(memory, clock, processTime);
+  let isOver = false;
+
+  const alive = (): void => {
+    memory.newest = servers.newest();
+    memory.direct = servers.direct();
+    memory.aliveAt = until.rebase();
+  };
+  const ended = (error: Error): void => {
+    if (isOver) return;
+    isOver = true;
+    failed(error);
+  };
+
+  alive();
+  const task: WorkerTask = { options, lease, plan, buffer: memory.buffer };
+  const worker = new Worker(workerFile, { workerData: task, execArgv: [], env: {} });
+  // It lives as long as who needs it.
+  worker.unref();
+  worker.on('error', ended);
+  worker.on('exit', (code) => ended(new Error(`its thread ended with ${code}.`)));
+
+  return {
+    alive,
+    until: () => until.now,
+    end() {
+      isOver = true;
+      // What it has under way goes with it.
+      void worker.terminate();
+    },
+  };
+}
