@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { BackendError } from '../api/errors.js';
+export type { RequestOutcome } from '../api/errors.js';
 export type { JsonValue } from '../api/json.js';
 export type { LockKind } from '../api/ownership.js';
 export type { Revocation } from '../api/revocation.js';

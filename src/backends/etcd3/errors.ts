@@ -3,10 +3,13 @@
  * server's words alike, `14 UNAVAILABLE: …`.
  */
 import { BackendError } from '../../api/errors.js';
+import type { RequestOutcome } from '../../api/errors.js';
 
 interface Meaning {
   readonly matches: RegExp;
   readonly retryable: boolean;
+  /** Where it is not what `retryable` says by itself. */
+  readonly outcome?: RequestOutcome;
   readonly advice: string;
 }
 
@@ -39,7 +42,8 @@ const MEANINGS: readonly Meaning[] = [
   {
     // It may come after the put was carried out (etcd looks at the quota once more, when it is too late to refuse).
     matches: NO_SPACE,
-    retryable: true,
+    retryable: false,
+    outcome: 'unknown',
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
   {
@@ -50,7 +54,8 @@ const MEANINGS: readonly Meaning[] = [
   {
     // Of an answer, by the client: what was asked for may have been carried out.
     matches: LARGE_ANSWER,
-    retryable: true,
+    retryable: false,
+    outcome: 'unknown',
     advice:
       'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
   },
@@ -88,8 +93,8 @@ export function toBackendError(what: string, error: unknown): BackendError {
   if (error instanceof BackendError) return error;
   const text = textOf(error);
   const meaning = MEANINGS.find(({ matches }) => matches.test(text));
-  const retryable = meaning?.retryable ?? true;
-  return new BackendError(`etcd3 could not ${what}: ${meaning?.advice ?? text}`, { retryable, cause: error });
+  const { retryable = true, outcome, advice = text } = meaning ?? {};
+  return new BackendError(`etcd3 could not ${what}: ${advice}`, { retryable, outcome, cause: error });
 }
 
 /** Another token may be taken. */

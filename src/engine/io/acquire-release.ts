@@ -28,10 +28,11 @@ export interface Resource<R> {
   /** Nothing is to be done with it from now on. */
   stop(): void;
   /**
-   * Gives back what was granted. Not called where nothing was ever sent, nor where it was refused.
+   * Gives back what was granted, or may have been. Not called where nothing was sent, nor where every attempt failed with
+   * the outcome `none`.
    *
    * @param answer of the last attempt, where it was answered
-   * @param isClear whether every attempt was answered or refused: one that was not may still arrive at the server
+   * @param isClear whether the outcome of every attempt is known: one that is not may still arrive at the server
    */
   dispose(answer: R | undefined, isClear: boolean): Observable<unknown>;
   /** It is given back, or nothing more can be done about it. */
@@ -56,7 +57,7 @@ export interface Resource<R> {
 export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   readonly #runtime: Runtime;
   readonly #resource: Resource<R>;
-  /** Whether no attempt went without an answer or a refusal for good: one that did may still arrive. */
+  /** Whether the outcome of every attempt is known: one that is not may have been carried out, or still arrive. */
   #isClear = true;
   #answer: R | undefined;
   #isUnderWay = false;
@@ -111,9 +112,9 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   /** An attempt failed: not under way during the pause before the next. */
-  failed({ retryable }: BackendError): void {
+  failed({ outcome }: BackendError): void {
     this.#isUnderWay = false;
-    if (retryable) this.#isClear = false;
+    if (outcome === 'unknown') this.#isClear = false;
   }
 
   next(answer: R): void {

@@ -33,6 +33,9 @@ export interface Request<T> {
 /** Whether asking again may help. */
 export const isRetryable = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
 
+/** Whether it was refused for good: the server changed nothing, and asking again does not help. */
+export const isRefusal = ({ retryable, outcome }: BackendError): boolean => !retryable && outcome === 'none';
+
 export const retryFewTimes = (error: BackendError, failures: number): boolean => error.retryable && failures < ATTEMPTS;
 
 /** For what is not urgent: it will be asked for again anyway. */
