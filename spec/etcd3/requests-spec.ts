@@ -12,9 +12,9 @@ import {
   decodeClaim,
   encodeAsked,
   isWithin,
-  queuedAs,
   rangeOf,
 } from '../../src/backends/etcd3/keys.js';
+import { queuedAs } from '../../src/backend/claims.js';
 import { createReader } from '../../src/backends/etcd3/pages.js';
 import type { Page, PageRequest } from '../../src/backends/etcd3/pages.js';
 import {

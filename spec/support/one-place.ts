@@ -3,9 +3,10 @@
  */
 import { concat, ignoreElements, map, mergeMap, of, take } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { ClaimRequest, QueueBackend, QueuedClaim, SlotBackend, TakeResult } from '../../src/index.js';
+import type { WholeQueueBackend, WholeSlotBackend } from '../../src/backend/defaults.js';
+import type { ClaimRequest, QueuedClaim, TakeResult } from '../../src/index.js';
 
-export function onePlace(memory: QueueBackend): SlotBackend {
+export function onePlace(memory: WholeQueueBackend): WholeSlotBackend {
   const { name, objection, notes, renew, queue, probe, close } = memory;
   const put = (claim: ClaimRequest, timeout: number): Observable<TakeResult> =>
     memory.grant(claim.lease, timeout).pipe(

@@ -54,9 +54,8 @@ export function checkedFunction(what: string, given: unknown, advice: string): v
 
 /** What makes an InvalidOptionError of anything but a backend. */
 export function checkedBackend(backend: unknown): void {
-  const isBackend =
-    has(backend, 'name', 'string') && has(backend, 'objection', 'function') && has(backend, 'close', 'function');
-  if (isBackend) return;
+  const queues = has(backend, 'enqueue', 'function') || has(backend, 'take', 'function');
+  if (queues && has(backend, 'name', 'string')) return;
   throw new InvalidOptionError('backend', backend, adviceForBackend(backend));
 }
 

@@ -11,6 +11,7 @@ export type { LockKind } from '../api/ownership.js';
 export type { Revocation } from '../api/revocation.js';
 export { decorate } from './decorate.js';
 export type { BackendCall, Wrap } from './decorate.js';
+export type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 export type {
   Audit,
   ClaimRequest,
@@ -30,6 +31,7 @@ export type {
   SlotBackend,
   TakeResult,
 } from './port.js';
+export { claimName, queuedAs } from './claims.js';
 export { settled } from './settled.js';
 export { holding, wouldWait } from '../rules/blockers.js';
 export type { Mode } from '../rules/blockers.js';

@@ -31,9 +31,9 @@ import type {
   MarkResult,
   MarkerView,
   Queue,
-  QueueBackend,
   RenewResult,
 } from '../../backend/port.js';
+import type { WholeQueueBackend } from '../../backend/defaults.js';
 import { createCalls, orWhen } from './calls.js';
 import { clientSource } from './client.js';
 import type { Endpoint } from './client.js';
@@ -82,8 +82,8 @@ import { createWatches } from './watches.js';
 /** etcd grants whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
-/** A {@link QueueBackend} on etcd v3, which can also guard writes to that etcd. */
-export interface Etcd3Backend extends QueueBackend {
+/** A `QueueBackend` on etcd v3, which can also guard writes to that etcd. */
+export interface Etcd3Backend extends WholeQueueBackend {
   /**
    * Has the server itself refuse a write once the lock is no longer held: the comparison that our claim is still
    * there. Take it before reading what you will write.

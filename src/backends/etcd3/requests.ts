@@ -13,6 +13,7 @@ import type {
   QueuedClaim,
   RewriteResult,
 } from '../../backend/port.js';
+import { queuedAs } from '../../backend/claims.js';
 import { wouldWait } from '../../rules/blockers.js';
 import type { RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 import type { Revocation } from '../../api/revocation.js';
@@ -25,7 +26,6 @@ import {
   keyIn,
   markerName,
   rangeOf,
-  queuedAs,
   tombstoneKey,
 } from './keys.js';
 import type { KeyRange } from './keys.js';
