@@ -38,7 +38,7 @@ describe.each(DIRECT)('the everyday on $name', ({ start, ttl }) => {
     admin = server.backend();
   });
   afterAll(async () => {
-    admin.close();
+    admin.close?.();
     await server.stop();
   });
   afterEach(async () => {
@@ -173,7 +173,7 @@ describe('the everyday on etcd v3', () => {
       await held.release();
     } finally {
       await Promise.all([a.close(), b.close()]);
-      admin.close();
+      admin.close?.();
       await etcd.stop();
     }
   });

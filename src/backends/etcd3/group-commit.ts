@@ -7,8 +7,9 @@ import type { Subscriber } from 'rxjs';
 import { afterIo } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
 import { isLeaseGone, isTooManyOperations, toBackendError } from './errors.js';
-import { checkedOnly } from './requests.js';
-import type { Access, TxnAnswer, TxnRequest } from './requests.js';
+import { checkedOnly } from './access.js';
+import type { Access } from './access.js';
+import type { TxnAnswer, TxnRequest } from './requests.js';
 
 /** A transaction that may travel with others, and what its answer means. */
 export interface Transaction<T> {
