@@ -2,7 +2,7 @@
  * What a backend may leave out, and what the engine does then.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, concat, distinctUntilChanged, map, take } from 'rxjs';
+import { NEVER, concat, concatMap, defer, distinctUntilChanged, map, take } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { decorate } from '../../src/backend/decorate.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
@@ -58,17 +58,16 @@ describe('a backend that left out all it may', () => {
         undefined,
         'LOCK_LOST deleted',
       );
-      atFrame(m, 9, () => {
-        backend
-          .queue('k', 1)
-          .pipe(take(1))
-          .subscribe(({ claims: [claim] }) => {
-            const [lease = '', id = ''] = claim?.id.split('-') ?? [];
-            const request = { key: 'k', lease: { id: lease, ttl: 0, owner: '', key: undefined }, id } as const;
-            const given = { ...request, kind: 'mutex', since: new Date(), meta: undefined } as const;
-            backend.dequeue([given], claim && [claim], 1).subscribe();
-          });
-      });
+      const removed$ = defer(() => backend.queue('k', 1)).pipe(
+        take(1),
+        concatMap(({ claims: [claim] }) => {
+          const [lease = '', id = ''] = claim?.id.split('-') ?? [];
+          const ofLease = { id: lease, ttl: 0, owner: '', key: undefined };
+          const request = { key: 'k', lease: ofLease, id, kind: 'mutex', since: new Date(), meta: undefined } as const;
+          return backend.dequeue([request], claim && [claim], 1);
+        }),
+      );
+      atFrame(m, 9, () => removed$.subscribe());
     }),
   );
 

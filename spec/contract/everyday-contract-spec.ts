@@ -173,7 +173,7 @@ describe('the everyday on etcd v3', () => {
       await held.release();
     } finally {
       await Promise.all([a.close(), b.close()]);
-      admin.close?.();
+      admin.close();
       await etcd.stop();
     }
   });
