@@ -83,7 +83,7 @@ export async function withWorld(subject: ContractSubject, rule: (world: World) =
       defer(() => rule(world)).pipe(
         timeout({
           first: ENOUGH * ttl,
-          with: () => throwError(() => new Error(`nothing came of it within ${ENOUGH * ttl} ms`)),
+          with: () => throwError(() => new Error(`it was not done within ${ENOUGH * ttl} ms`)),
         }),
       ),
     );

@@ -168,7 +168,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
       if (markers && markerWatches && refused === undefined) {
         return new KeyOnce<T>(locksRuntime, markers, markerWatches, key, keep);
       }
-      const advice = `${backend.name} has no place for what is done. Use a mutex, and keep elsewhere what was done under it.`;
+      const advice = `${backend.name} cannot store that work is done. Use a mutex, and record elsewhere what was done under it.`;
       throw new InvalidOptionError('key', key, refused ?? advice);
     },
     watchAll$(beginning, ...rest: unknown[]) {

@@ -142,5 +142,5 @@ const enqueuing = (claims: readonly ClaimRequest[]) =>
 /** All of them are of one. */
 function leaseOf([first]: readonly ClaimRequest[]): Lease {
   if (first) return first.lease;
-  throw new TypeError('claims that are to go together are one at least.');
+  throw new TypeError('at least one claim is needed.');
 }

@@ -27,7 +27,7 @@ const MEANINGS: readonly Meaning[] = [
     matches: STALE_TOKEN,
     retryable: true,
     advice:
-      'the token of the client is no longer taken, as after a change of users or roles. With a client of your own that goes on: give etcd3Backend() the options instead.',
+      'the server no longer accepts the token of the client, as after a change of users or roles. If this goes on with a client of your own, give etcd3Backend() the options instead.',
   },
   {
     matches: /PERMISSION_DENIED|permission denied/,
@@ -49,7 +49,7 @@ const MEANINGS: readonly Meaning[] = [
   {
     matches: /too many operations/i,
     retryable: false,
-    advice: 'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
+    advice: 'the server does not take that many keys at once: raise its `--max-txn-ops`, or lock fewer keys together.',
   },
   {
     // Of an answer, by the client: what was asked for may have been carried out.
@@ -57,12 +57,12 @@ const MEANINGS: readonly Meaning[] = [
     retryable: false,
     outcome: 'unknown',
     advice:
-      'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
+      'the answer is larger than 4 MB, the limit of the client: keys below the name of the lock hold much data. Use separate names for locks.',
   },
   {
     matches: /INVALID_ARGUMENT|too large|larger than max|OUT_OF_RANGE/i,
     retryable: false,
-    advice: 'the server refuses the request as such.',
+    advice: 'the server says that the request is invalid.',
   },
   {
     matches: /client was already closed/,
@@ -78,12 +78,12 @@ const MEANINGS: readonly Meaning[] = [
   {
     matches: /no leader/i,
     retryable: true,
-    advice: 'that member knows no leader: it is cut off from its cluster, or one is being elected.',
+    advice: 'this member has no leader: it is cut off from its cluster, or an election is going on.',
   },
   {
     matches: /UNAVAILABLE|ECONNREFUSED|failed to connect|No connection established/,
     retryable: true,
-    advice: 'nobody answers there: is etcd up, and are `hosts` of the client right?',
+    advice: 'no answer: is etcd running, and are the `hosts` of the client right?',
   },
   { matches: /circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
 ];

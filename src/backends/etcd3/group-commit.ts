@@ -196,7 +196,7 @@ class Entry<T> implements BatchEntry {
     try {
       return this.transaction.txn();
     } catch (cause) {
-      const message = `etcd3 could not ${this.transaction.what}: what is to be written cannot be written as JSON.`;
+      const message = `etcd3 could not ${this.transaction.what}: the claim cannot be written as JSON.`;
       this.subscriber.error(new BackendError(message, { retryable: false, cause }));
       return undefined;
     }

@@ -43,7 +43,7 @@ export const marked$ = (
     const holding = claimOf(runtime, held);
     const queued = holding?.queued;
     if (!holding || !queued || queued.claim.key !== key) {
-      const message = `${quoted(key)} is not held by what was given, so nobody is told that it is done. Give the lock of turn$().`;
+      const message = `${quoted(key)} is not held by the given lock, so it is not marked as done. Give the held lock that turn$() emitted.`;
       return subscriber.error(new LockNotOwnedError({ key, message }));
     }
     const what = `mark "${key}" as done`;
@@ -62,7 +62,7 @@ export const marked$ = (
         // Its contender is told, and with it whoever waits here.
         holding.isGone();
         subscriber.error(
-          new LockNotOwnedError({ key, message: `${quoted(key)} is held no more, so it is not marked as done.` }),
+          new LockNotOwnedError({ key, message: `${quoted(key)} is no longer held, so it is not marked as done.` }),
         );
       },
       failed: (error) => subscriber.error(unmarked(key, error)),
@@ -84,6 +84,6 @@ export const marked$ = (
 
 function unmarked(key: string, error: unknown): unknown {
   if (!(error instanceof BackendError)) return error;
-  const message = `${quoted(key)} was run, and could not be marked as done, so the next one runs it again: ${error.message}`;
+  const message = `${quoted(key)} was run, and could not be marked as done, so the next process runs it again: ${error.message}`;
   return new BackendError(message, { retryable: error.retryable, outcome: error.outcome, cause: error });
 }
