@@ -24,7 +24,7 @@ export {
   RunFailedError,
   RunResultError,
 } from './api/errors.js';
-export type { LockErrorCode, LossReason } from './api/errors.js';
+export type { LockErrorCode, LossReason, RequestOutcome } from './api/errors.js';
 export type { AcquireMessage, AcquireOutcome, HoldMessage, OutageMessage, RenewalMessage } from './api/channels.js';
 export type { CampaignOptions, Election, Leader } from './api/election.js';
 export type { HeldEventSubject, LockEvent, LockEventSubject, WithdrawnReason } from './api/events.js';

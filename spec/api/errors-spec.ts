@@ -62,6 +62,9 @@ describe('an error', () => {
     expect(new InvalidOptionError('ttl', 0, '')).toMatchObject({ option: 'ttl', value: 0 });
     expect(new BackendError('no', { retryable: true, cause })).toMatchObject({ retryable: true, cause });
     expect(new BackendError('no', { retryable: false })).toMatchObject({ retryable: false });
+    expect(new BackendError('no', { retryable: true }).outcome).toBe('unknown');
+    expect(new BackendError('no', { retryable: false }).outcome).toBe('none');
+    expect(new BackendError('no', { retryable: false, outcome: 'unknown' }).outcome).toBe('unknown');
   });
 
   it('shows a text in quotes, so that an empty one can be seen, and anything else as it is', () => {

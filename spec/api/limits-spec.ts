@@ -39,11 +39,11 @@ describe('settings', () => {
   });
 
   it.each<[string, LocksOptions, string]>([
-    ['a ttl above a day', { ttl: DAY + 1 }, 'more than a day. Renewal is automatic: give seconds, not a lifetime.'],
+    ['a ttl above a day', { ttl: DAY + 1 }, 'more than a day. Renewal is automatic: give how long a lock outlives its process, not how long it is held.'],
     ['a ttl in a text', { ttl: untyped('5') }, 'ttl is "5": give a number of milliseconds greater than 0.'],
     ['a margin of the ttl', { ttl: 10, safetyMargin: 10 }, 'give milliseconds, from 0 to less than ttl (10).'],
     ['a negative margin', { safetyMargin: -1 }, 'from 0 to less than ttl (10000).'],
-    ['a renewal at the ttl', { ttl: 10, renewEvery: 10 }, 'give less than ttl (10), or nothing is ever renewed.'],
+    ['a renewal at the ttl', { ttl: 10, renewEvery: 10 }, 'give less than ttl (10), else no renewal is in time.'],
     ['a renewal that is never', { renewEvery: Infinity }, 'renewEvery is Infinity: give a number of milliseconds'],
     ['an owner that is no text', { owner: untyped(7) }, 'owner is 7: give a label of 1 to 256 characters that tells'],
     ['an empty owner', { owner: '' }, 'owner is "": give a label of 1 to 256 characters'],
@@ -72,7 +72,7 @@ describe('a contention', () => {
     // With its two quotes.
     expect(() => checkedAcquireOptions({ meta: 'x'.repeat(65_534) })).not.toThrow();
     expect(() => checkedAcquireOptions({ meta: 'x'.repeat(65_535) })).toThrow(
-      'meta is "…": more than 65536 bytes of JSON. Keep what is large elsewhere.',
+      'meta is "…": more than 65536 bytes of JSON. Store large data elsewhere.',
     );
     expect(() => checkedAcquireOptions({ meta: 'ä'.repeat(40_000) })).toThrow('more than 65536 bytes of JSON');
   });
@@ -100,7 +100,7 @@ describe('a key', () => {
   it.each([
     ['no text', untyped(7), 'key is 7: give a string that names what is to be locked, such as "invoices/17".'],
     ['missing', untyped(undefined), 'key is undefined: give a string'],
-    ['empty', '', 'key is "": an empty key names nothing. Give the name of what is to be locked.'],
+    ['empty', '', 'key is "": the key is empty. Give the name of what is to be locked.'],
     ['with a NUL', 'a\0', 'key is "a\\u0000": it contains a NUL character. Leave it out, or encode the key.'],
     ['half a pair', '\udfff', 'it is not well-formed Unicode (half of a surrogate pair). Encode it.'],
     ['too long', 'k'.repeat(1025), 'it is 1025 bytes long, 1024 are allowed. Hash the long part.'],

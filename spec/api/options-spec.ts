@@ -29,7 +29,7 @@ describe('bad input is refused at the call, with a sentence that says what to do
   });
 
   it.each<[string, string, string]>([
-    ['an empty key', '', 'key is "": an empty key names nothing.'],
+    ['an empty key', '', 'key is "": the key is empty.'],
     ['a key with a NUL', 'a\0b', 'it contains a NUL character.'],
     ['half of a surrogate pair', 'a\ud800', 'it is not well-formed Unicode'],
     ['a key of more than a KiB', 'ä'.repeat(513), 'it is 1026 bytes long, 1024 are allowed.'],

@@ -82,7 +82,7 @@ describe('behindNetwork', () => {
       const answer = verb({ id: 'a', claims: [] }, {}, 0);
       if (isObservable(answer)) answer.subscribe(() => answers.push(verb));
     };
-    send(() => backend.probe(0));
+    send(() => backend.probe?.(0));
     expect(answers).toHaveLength(1);
     network.partition();
     for (const verb of verbsOf(backend).values()) send(verb);

@@ -128,7 +128,7 @@ describe.each(ETCDS)('on $server with a small quota', ({ suite }) => {
       const refused = answers.filter(({ status }) => status === 'rejected');
       expect(refused.length).toBeGreaterThan(40);
       expect(refused[0]).toMatchObject({
-        reason: { retryable: true, message: expect.stringContaining('out of space') },
+        reason: { retryable: false, outcome: 'unknown', message: expect.stringContaining('out of space') },
       });
       const admin = new Etcd3({ hosts: etcd.url });
       const alarms$ = defer(() => admin.maintenance.alarm({ action: 'Get' })).pipe(repeat({ delay: 20 }));

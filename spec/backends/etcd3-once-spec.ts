@@ -130,7 +130,7 @@ describe('once, on an etcd v3 that is full', () => {
   });
   afterAll(() => etcd.stop());
 
-  it('what cannot be marked is an error by name, for a ttl at the most, and the lock is given back', async () => {
+  it('what cannot be marked is an error by name at once, and the lock is given back', async () => {
     const admin = new Etcd3({ hosts: etcd.url });
     // The refusals open the circuit breaker of the first.
     const observer = new Etcd3({ hosts: etcd.url });

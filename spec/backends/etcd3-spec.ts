@@ -216,7 +216,7 @@ describe.each(ETCDS)('on etcd v3 of $server', ({ suite }) => {
       .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(BackendError);
     expect(error).toMatchObject({
-      message: expect.stringContaining('nobody answers there: is etcd up, and are `hosts`'),
+      message: expect.stringContaining('no answer: is etcd running, and are the `hosts`'),
     });
     await locks.close();
   });

@@ -38,7 +38,7 @@ describe.each(DIRECT)('the everyday on $name', ({ start, ttl }) => {
     admin = server.backend();
   });
   afterAll(async () => {
-    admin.close();
+    admin.close?.();
     await server.stop();
   });
   afterEach(async () => {

@@ -2,7 +2,7 @@
  * A claim on its way in and out, where the server is silent or refuses; who keeps the process alive meanwhile.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, Subscription, defer, filter, map, throwError } from 'rxjs';
+import { NEVER, Subscription, defer, filter, map, switchMap, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { settled } from '../../src/backend/settled.js';
@@ -15,6 +15,7 @@ import { onePlace } from '../support/one-place.js';
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 const refused = new BackendError('refused', { retryable: false });
+const full = new BackendError('full', { retryable: false, outcome: 'unknown' });
 const silent = () => NEVER;
 
 const clientOf = (m: Marbles, change: (memory: QueueBackend) => Partial<QueueBackend>, random = 0) => {
@@ -100,6 +101,36 @@ describe('a claim that leaves', () => {
       m.flush();
       expect(times).toBe(0);
       expect(of('release-failed')).toEqual([]);
+    }),
+  );
+
+  it(
+    'and may be in although asking again does not help tells its contender at once, and is taken out',
+    marbles((m) => {
+      const { locks, memory, of } = clientOf(m, ({ enqueue }) => ({
+        enqueue: (...asked) => enqueue(...asked).pipe(switchMap(() => throwError(() => full))),
+      }));
+      const claims$ = memory.queue('k', TIMES.ttl).pipe(map((queue) => String(queue.claims.length)));
+      m.expect(claims$, '^--!').toBeObservable('(010)');
+      m.expect(letters(locks.mutex('k').lock$({ wait: 50 }))).toBeObservable('#', undefined, 'BACKEND');
+      m.flush();
+      expect(of('withdrawn')).toMatchObject([{ at: 0, cause: { message: 'full', retryable: false } }]);
+      expect(of('release-failed')).toEqual([]);
+    }),
+  );
+
+  it(
+    'whose lease may be there although asking again does not help revokes it, until that is acknowledged',
+    marbles((m) => {
+      const revoked: number[] = [];
+      const { locks } = clientOf(m, ({ grant, revoke }) => ({
+        grant: (...asked) => grant(...asked).pipe(switchMap(() => throwError(() => full))),
+        revoke: (...asked) =>
+          defer(() => (revoked.push(m.scheduler.now()) < 3 ? throwError(() => full) : revoke(...asked))),
+      }));
+      m.expect(letters(locks.mutex('k').lock$({ wait: 50 }))).toBeObservable('#', undefined, 'BACKEND');
+      m.flush();
+      expect(revoked).toEqual([0, 1, 2]);
     }),
   );
 

@@ -71,7 +71,7 @@ describe('a lock wanted inside of its own body', () => {
     const own = fateOf(locks.mutex('k').acquire({ wait: 0 }));
     const other = fateOf(others.mutex('k').acquire({ wait: 0 }));
     await pass(1);
-    expect(String(own.of)).toContain('is held by me. The holder is this very `Locks`. Give a longer');
+    expect(String(own.of)).toContain('is held by me. The holder is this same `Locks`. Give a longer');
     expect(String(other.of)).toContain('is held by me. Give a longer');
   });
 });

@@ -12,9 +12,9 @@ import {
   decodeClaim,
   encodeAsked,
   isWithin,
-  queuedAs,
   rangeOf,
 } from '../../src/backends/etcd3/keys.js';
+import { queuedAs } from '../../src/backend/claims.js';
 import { createReader } from '../../src/backends/etcd3/pages.js';
 import type { Page, PageRequest } from '../../src/backends/etcd3/pages.js';
 import {
@@ -286,13 +286,15 @@ describe('the history of a server', () => {
 
 describe('an error', () => {
   it.each([
-    ['etcdserver: revision of auth store is old', true],
-    ['etcdserver: invalid auth token', true],
-    ['etcdserver: mvcc: database space exceeded', true],
-    ['etcdserver: permission denied', false],
-    ['etcdserver: authentication failed, invalid user ID or password', false],
-  ])('%s is passing: %p', (message, retryable) => {
-    expect(toBackendError('do it', new Error(message)).retryable).toBe(retryable);
+    ['etcdserver: revision of auth store is old', true, 'unknown'],
+    ['etcdserver: invalid auth token', true, 'unknown'],
+    ['etcdserver: request timed out', true, 'unknown'],
+    ['etcdserver: mvcc: database space exceeded', false, 'unknown'],
+    ['8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)', false, 'unknown'],
+    ['etcdserver: permission denied', false, 'none'],
+    ['etcdserver: authentication failed, invalid user ID or password', false, 'none'],
+  ])('%s: asking again may help: %p; whether it was carried out: %s', (message, retryable, outcome) => {
+    expect(toBackendError('do it', new Error(message))).toMatchObject({ retryable, outcome });
     expect(isTokenStale(new Error(message))).toBe(/auth store|auth token/.test(message));
   });
 });

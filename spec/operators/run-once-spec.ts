@@ -357,7 +357,7 @@ describe('runOnce', () => {
       expect(() => runOnce(once, 'x' as never)).toThrow(/give a function/);
       expect(() => runOnce(locks.mutex('k') as never, () => of('x'))).toThrow(/this is a lock. Give locks.once/);
       expect(() => runOnce(once, () => of('x'), { keep: 5 } as never)).toThrow(/keep/);
-      expect(() => locks.once('k', {} as never)).toThrow(/give the milliseconds for which it stays done/);
+      expect(() => locks.once('k', {} as never)).toThrow(/give milliseconds: how long the work stays done/);
       expect(() => locks.once('k', { keep: 1e12 })).toThrow(/more than a year/);
     })();
   });
@@ -375,7 +375,7 @@ describe('runOnce', () => {
         undefined,
         new LockNotOwnedError({
           key: 'k',
-          message: '"k" is not held by what was given, so nobody is told that it is done. Give the lock of turn$().',
+          message: '"k" is not held by the given lock, so it is not marked as done. Give the held lock that turn$() emitted.',
         }),
       );
     }),

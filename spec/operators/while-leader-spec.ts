@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EMPTY, throwError } from 'rxjs';
+import { EMPTY, defer, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { BackendError, LockLostError, createLocks, whileLeader } from '../../src/index.js';
@@ -71,6 +71,21 @@ describe('whileLeader', () => {
       const locks = createLocks({ ...memoryBackend({ scheduler }), enqueue: enter }, { ...TIMES, scheduler });
       const result$ = whileLeader(locks.mutex('k'), () => m.cold('a'), { scheduler });
       m.expect(result$, '^ 200ms !').toBeObservable('#', undefined, refused);
+    }),
+  );
+
+  it(
+    'contends again where the server is full: that passes, once somebody has made room',
+    marbles((m) => {
+      const full = new BackendError('full', { retryable: false, outcome: 'unknown' });
+      const { scheduler } = m;
+      const memory = memoryBackend({ scheduler });
+      let times = 0;
+      const enqueue: typeof memory.enqueue = (...asked) =>
+        defer(() => ((times += 1) < 3 ? throwError(() => full) : memory.enqueue(...asked)));
+      const locks = createLocks({ ...memory, enqueue }, { ...TIMES, scheduler });
+      const result$ = whileLeader(locks.mutex('k'), () => m.cold('a'), { scheduler });
+      m.expect(result$, '^ 200ms !').toBeObservable('50ms 100ms a');
     }),
   );
 

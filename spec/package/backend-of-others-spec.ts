@@ -58,14 +58,14 @@ describe('the backend of docs/backends.md', () => {
   });
 
   it.each([
-    ['lets a withdrawn claim in', 'withdrawn.has(nameOf(claim))', 'withdrawn.has("")', 'withdrawn unanswered'],
+    ['lets a withdrawn claim in', 'withdrawn.has(claimName(claim))', 'false', 'withdrawn unanswered'],
     [
       'lets a try in that would wait',
       "mode === 'try' && ",
       'false && ',
       'a try that would have to wait writes nothing',
     ],
-    ['renews a lease that is gone', '!leases.has(id)', 'false', 'on a lease that is gone says so'],
+    ['renews a lease that is gone', 'leases.has(id) ?', 'true ?', 'on a lease that is gone says so'],
   ])('a backend that %s does not', (_, right, wrong, rule) => {
     const broken = backend.replace(right, wrong);
     expect(broken).not.toBe(backend);

@@ -3,10 +3,13 @@
  */
 import { concat, ignoreElements, map, mergeMap, of, take } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { ClaimRequest, QueueBackend, QueuedClaim, SlotBackend, TakeResult } from '../../src/index.js';
+import { queueDefaults } from '../../src/backend/defaults.js';
+import type { WholeSlotBackend } from '../../src/backend/defaults.js';
+import type { ClaimRequest, QueueBackend, QueuedClaim, TakeResult } from '../../src/index.js';
 
-export function onePlace(memory: QueueBackend): SlotBackend {
-  const { name, objection, notes, renew, queue, probe, close } = memory;
+export function onePlace(memory: QueueBackend): WholeSlotBackend {
+  const { name, renew, queue } = memory;
+  const { objection, notes, probe, close } = queueDefaults(memory);
   const put = (claim: ClaimRequest, timeout: number): Observable<TakeResult> =>
     memory.grant(claim.lease, timeout).pipe(
       mergeMap(() => memory.enqueue([claim], timeout, 'show')),

@@ -79,8 +79,8 @@ const names = (holders: readonly Holder[]): string => {
 export type Relation = 'itself' | 'same' | undefined;
 
 const RELATED: Readonly<Record<'itself' | 'same', string>> = {
-  itself: ' It is wanted inside of the body that holds it, so it waits for itself: locks are not reentrant.',
-  same: ' The holder is this very `Locks`.',
+  itself: ' It is wanted inside the body that holds it, so it waits for itself: locks are not reentrant.',
+  same: ' The holder is this same `Locks`.',
 };
 
 const related = (relation: Relation): string => (relation ? RELATED[relation] : '');
@@ -269,7 +269,26 @@ export class InvalidOptionError extends LockError {
   }
 }
 
-/** The server could not be reached or refused. `cause` is the client's own error. */
+/** Whether the server may have carried out a request that failed. */
+export type RequestOutcome = 'none' | 'unknown';
+
+interface BackendFailure {
+  readonly retryable: boolean;
+  /** `'unknown'` by default where `retryable`, else `'none'`. */
+  readonly outcome?: RequestOutcome | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * The server could not be reached, or refused the request. `cause` is the client's own error.
+ *
+ * | `retryable` | `outcome`   | for example                     | what the engine does                              |
+ * | ----------- | ----------- | ------------------------------- | ------------------------------------------------- |
+ * | `true`      | `'unknown'` | no answer, the connection broke | asks again; in the end, withdraws what was asked  |
+ * | `false`     | `'none'`    | permission denied, bad request  | tells its user at once                            |
+ * | `false`     | `'unknown'` | the server's disk is full       | tells its user at once; withdraws what was asked  |
+ * | `true`      | `'none'`    | the request was never sent      | asks again                                        |
+ */
 export class BackendError extends LockError {
   static override readonly code = 'BACKEND';
 
@@ -279,12 +298,15 @@ export class BackendError extends LockError {
 
   override readonly name = 'BackendError';
   readonly code = 'BACKEND';
-  /** Whether asking again may help: false for a refusal (credentials, permissions, a bad request): nothing was done then. */
+  /** Whether asking again may help without anybody changing something: credentials, a role, the space on a disk. */
   readonly retryable: boolean;
+  /** `'none'`: the request changed nothing on the server. `'unknown'`: it may have been carried out, now or later. */
+  readonly outcome: RequestOutcome;
 
-  constructor(message: string, { retryable, cause }: { retryable: boolean; cause?: unknown }) {
+  constructor(message: string, { retryable, outcome, cause }: BackendFailure) {
     super(message, { cause });
     this.retryable = retryable;
+    this.outcome = outcome ?? (retryable ? 'unknown' : 'none');
   }
 }
 

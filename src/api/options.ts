@@ -149,7 +149,11 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   checkedNames('createLocks', options);
   const ttl = checkedDuration('ttl', options.ttl ?? DEFAULT_TTL);
   if (ttl > LONGEST_TTL) {
-    throw new InvalidOptionError('ttl', ttl, 'more than a day. Renewal is automatic: give seconds, not a lifetime.');
+    throw new InvalidOptionError(
+      'ttl',
+      ttl,
+      'more than a day. Renewal is automatic: give how long a lock outlives its process, not how long it is held.',
+    );
   }
   if (ttl < SHORTEST_TTL && !isVirtual) {
     const meant = String(Math.round(ttl * 1000)).replace(/\B(?=(?:\d{3})+$)/g, '_');
@@ -161,7 +165,7 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
     throw new InvalidOptionError('safetyMargin', safetyMargin, `give milliseconds, from 0 to less than ttl (${ttl}).`);
   }
   if (renewEvery !== undefined && checkedDuration('renewEvery', renewEvery) >= ttl) {
-    throw new InvalidOptionError('renewEvery', renewEvery, `give less than ttl (${ttl}), or nothing is ever renewed.`);
+    throw new InvalidOptionError('renewEvery', renewEvery, `give less than ttl (${ttl}), else no renewal is in time.`);
   }
   const { renewIn = 'main' } = options;
   if (!['main', 'worker'].includes(renewIn)) {
@@ -226,13 +230,17 @@ const LONGEST_HOLD = 366 * 24 * 60 * 60 * 1000;
 
 function checkedHold({ atLeast = 0, atMost = Infinity }: ContendOptions): Pick<AcquireOptions, 'atLeast' | 'atMost'> {
   if (typeof atLeast !== 'number' || !(atLeast >= 0 && atLeast <= LONGEST_HOLD)) {
-    throw new InvalidOptionError('atLeast', atLeast, 'give milliseconds, from 0 to those of a year.');
+    throw new InvalidOptionError('atLeast', atLeast, 'give milliseconds, from 0 to a year.');
   }
   if (typeof atMost !== 'number' || !(atMost > 0)) {
     throw new InvalidOptionError('atMost', atMost, 'give milliseconds greater than 0, or Infinity for no limit.');
   }
   if (atLeast > atMost) {
-    throw new InvalidOptionError('atLeast', atLeast, `more than atMost (${atMost}): nobody could hold it for so long.`);
+    throw new InvalidOptionError(
+      'atLeast',
+      atLeast,
+      `more than atMost (${atMost}): the lock cannot be held for that long.`,
+    );
   }
   return { atLeast, atMost };
 }
@@ -242,7 +250,7 @@ export function checkedClose(options: CloseOptions): number {
   checkedNames('close', options);
   const { drain = 0 } = options;
   if (typeof drain === 'number' && drain >= 0 && drain < Infinity) return drain;
-  throw new InvalidOptionError('drain', drain, 'give milliseconds, from 0 on: how long who holds may finish.');
+  throw new InvalidOptionError('drain', drain, 'give milliseconds, 0 or more: how long holders may go on.');
 }
 
 /** How long `ping()` waits and where it looks, or an InvalidOptionError. */
@@ -257,7 +265,7 @@ const PING_WITHIN = 5000;
 function checkedMeta(meta: Meta): JsonValue {
   const json = asJson(meta);
   if (bytesOf(json) <= LONGEST_META) return JSON.parse(json) as JsonValue;
-  throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Keep what is large elsewhere.`);
+  throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Store large data elsewhere.`);
 }
 
 /** In UTF-8. */
@@ -292,7 +300,7 @@ export function checkedValue(value: string): string {
   if (/\p{Surrogate}/u.test(value))
     return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
   if (bytesOf(value) <= LONGEST_META) return value;
-  throw new InvalidOptionError('value', '…', `more than ${LONGEST_META} bytes. Keep what is large elsewhere.`);
+  throw new InvalidOptionError('value', '…', `more than ${LONGEST_META} bytes. Store large data elsewhere.`);
 }
 
 export const isPermits = (permits: number): boolean => Number.isSafeInteger(permits) && permits >= 1;
@@ -300,7 +308,7 @@ export const isPermits = (permits: number): boolean => Number.isSafeInteger(perm
 /** The permits of a semaphore as given, or an InvalidOptionError. */
 export function checkedPermits(permits: number): number {
   if (isPermits(permits)) return permits;
-  throw new InvalidOptionError('permits', permits, 'give a whole number from 1 on: how many may hold at a time.');
+  throw new InvalidOptionError('permits', permits, 'give a whole number, 1 or more: how many may hold at a time.');
 }
 
 /** It is shown in one line. */
@@ -328,7 +336,11 @@ export function checkedRevokeRequest(options: RevokeOptions): RevokeRequest {
     throw new InvalidOptionError('within', within, 'give milliseconds, 0 to take it at once, or Infinity to only ask.');
   }
   if (fencingToken !== undefined && typeof fencingToken !== 'bigint') {
-    throw new InvalidOptionError('fencingToken', fencingToken, 'give that of a holder, a bigint, or leave it out.');
+    throw new InvalidOptionError(
+      'fencingToken',
+      fencingToken,
+      'give the fencing token of a holder, a bigint, or leave it out.',
+    );
   }
   return { reason, within, fencingToken };
 }

@@ -58,9 +58,11 @@ export function checkedKeep(options: OnceOptions, isVirtual = true): number {
     throw new InvalidOptionError('keep', keep, advice);
   };
   if (typeof keep !== 'number' || !(keep > 0)) {
-    return refuse('give the milliseconds for which it stays done: longer than a late clock may be behind.');
+    return refuse(
+      'give milliseconds: how long the work stays done. Choose more than the clocks of your machines differ.',
+    );
   }
-  if (keep > LONGEST_KEEP) return refuse('more than a year. What must never run again belongs into a database.');
+  if (keep > LONGEST_KEEP) return refuse('more than a year. If it must never run again, record that in a database.');
   if (keep < 1000 && !isVirtual) return refuse('it is in milliseconds, and at least 1000.');
   return keep;
 }

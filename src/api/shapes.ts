@@ -54,9 +54,8 @@ export function checkedFunction(what: string, given: unknown, advice: string): v
 
 /** What makes an InvalidOptionError of anything but a backend. */
 export function checkedBackend(backend: unknown): void {
-  const isBackend =
-    has(backend, 'name', 'string') && has(backend, 'objection', 'function') && has(backend, 'close', 'function');
-  if (isBackend) return;
+  const queues = has(backend, 'enqueue', 'function') || has(backend, 'take', 'function');
+  if (queues && has(backend, 'name', 'string')) return;
   throw new InvalidOptionError('backend', backend, adviceForBackend(backend));
 }
 
@@ -64,11 +63,12 @@ const BACKENDS = 'memoryBackend(), etcd3Backend({ hosts }) or nodeEtcdBackend(cl
 
 function adviceForBackend(given: unknown): string {
   if (typeof given === 'function') return `call it: give what it returns, such as ${BACKENDS}.`;
-  if (has(given, 'then', 'function')) return 'await it: a promise of a backend is none yet.';
+  if (has(given, 'then', 'function')) return 'this is a promise: await it.';
   if (has(given, 'mutex', 'function') && has(given, 'watchAll$', 'function')) return 'these are locks already.';
-  if (typeof given === 'string' || Array.isArray(given)) return 'addresses go to the backend: etcd3Backend({ hosts }).';
+  if (typeof given === 'string' || Array.isArray(given))
+    return 'give addresses to the backend: etcd3Backend({ hosts }).';
   if (typeof given === 'object' && given !== null && 'hosts' in given) {
-    return 'hosts go to the backend: createLocks(etcd3Backend({ hosts })).';
+    return 'give hosts to the backend: createLocks(etcd3Backend({ hosts })).';
   }
   if (has(given, 'put', 'function') && has(given, 'lease', 'function'))
     return 'wrap this client: etcd3Backend(client).';

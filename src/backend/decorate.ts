@@ -2,6 +2,8 @@
  * The one way to put something around a backend: a network that fails, a process that stands still, a recorder.
  */
 import type { Observable } from 'rxjs';
+import { queueDefaults, slotDefaults } from './defaults.js';
+import type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 import type { ForeignClaims, LockBackend, Markers, QueueBackend, SlotBackend } from './port.js';
 
 type Verb = (...args: never[]) => Observable<unknown>;
@@ -44,27 +46,33 @@ export type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] 
  *   return source$;
  * });
  */
-export function decorate(backend: QueueBackend, wrap: Wrap): QueueBackend;
-export function decorate(backend: SlotBackend, wrap: Wrap): SlotBackend;
-export function decorate(backend: LockBackend, wrap: Wrap): LockBackend;
-export function decorate(backend: LockBackend, wrap: Wrap): LockBackend {
+export function decorate(backend: QueueBackend, wrap: Wrap): WholeQueueBackend;
+export function decorate(backend: SlotBackend, wrap: Wrap): WholeSlotBackend;
+export function decorate(backend: LockBackend, wrap: Wrap): WholeQueueBackend | WholeSlotBackend;
+export function decorate(backend: LockBackend, wrap: Wrap): WholeQueueBackend | WholeSlotBackend {
   return 'take' in backend ? decoratedSlots(backend, wrap) : decoratedQueues(backend, wrap);
 }
 
-function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
+/** The backend with all that has a default: itself, if it left out nothing. */
+export function whole(backend: LockBackend): WholeQueueBackend | WholeSlotBackend {
+  return isWhole(backend) ? backend : decorate(backend, (answer$) => answer$);
+}
+
+const isWhole = (backend: LockBackend): backend is WholeQueueBackend | WholeSlotBackend =>
+  Object.keys('take' in backend ? slotDefaults(backend) : queueDefaults(backend)).every((verb) => verb in backend);
+
+function decoratedQueues(backend: QueueBackend, wrap: Wrap): WholeQueueBackend {
+  const { audit, probe, ...defaults } = queueDefaults(backend);
   // An object of a class needs its `this`.
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
   const ownKeep = backend.keep?.bind(backend);
-  const renewalWorker = backend.renewalWorker?.bind(backend);
+  const ownWorker = backend.renewalWorker?.bind(backend);
 
-  const all: Complete<QueueBackend> = {
-    renewalWorker,
+  const all: Complete<WholeQueueBackend> = {
+    ...defaults,
+    renewalWorker: ownWorker,
     name: backend.name,
-    notes: backend.notes,
-    maxClaims: backend.maxClaims,
-    objection: (spec) => backend.objection(spec),
-    close: () => backend.close(),
     grant: (...args) => wrap(backend.grant(...args), { verb: 'grant', isStream: false, args }),
     renew: (...args) => wrap(backend.renew(...args), { verb: 'renew', isStream: false, args }),
     revoke: (...args) => wrap(backend.revoke(...args), { verb: 'revoke', isStream: false, args }),
@@ -76,14 +84,14 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): QueueBackend {
     markers: backend.markers && decoratedMarkers(backend.markers, wrap),
     queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
     queues: ownQueues && ((...args) => wrap(ownQueues(...args), { verb: 'queues', isStream: true, args })),
-    probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
-    audit: (...args) => wrap(backend.audit(...args), { verb: 'audit', isStream: false, args }),
+    probe: (...args) => wrap(probe(...args), { verb: 'probe', isStream: false, args }),
+    audit: (...args) => wrap(audit(...args), { verb: 'audit', isStream: false, args }),
   };
   // What the backend does not have stays away.
-  const { keep, proclaim, queues, others, markers, renewalWorker: worker, ...always } = all;
+  const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
   return {
     ...always,
-    ...(worker && { renewalWorker: worker }),
+    ...(renewalWorker && { renewalWorker }),
     ...(keep && { keep }),
     ...(proclaim && { proclaim }),
     ...(queues && { queues }),
@@ -104,21 +112,20 @@ const decoratedMarkers = (markers: Markers, wrap: Wrap): Complete<Markers> => ({
   withdraw: (...args) => wrap(markers.withdraw(...args), { verb: 'markers.withdraw', isStream: false, args }),
 });
 
-function decoratedSlots(backend: SlotBackend, wrap: Wrap): SlotBackend {
+function decoratedSlots(backend: SlotBackend, wrap: Wrap): WholeSlotBackend {
   const ownKeep = backend.keep?.bind(backend);
-  const all: Complete<SlotBackend> = {
+  const { probe, ...defaults } = slotDefaults(backend);
+  const all: Complete<WholeSlotBackend> = {
+    ...defaults,
     name: backend.name,
-    notes: backend.notes,
-    objection: (spec) => backend.objection(spec),
     grantedTtl: (asked) => backend.grantedTtl(asked),
-    close: () => backend.close(),
     take: (...args) => wrap(backend.take(...args), { verb: 'take', isStream: false, args }),
     renew: (...args) => wrap(backend.renew(...args), { verb: 'renew', isStream: false, args }),
     release: (...args) => wrap(backend.release(...args), { verb: 'release', isStream: false, args }),
     keep: ownKeep && ((...args) => wrap(ownKeep(...args), { verb: 'keep', isStream: false, args })),
     markers: backend.markers && decoratedMarkers(backend.markers, wrap),
     queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
-    probe: (...args) => wrap(backend.probe(...args), { verb: 'probe', isStream: false, args }),
+    probe: (...args) => wrap(probe(...args), { verb: 'probe', isStream: false, args }),
   };
   const { keep, markers, ...always } = all;
   return { ...always, ...(keep && { keep }), ...(markers && { markers }) };

@@ -5,11 +5,13 @@
  * @packageDocumentation
  */
 export { BackendError } from '../api/errors.js';
+export type { RequestOutcome } from '../api/errors.js';
 export type { JsonValue } from '../api/json.js';
 export type { LockKind } from '../api/ownership.js';
 export type { Revocation } from '../api/revocation.js';
 export { decorate } from './decorate.js';
 export type { BackendCall, Wrap } from './decorate.js';
+export type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 export type {
   Audit,
   ClaimRequest,
@@ -31,6 +33,7 @@ export type {
   SlotBackend,
   TakeResult,
 } from './port.js';
+export { claimName, queuedAs } from './claims.js';
 export { settled } from './settled.js';
 export { holding, wouldWait } from '../rules/blockers.js';
 export type { Mode } from '../rules/blockers.js';

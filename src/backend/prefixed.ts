@@ -6,18 +6,17 @@ import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { HeldLock } from '../api/lock.js';
 import type { Complete } from './decorate.js';
+import type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 import type {
   Audit,
   ClaimRequest,
   EnqueueResult,
   ForeignClaims,
   Lease,
-  LockBackend,
+  LockSpec,
   MarkRequest,
   Markers,
   Queue,
-  QueueBackend,
-  SlotBackend,
   TakeResult,
 } from './port.js';
 
@@ -72,14 +71,15 @@ class Names {
   }
 }
 
-export function prefixed(backend: QueueBackend, prefix: string): QueueBackend;
-export function prefixed(backend: LockBackend, prefix: string): LockBackend;
-export function prefixed(backend: LockBackend, prefix: string): LockBackend {
+export function prefixed(
+  backend: WholeQueueBackend | WholeSlotBackend,
+  prefix: string,
+): WholeQueueBackend | WholeSlotBackend {
   const names = new Names(prefix);
   return 'take' in backend ? prefixedSlots(backend, names) : prefixedQueues(backend, names);
 }
 
-function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
+function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBackend {
   // An object of a class needs its `this`.
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
@@ -87,7 +87,7 @@ function prefixedQueues(backend: QueueBackend, names: Names): QueueBackend {
   const ownWorker = backend.renewalWorker?.bind(backend);
   const inner = (queue: Queue): Queue => names.inner(queue);
 
-  const all: Complete<QueueBackend> = {
+  const all: Complete<WholeQueueBackend> = {
     ...common(backend, names),
     maxClaims: backend.maxClaims,
     grant: (lease, timeout) => backend.grant(names.lease(lease), timeout),
@@ -143,9 +143,9 @@ function prefixedMarkers(markers: Markers, names: Names): Complete<Markers> {
   };
 }
 
-function prefixedSlots(backend: SlotBackend, names: Names): SlotBackend {
+function prefixedSlots(backend: WholeSlotBackend, names: Names): WholeSlotBackend {
   const ownKeep = backend.keep?.bind(backend);
-  const all: Complete<SlotBackend> = {
+  const all: Complete<WholeSlotBackend> = {
     ...common(backend, names),
     grantedTtl: (asked) => backend.grantedTtl(asked),
     take: (claim, timeout) =>
@@ -162,11 +162,10 @@ function prefixedSlots(backend: SlotBackend, names: Names): SlotBackend {
 }
 
 /** What both kinds of server have. */
-const common = (backend: LockBackend, names: Names) => ({
+const common = (backend: WholeQueueBackend | WholeSlotBackend, names: Names) => ({
   name: backend.name,
   notes: backend.notes,
-  objection: (spec: Parameters<LockBackend['objection']>[0]) =>
-    backend.objection({ ...spec, key: names.out(spec.key) }),
+  objection: (spec: LockSpec) => backend.objection({ ...spec, key: names.out(spec.key) }),
   queue: (key: string, timeout: number, from?: Queue): Observable<Queue> =>
     backend.queue(names.out(key), timeout, from && names.outer(from)).pipe(map((queue) => names.inner(queue))),
   probe: (timeout: number) => backend.probe(timeout),

@@ -51,7 +51,7 @@ export async function lead({ operands, flags, toRun }: Given, signals: Signals, 
 }
 
 const mayPass = (error: unknown): error is LockLostError | BackendError =>
-  error instanceof LockLostError || (error instanceof BackendError && error.retryable);
+  error instanceof LockLostError || (error instanceof BackendError && (error.retryable || error.outcome === 'unknown'));
 
 const signalled = (signals: Signals): Observable<NodeJS.Signals> =>
   new Observable((subscriber) => signals.each((signal) => subscriber.next(signal)));

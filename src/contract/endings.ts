@@ -2,14 +2,40 @@
  * However a lock ends, nothing is left on the server.
  */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
-import { filter, firstValueFrom, ignoreElements, lastValueFrom, of, tap, throwError, timer } from 'rxjs';
+import { concatMap, filter, firstValueFrom, ignoreElements, lastValueFrom, of, tap, throwError, timer } from 'rxjs';
+import { BackendError } from '../api/errors.js';
 import type { LockState } from '../api/lock.js';
 import type { LockEvent } from '../api/events.js';
+import { decorate } from '../backend/decorate.js';
 import { withLock } from '../operators/with-lock.js';
 import { rejectsWith, rejectsAs } from './assertions.js';
 import type { Rules } from './world.js';
 
+/** Each claim is written, and its client is told that it may have been or not, and that asking again does not help. */
+const unclear = new BackendError('the server has no space.', { retryable: false, outcome: 'unknown' });
+
 export const endings: Rules = {
+  'a failure that waiting does not mend is told at once, and what may be there is withdrawn': async ({
+    key,
+    client,
+    contender,
+    ttl,
+    empty,
+  }) => {
+    let isFull = false;
+    const backend = decorate(contender.backend(), (answer$, { verb }) => {
+      const isWritten = verb === 'enqueue' || verb === 'take';
+      return answer$.pipe(concatMap((answer) => (isFull && isWritten ? throwError(() => unclear) : of(answer))));
+    });
+    const locks = client({}, backend);
+    // Its session goes on, so that no end of a lease takes the claim away.
+    const other = await locks.mutex(`${key}-other`).acquire();
+    isFull = true;
+    await rejectsAs(locks.mutex(key).acquire({ wait: 100 * ttl }), unclear);
+    await empty();
+    await other.release();
+  },
+
   'withLock completes only when another can take the lock at once': async ({ key, client }) => {
     const [a, b] = [client(), client()];
     for (let round = 0; round < 20; round += 1) {

@@ -78,6 +78,7 @@ export const queueVerbs: Rules = {
   'a claim that leaves says whether the next one is still there, and an audit which ones are': async ({
     key,
     admin,
+    contender,
     lease,
     claimOf,
   }) => {
@@ -88,14 +89,15 @@ export const queueVerbs: Rules = {
     const second = await lastValueFrom(admin.enqueue([b], 2000, 'plain'));
     const [before, successor] = [claimIn(first), claimIn(second)];
     matches(first, { entries: [{ queue: { claims: [before] } }] });
-    matches(second, { entries: [{ queue: undefined }] });
     deepEqual(await lastValueFrom(admin.dequeue([a], [before], 2000, successor)), { successor: 'there' });
     deepEqual(await lastValueFrom(admin.dequeue([a], [before], 2000, successor)), { successor: 'there' });
     const revocation = { reason: 'x', within: Infinity };
     await lastValueFrom(admin.others?.ask(key, successor, revocation, 2000) ?? of(undefined));
     deepEqual(await lastValueFrom(admin.dequeue([a], [before], 2000, successor)), { successor: 'there' });
-    const isThere = await lastValueFrom(admin.audit(mine, 2000));
-    deepEqual([isThere(key, before), isThere(key, successor)], [false, true]);
+    if ('audit' in contender.backend()) {
+      const isThere = await lastValueFrom(admin.audit(mine, 2000));
+      deepEqual([isThere(key, before), isThere(key, successor)], [false, true]);
+    }
     await lastValueFrom(admin.dequeue([b], [successor], 2000));
     deepEqual(await lastValueFrom(admin.dequeue([a], [before], 2000, successor)), { successor: 'gone' });
     await lastValueFrom(admin.revoke(mine, 2000));

@@ -7,7 +7,9 @@ import { platform } from '#platform';
 import type { HeldLock } from '../api/lock.js';
 import type { Locks } from '../api/locks.js';
 import type { LocksOptions } from '../api/options.js';
-import type { ClaimRequest, Lease, LockBackend, Queue, QueueBackend } from '../backend/port.js';
+import { whole } from '../backend/decorate.js';
+import type { WholeQueueBackend } from '../backend/defaults.js';
+import type { ClaimRequest, Lease, LockBackend, Queue } from '../backend/port.js';
 import { createLocks } from '../engine/locks.js';
 import { asQueueBackend, isSlotBackend } from '../engine/slot/slot-backend.js';
 import type { ContractSubject } from './subject.js';
@@ -18,7 +20,7 @@ export interface World {
   readonly ttl: number;
   readonly contender: { backend(): LockBackend };
   /** A view of the server that is no client's. */
-  readonly admin: QueueBackend;
+  readonly admin: WholeQueueBackend;
   /** Closed when the rule has ended. */
   client(options?: LocksOptions, backend?: LockBackend): Locks;
   holderOf(locks: Locks): Promise<HeldLock>;
@@ -48,7 +50,7 @@ const ENOUGH = 10;
 /** Runs the rule, ends what it has left open, and looks that nothing is left on the server. */
 export async function withWorld(subject: ContractSubject, rule: (world: World) => Promise<void>): Promise<void> {
   const { ttl = 2000 } = subject;
-  const backend = subject.backend();
+  const backend = whole(subject.backend());
   const admin = isSlotBackend(backend) ? asQueueBackend(backend) : backend;
   const key = `contract/${platform.random63().toString(36)}`;
   const clients: Locks[] = [];
@@ -81,7 +83,7 @@ export async function withWorld(subject: ContractSubject, rule: (world: World) =
       defer(() => rule(world)).pipe(
         timeout({
           first: ENOUGH * ttl,
-          with: () => throwError(() => new Error(`nothing came of it within ${ENOUGH * ttl} ms`)),
+          with: () => throwError(() => new Error(`it was not done within ${ENOUGH * ttl} ms`)),
         }),
       ),
     );

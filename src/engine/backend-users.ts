@@ -13,7 +13,7 @@ export function useBackend(backend: LockBackend): () => void {
   users.add(user);
   return () => {
     users.delete(user);
-    if (users.size === 0) backend.close();
+    if (users.size === 0) backend.close?.();
   };
 }
 

@@ -18,7 +18,7 @@ export type ClaimState =
   | { readonly status: 'wanted'; readonly revocation: Revocation }
   /** The claim, or the lease under it, is gone. */
   | { readonly status: 'lost'; readonly loss: ClaimLost }
-  /** It could not be queued, or nobody knows any more where it stands. */
+  /** It could not be queued, or where it stands cannot be found out any more. */
   | { readonly status: 'failed'; readonly error: unknown }
   /** It has left, or nothing more can be done about it. */
   | { readonly status: 'left' };

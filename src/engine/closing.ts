@@ -1,5 +1,5 @@
 /**
- * The end of a `Locks`: who holds may finish for a while, then all is ended, then the server acknowledges.
+ * The end of a `Locks`: holders may finish for a time, then everything is ended, then the server acknowledges.
  */
 import { EMPTY, Subject, concat, defer, finalize, ignoreElements, lastValueFrom, merge, take, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -18,12 +18,12 @@ export interface Closables {
   readonly background: Background;
   /** Ends all that contends, holds and observes, and the sessions under it. */
   end(): void;
-  /** Nothing is waited for any more. */
+  /** Ends the wait for acknowledgements. */
   stop(): void;
 }
 
 export interface Closing {
-  /** Whether nobody new may contend. */
+  /** Whether new contenders are refused. */
   isClosing(): boolean;
   /** Whether all is ended, or being ended: then the end of the lease takes all claims along. */
   isClosed(): boolean;

@@ -53,7 +53,7 @@ abstract class BaseLock implements Lock {
     const contention = checkedAcquireOptions(options);
     const { backend } = this.#runtime;
     if (contention.atLeast > 0 && !backend.keep) {
-      const advice = `${backend.name} cannot keep a lock that was given back. Leave it out, and hold the lock for so long.`;
+      const advice = `${backend.name} cannot keep a lock after its release. Leave it out, and hold the lock for that long.`;
       throw new InvalidOptionError('atLeast', contention.atLeast, advice);
     }
     const states$ = contend(this.#runtime, this.#target, contention);
@@ -94,7 +94,7 @@ abstract class BaseLock implements Lock {
     const demand = checkedRevokeRequest(options);
     const { others, name } = this.#runtime.backend;
     if (others) return lastValueFrom(this.revoked$(others, demand));
-    const advice = `claims on ${name} have no room for a request. Have the holder watch something else, or use etcd v3.`;
+    const advice = `claims on ${name} cannot carry a request. Let the holder watch something else, or use etcd v3.`;
     throw new InvalidOptionError('key', this.key, advice);
   }
 }
@@ -194,7 +194,7 @@ export function checkedResult<T>(result: T): T {
   const isLazy = isObservable(result) || isGenerator(result);
   if (!isLazy) return result;
   const advice =
-    'nothing in it ran, and the lock is given back. Use usingLock(lock, body), or await its end in the body.';
+    'the stream was not subscribed to, and the lock is released. Use usingLock(lock, body), or await the stream in the body.';
   throw new InvalidOptionError('body', result, '', `The body of use() returned a stream: ${advice}`);
 }
 

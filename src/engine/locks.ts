@@ -16,6 +16,7 @@ import { checkedClose, checkedPermits, checkedPing, checkedSettings } from '../a
 import type { LocksOptions } from '../api/options.js';
 import { checkedArguments, checkedBackend } from '../api/shapes.js';
 import type { LockBackend } from '../backend/port.js';
+import { whole } from '../backend/decorate.js';
 import { prefixed } from '../backend/prefixed.js';
 import { inSubscriberContext } from '../platform/in-context.js';
 import { useBackend } from './backend-users.js';
@@ -86,7 +87,8 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const limiter = createLimiter(MAX_ENQUEUING);
   const connection = createConnection(report, () => time.now());
   const base = { settings, time, deadlines, background, limiter, connection, report };
-  const named = prefix === '' ? server : prefixed(server, prefix);
+  const full = whole(server);
+  const named = prefix === '' ? full : prefixed(full, prefix);
   const isSlots = isSlotBackend(named);
   const backend = isSlots ? asQueueBackend(named) : named;
   if (settings.renewIn === 'worker' && !backend.renewalWorker) {
@@ -170,7 +172,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
       if (markers && markerWatches && refused === undefined) {
         return new KeyOnce<T>(locksRuntime, markers, markerWatches, key, keep);
       }
-      const advice = `${backend.name} has no place for what is done. Use a mutex, and keep elsewhere what was done under it.`;
+      const advice = `${backend.name} cannot store that work is done. Use a mutex, and record elsewhere what was done under it.`;
       throw new InvalidOptionError('key', key, refused ?? advice);
     },
     watchAll$(beginning, ...rest: unknown[]) {

@@ -3,7 +3,7 @@
  */
 import type { LockEvent } from '../api/events.js';
 import type { Settings } from '../api/options.js';
-import type { QueueBackend } from '../backend/port.js';
+import type { WholeQueueBackend } from '../backend/defaults.js';
 import type { Timing } from '../rules/timing.js';
 import type { Time } from '../time/clock.js';
 import type { Connection } from './connection.js';
@@ -12,8 +12,8 @@ import type { Deadlines } from './io/deadlines.js';
 import type { Limiter } from './io/limiter.js';
 
 export interface Runtime {
-  /** The server. One with slots is adapted: slot/slot-backend.ts. */
-  readonly backend: QueueBackend;
+  /** The server. One with slots is adapted: slot/slot-backend.ts. What a backend left out has its default. */
+  readonly backend: WholeQueueBackend;
   readonly settings: Settings;
   /** Of the lease as it was granted last; before the first grant, as asked for. */
   timing: Timing;

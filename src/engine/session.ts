@@ -24,7 +24,7 @@ import type { LossReason } from '../api/errors.js';
 import type { Lease, RenewResult, RenewalWorker } from '../backend/port.js';
 import { deadline, timingOf } from '../rules/timing.js';
 import type { Timing } from '../rules/timing.js';
-import { request } from './io/request.js';
+import { isRefusal, request } from './io/request.js';
 import { AcquireRelease } from './io/acquire-release.js';
 import type { Runtime } from './runtime.js';
 import type { ForeignWrite } from '../api/revocation.js';
@@ -226,6 +226,6 @@ function revoke$(runtime: Runtime, lease: Lease): Observable<void> {
     what: 'revoke',
     timeout,
     send: () => backend.revoke(lease, timeout),
-    again: (error) => error.retryable && time.now() < giveUpAt,
+    again: (error) => !isRefusal(error) && time.now() < giveUpAt,
   });
 }

@@ -44,7 +44,7 @@ export interface Instrumentation {
 export function instrumentLocks(options: InstrumentOptions = {}): Instrumentation {
   const { nameOf = firstPart, tracerProvider = trace, meterProvider = metrics } = options;
   if (typeof nameOf !== 'function') {
-    throw new InvalidOptionError('nameOf', nameOf, 'give a function that makes a name of a key.');
+    throw new InvalidOptionError('nameOf', nameOf, 'give a function from a key to a name.');
   }
   const stops = [
     listen(spansOf(tracerProvider.getTracer(SCOPE), nameOf)),

@@ -27,8 +27,8 @@ export interface LeaderOptions extends ContendOptions {
  * result    ----a------------b--c--|
  * ```
  *
- * - The lock is lost, or the server cannot be reached: the inner stream is stopped; after a pause of 50 ms, up to a
- *   second when it happens again and again, it contends anew, at the tail.
+ * - The lock is lost, or the server cannot be reached or has no space: the inner stream is stopped; after a pause of
+ *   50 ms, up to a second when it happens again and again, it contends anew, at the tail.
  * - The inner stream completes: release, complete. It errors, or `project` throws: release, that error, whatever it is.
  * - Any other error of the lock ends it: a refusal for good, a `wait` that ran out, an aborted `signal`, `close()`.
  *
@@ -87,4 +87,4 @@ const PATIENCE = 60_000;
 class InnerFailed extends Error {}
 
 const mayPass = (error: unknown): boolean =>
-  error instanceof LockLostError || (error instanceof BackendError && error.retryable);
+  error instanceof LockLostError || (error instanceof BackendError && (error.retryable || error.outcome === 'unknown'));

@@ -2,13 +2,13 @@
  * Who blocks whom. Every kind of lock is the same queue of claims, oldest first, with another rule here. The rules are
  * pure and total: a table tests them.
  *
- * For all of them: whoever is behind a blocked claim is blocked, too (nobody overtakes, so nobody starves), and who
- * holds goes on holding whatever comes later or leaves.
+ * For all kinds: a claim behind a blocked claim is blocked, too (no claim overtakes another, so none waits for ever), and
+ * a claim that holds goes on holding, whatever claims come later or leave.
  */
 import type { QueuedClaim } from '../backend/port.js';
 import type { LockKind } from '../api/ownership.js';
 
-/** What decides who may hold beside whom. */
+/** What decides which claims may hold together. */
 export type Mode = Pick<QueuedClaim, 'kind' | 'permits'>;
 
 /** How many of the claims before `place` keep the claim at `place` from holding; 0 means that it holds. */
@@ -20,7 +20,7 @@ const RULES: Readonly<Record<LockKind, Rule>> = {
   mutex: exclusive,
   write: exclusive,
   read: (claims, place) => count(claims, place, ({ kind }) => kind !== 'read'),
-  // Who disagrees about the permits is held to the least of those in front, and of its own. Other kinds have one.
+  // If clients disagree about the permits, the smallest number among this claim and those ahead of it applies. Other kinds have one.
   semaphore(claims, place) {
     let least = Infinity;
     for (let at = 0; at <= place; at += 1) least = Math.min(least, claims[at]?.permits ?? 1);
@@ -28,13 +28,13 @@ const RULES: Readonly<Record<LockKind, Rule>> = {
   },
 };
 
-/** By the rule of the claim's own kind. What peers write and what we cannot read counts as a mutex. */
+/** By the rule of the claim's own kind. Claims of other programs, and unreadable ones, count as mutexes. */
 export const blockers: Rule = (claims, place) => RULES[claims[place]?.kind ?? 'mutex'](claims, place);
 
 /** Whether a claim that comes now, behind all of these, would have to wait. */
 export const wouldWait = (ahead: readonly Mode[], mine: Mode): boolean => blockers([...ahead, mine], ahead.length) > 0;
 
-/** The claims that hold. Whoever is behind a blocked claim is blocked too, so they are the first few of the queue. */
+/** The claims that hold. A claim behind a blocked claim is blocked, too, so they are the first few of the queue. */
 export function holding<C extends Mode>(claims: readonly C[]): readonly C[] {
   const [first] = claims;
   if (!first) return claims;

@@ -13,7 +13,7 @@ export function checkedKey(key: string): string {
     throw new InvalidOptionError('key', key, 'give a string that names what is to be locked, such as "invoices/17".');
   }
   if (key === '') {
-    throw new InvalidOptionError('key', key, 'an empty key names nothing. Give the name of what is to be locked.');
+    throw new InvalidOptionError('key', key, 'the key is empty. Give the name of what is to be locked.');
   }
   return checkedText('key', key);
 }

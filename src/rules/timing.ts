@@ -6,7 +6,7 @@ import type { TimingOptions } from '../api/options.js';
 /** How a lease of a granted TTL is kept alive. */
 export interface Timing {
   readonly ttl: number;
-  /** Kept between our deadline and the server's: for clock rate error, slow timers, the way of the last message. */
+  /** How long before the server's deadline ours is: for clock rate error, slow timers, the last message on its way. */
   readonly margin: number;
   /** From one send to the next. */
   readonly renewEvery: number;
@@ -16,7 +16,7 @@ export interface Timing {
   readonly clamped: readonly string[];
 }
 
-/** The timing of a lease granted for `ttl`. What does not fit is clamped and said, not refused: the server decides. */
+/** The timing of a lease granted for `ttl`. Options that do not fit are clamped, with a note, since the server chooses the TTL. */
 export function timingOf(ttl: number, options: TimingOptions): Timing {
   const clamped: string[] = [];
   const fit = (name: string, wanted: number, most: number): number => {

@@ -78,7 +78,7 @@ export const BROKEN = {
   'a watch that is never asked whether it speaks': {
     by: 'a watch that falls silent',
     change: [
-      ['src/backends/etcd3/backend.ts', 'probe: (timeout) => watches.probe(timeout),', 'probe: () => of(undefined),'],
+      ['src/backends/etcd3/queues.ts', 'probe: (timeout) => watches.probe(timeout),', 'probe: () => of(undefined),'],
     ],
   },
   'a watch that is not cancelled on the server': {
@@ -94,11 +94,7 @@ export const BROKEN = {
   'a marker that compares no claim': {
     by: 'once, a marker that comes when another one runs',
     change: [
-      [
-        'src/backends/etcd3/requests.ts',
-        'compare: [isStill(claimed, mine), isAbsent(key)]',
-        'compare: [isAbsent(key)]',
-      ],
+      ['src/backends/etcd3/markers.ts', 'compare: [isStill(claimed, mine), isAbsent(key)]', 'compare: [isAbsent(key)]'],
     ],
   },
   'a holder that does not ask again whether it is done': {

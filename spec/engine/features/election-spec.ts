@@ -361,7 +361,7 @@ describe('what no election takes', () => {
     [
       'more than an observer should have to read',
       'x'.repeat(64 * 1024 + 1),
-      'value is "…": more than 65536 bytes. Keep what is large elsewhere.',
+      'value is "…": more than 65536 bytes. Store large data elsewhere.',
     ],
     ['no text', 7, 'value is 7: give the text to be published, such as an address.'],
   ])('a value that is %s', async (_, value, message) => {

@@ -173,11 +173,11 @@ describe('all of several locks', () => {
   const of = () => createLocks(memoryBackend());
   const locks = of();
   it.each([
-    ['none', [], 'members is "[]": give the locks that are wanted together.'],
+    ['none', [], 'members is "[]": give the locks that are to be held together.'],
     [
       'a key twice',
       [locks.mutex('a'), locks.mutex('b'), locks.readLock('a')],
-      'members is "a": its key is there twice',
+      'members is "a": it has the same key twice',
     ],
     ['locks of others', [locks.mutex('a'), of().mutex('b')], 'members is "b": give locks made by these same Locks.'],
     ['what is no lock', [{ key: 'a' }], 'give locks made by these same Locks.'],
@@ -195,12 +195,12 @@ describe('all of several locks', () => {
   it('more than the server takes at once is refused at the call, or any where it takes but one', () => {
     const memory = memoryBackend();
     const none = createLocks({ ...memory, maxClaims: 1 });
-    const advice = 'members is "…": memory cannot lock several keys at once. Use etcd v3, or one key for what belongs';
+    const advice = 'members is "…": memory cannot lock several keys at once. Use etcd v3, or one key for all';
     expect(() => none.all(none.mutex('a'), none.mutex('b'))).toThrow(advice);
     const two = createLocks({ ...memory, maxClaims: 2 });
     expect(two.all(two.mutex('a'), two.mutex('b')).key).toBe('a + b');
     const three = () => two.all(two.mutex('a'), two.mutex('b'), two.mutex('c'));
-    expect(three).toThrow('members is "3 locks": memory takes 2 at once. Use one key for what belongs together.');
+    expect(three).toThrow('members is "3 locks": memory takes 2 at once. Use one key for all of them.');
   });
 
   it('may be put together of others that were', () => {

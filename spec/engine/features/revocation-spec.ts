@@ -272,7 +272,7 @@ describe('revoke', () => {
     [{ reason: 'x', within: -1 }, /within is -1: give milliseconds/],
     [{ reason: 'x', within: NaN }, /within is NaN/],
     [{ reason: 'x', within: '5' }, /within is "5"/],
-    [{ reason: 'x', fencingToken: 3 }, /fencingToken is 3: give that of a holder, a bigint/],
+    [{ reason: 'x', fencingToken: 3 }, /fencingToken is 3: give the fencing token of a holder, a bigint/],
     [{}, /reason is undefined/],
   ])('refuses %p', async (options, advice) => {
     const lock = createLocks(memoryBackend()).mutex('k');
@@ -289,7 +289,7 @@ describe('revoke', () => {
   it('is refused on etcd v2', async () => {
     const lock = createLocks(nodeEtcdBackend(new Etcd())).mutex('k');
     await expect(lock.revoke({ reason: 'x' })).rejects.toThrow(
-      /^key is "k": claims on node-etcd have no room for a request/,
+      /^key is "k": claims on node-etcd cannot carry a request/,
     );
   });
 });

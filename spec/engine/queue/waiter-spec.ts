@@ -104,13 +104,13 @@ describe('a line', () => {
       looking.unsubscribe();
       expect(line$(lines)).toBe(line);
       atFrame(m, 3, () => {
-        expect(line.resync(4)).toBe(true);
+        expect(line.resync()).toBe(true);
         expect(line$(lines)).toBe(line);
       });
       atFrame(m, 4, () => {
-        expect(line.resync(4)).toBe(false);
+        expect(line.resync()).toBe(false);
         expect(line$(lines)).not.toBe(line);
-        expect(line.resync(4)).toBe(false);
+        expect(line.resync()).toBe(false);
       });
       m.flush();
     }),
@@ -232,19 +232,19 @@ describe('a line', () => {
       atFrame(m, 5, () => views.next(queue(3, 3)));
       atFrame(m, 20, () => {
         expect(watches).toHaveLength(1);
-        expect(line.resync(4)).toBe(true);
+        expect(line.resync()).toBe(true);
         expect(watches).toHaveLength(1);
         join(5, queue(5, 3, 5));
-        line.resync(4);
+        line.resync();
         expect(watches).toHaveLength(2);
         views.next(queue(5, 3, 5));
-        line.resync(4);
+        line.resync();
         expect(watches).toHaveLength(2);
       });
       atFrame(m, 32, () => {
         line.leaves(claim(5));
         looked();
-        line.resync(4);
+        line.resync();
         expect(watches).toHaveLength(3);
         views.next(queue(6, 3));
         line.readAgain();
@@ -515,11 +515,11 @@ describe('a line that nobody follows', () => {
     'has nothing to patrol, to read again or to doubt',
     marbles((m) => {
       const { join, line, watches } = world(m);
-      expect(line.resync(99)).toBe(false);
+      expect(line.resync()).toBe(false);
       join(3, queue(3, 3));
       line.readAgain();
       line.markStale(new Error('doubt'));
-      expect(line.resync(99)).toBe(false);
+      expect(line.resync()).toBe(false);
       expect(watches).toEqual([]);
     }),
   );

@@ -556,7 +556,7 @@ const scenarios: Record<Title, () => Promise<void>> = {
       start([], { locksModule: LocksModule.forRoot({ backend: memoryBackend(), ...options }) });
     await assert.rejects(bad({ drain: -1 }), /drain is -1: give milliseconds/);
     await assert.rejects(bad({ timeout: 5 }), InvalidOptionError);
-    await assert.rejects(bad({ backend: 'http://127.0.0.1' }), /addresses go to the backend/);
+    await assert.rejects(bad({ backend: 'http://127.0.0.1' }), /give addresses to the backend/);
     assert.throws(() => WithLock('k', { retries: 3 } as object), InvalidOptionError);
     assert.throws(() => WithLock(17 as unknown as string), /give @WithLock a text, or a function/);
     const noMethod = (): unknown => WithLock('k')(Nothing.prototype, 'run', { value: undefined } as never);

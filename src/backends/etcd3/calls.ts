@@ -1,7 +1,7 @@
 /**
  * One call to etcd, as one cold attempt at one endpoint.
  */
-import { catchError, defer, finalize, map, tap, throwError } from 'rxjs';
+import { catchError, defer, finalize, tap, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
 import { deadlineIn, sleepProofClock } from '../../time/clock.js';
@@ -10,7 +10,6 @@ import type { ClientSource, Endpoint } from './client.js';
 import type { EtcdClient } from './client/etcd-client.js';
 import type { CallOptions } from './client/unary.js';
 import { isTokenStale, toBackendError } from './errors.js';
-import type { Send } from './group-commit.js';
 import type { Header, Incarnation } from './incarnation.js';
 
 /** What every answer of etcd begins with. */
@@ -71,19 +70,6 @@ export function createCalls(source: ClientSource, history: Incarnation, clock: C
   };
   return calls;
 }
-
-/** A transaction goes through the leader: its answer says how new what the leader knows is. */
-export const createSend =
-  ({ call }: Calls, history: Incarnation): Send =>
-  (txn, timeout) => {
-    const asked = history.asked();
-    return call('carry out a transaction', timeout, (client, options) => client.kv.txn(txn, options)).pipe(
-      map(({ header, succeeded, responses }) => {
-        history.answered(asked, header);
-        return { revision: BigInt(header.revision), succeeded, responses };
-      }),
-    );
-  };
 
 /**
  * Whether it had been waited for until the end: to give up sooner says nothing about the server. Timers may fire a little

@@ -115,7 +115,7 @@ export class Connection {
     if (this.#unanswered.size === 0) this.#ask(undefined, { key: this.#probeKey() });
     return () => {
       if (!this.#probes.delete(subscriber) || this.#isOver) return;
-      if (isGivenUpLate(this.#clock, since, timeout)) this.broken(new Error('the stream of its watches is silent'));
+      if (isGivenUpLate(this.#clock, since, timeout)) this.broken(new Error('the watch stream is silent'));
     };
   }
 
@@ -184,7 +184,7 @@ export class Connection {
 
   #created(id: number, response: WatchResponse): void {
     const asked = this.#answerTo(id, response.canceled);
-    if (!asked) return this.broken(new Error(`it answered watch ${id}, for which nobody asked`));
+    if (!asked) return this.broken(new Error(`it answered watch ${id}, which was not asked for`));
     this.#unanswered.delete(asked.id);
     if (response.canceled) {
       this.#refused(asked, response);
@@ -207,7 +207,7 @@ export class Connection {
   }
 
   #changed(id: number, asked: Asked | undefined, changes: readonly Change[]): void {
-    if (!asked) return this.broken(new Error(`it told of watch ${id}, for which nobody asked`));
+    if (!asked) return this.broken(new Error(`it sent an event of watch ${id}, which was not asked for`));
     const { watch } = asked;
     if (!watch) return;
     const stray = changes.find(({ kv }) => !isWithin(kv.key, watch.range));
@@ -266,6 +266,6 @@ function hangUp(stream: Stream): void {
 }
 
 function refusal({ cancel_reason, compact_revision }: WatchResponse): BackendError {
-  const reason = cancel_reason || `what it asks for is compacted, up to revision ${compact_revision}`;
+  const reason = cancel_reason || `its start was compacted, up to revision ${compact_revision}`;
   return toBackendError('follow the queue', new Error(reason));
 }

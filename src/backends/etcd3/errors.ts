@@ -3,10 +3,13 @@
  * server's words alike, `14 UNAVAILABLE: …`.
  */
 import { BackendError } from '../../api/errors.js';
+import type { RequestOutcome } from '../../api/errors.js';
 
 interface Meaning {
   readonly matches: RegExp;
   readonly retryable: boolean;
+  /** Where it is not what `retryable` says by itself. */
+  readonly outcome?: RequestOutcome;
   readonly advice: string;
 }
 
@@ -24,7 +27,7 @@ const MEANINGS: readonly Meaning[] = [
     matches: STALE_TOKEN,
     retryable: true,
     advice:
-      'the token of the client is no longer taken, as after a change of users or roles. With a client of your own that goes on: give etcd3Backend() the options instead.',
+      'the server no longer accepts the token of the client, as after a change of users or roles. If this goes on with a client of your own, give etcd3Backend() the options instead.',
   },
   {
     matches: /PERMISSION_DENIED|permission denied/,
@@ -39,25 +42,27 @@ const MEANINGS: readonly Meaning[] = [
   {
     // It may come after the put was carried out (etcd looks at the quota once more, when it is too late to refuse).
     matches: NO_SPACE,
-    retryable: true,
+    retryable: false,
+    outcome: 'unknown',
     advice: 'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
   },
   {
     matches: /too many operations/i,
     retryable: false,
-    advice: 'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
+    advice: 'the server does not take that many keys at once: raise its `--max-txn-ops`, or lock fewer keys together.',
   },
   {
     // Of an answer, by the client: what was asked for may have been carried out.
     matches: LARGE_ANSWER,
-    retryable: true,
+    retryable: false,
+    outcome: 'unknown',
     advice:
-      'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
+      'the answer is larger than 4 MB, the limit of the client: keys below the name of the lock hold much data. Use separate names for locks.',
   },
   {
     matches: /INVALID_ARGUMENT|too large|larger than max|OUT_OF_RANGE/i,
     retryable: false,
-    advice: 'the server refuses the request as such.',
+    advice: 'the server says that the request is invalid.',
   },
   {
     matches: /client was already closed/,
@@ -73,12 +78,12 @@ const MEANINGS: readonly Meaning[] = [
   {
     matches: /no leader/i,
     retryable: true,
-    advice: 'that member knows no leader: it is cut off from its cluster, or one is being elected.',
+    advice: 'this member has no leader: it is cut off from its cluster, or an election is going on.',
   },
   {
     matches: /UNAVAILABLE|ECONNREFUSED|failed to connect|No connection established/,
     retryable: true,
-    advice: 'nobody answers there: is etcd up, and are `hosts` of the client right?',
+    advice: 'no answer: is etcd running, and are the `hosts` of the client right?',
   },
   { matches: /circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
 ];
@@ -88,8 +93,8 @@ export function toBackendError(what: string, error: unknown): BackendError {
   if (error instanceof BackendError) return error;
   const text = textOf(error);
   const meaning = MEANINGS.find(({ matches }) => matches.test(text));
-  const retryable = meaning?.retryable ?? true;
-  return new BackendError(`etcd3 could not ${what}: ${meaning?.advice ?? text}`, { retryable, cause: error });
+  const { retryable = true, outcome, advice = text } = meaning ?? {};
+  return new BackendError(`etcd3 could not ${what}: ${advice}`, { retryable, outcome, cause: error });
 }
 
 /** Another token may be taken. */

@@ -6,9 +6,10 @@ import { EMPTY, Observable, Subscription, asapScheduler, concat, ignoreElements,
 import type { Subscriber } from 'rxjs';
 import { afterIo } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
-import { isAnswerTooLarge, isLeaseGone, isOutOfSpace, isTooManyOperations, toBackendError } from './errors.js';
-import { checkedOnly } from './requests.js';
-import type { Access, TxnAnswer, TxnRequest } from './requests.js';
+import { isLeaseGone, isTooManyOperations, toBackendError } from './errors.js';
+import { checkedOnly } from './access.js';
+import type { Access } from './access.js';
+import type { TxnAnswer, TxnRequest } from './requests.js';
 
 /** A transaction that may travel with others, and what its answer means. */
 export interface Transaction<T> {
@@ -154,8 +155,8 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 /** Whether a failure may be that of one member, which is to be found by sending them one by one. */
 function isOfOneMember(error: unknown): boolean {
   if (!(error instanceof BackendError) || isLeaseGone(error.cause)) return false;
-  // A server that is full still takes claims out; an answer that is too large is that of many.
-  return !error.retryable || isOutOfSpace(error.cause) || isAnswerTooLarge(error.cause);
+  // Also where the outcome is unknown: a server that is full still deletes claims, an answer that is too large is that of many.
+  return !error.retryable;
 }
 
 /** A transaction that waits to be sent or answered. */
@@ -195,7 +196,7 @@ class Entry<T> implements BatchEntry {
     try {
       return this.transaction.txn();
     } catch (cause) {
-      const message = `etcd3 could not ${this.transaction.what}: what is to be written cannot be written as JSON.`;
+      const message = `etcd3 could not ${this.transaction.what}: the claim cannot be written as JSON.`;
       this.subscriber.error(new BackendError(message, { retryable: false, cause }));
       return undefined;
     }

@@ -113,7 +113,7 @@ export class Incarnation {
     this.#newest = 0n;
     this.#cause = new BackendError(
       `etcd3 is not the server that it was: ${what}, as after a restore from a backup. All locks are lost, and fencing ` +
-        'tokens may repeat: what compares them has to be told.',
+        'tokens may repeat: reset every service that compares them.',
       { retryable: true },
     );
     this.#changed(this.#cause);
@@ -122,6 +122,6 @@ export class Incarnation {
 
 function twoClusters(known: string, other: string): BackendError {
   const cause = new OtherCluster(`one endpoint is of cluster ${known}, another of ${other}`);
-  const advice = '`hosts` name members of two clusters, which know nothing of each other: name those of one.';
+  const advice = '`hosts` names members of two clusters. Give the members of one cluster.';
   return new BackendError(`etcd3: ${advice}`, { retryable: true, cause });
 }

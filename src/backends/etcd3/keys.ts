@@ -5,6 +5,7 @@
 import type { Mode } from '../../rules/blockers.js';
 import type { JsonValue } from '../../api/json.js';
 import { isPermits } from '../../api/options.js';
+import { claimName } from '../../backend/claims.js';
 import { indexOf, placeFor } from '../../rules/place.js';
 import type { ClaimRequest, Queue, QueuedClaim, LockSpec } from '../../backend/port.js';
 import { readRevocation, writtenRevocation } from '../../api/revocation.js';
@@ -47,16 +48,14 @@ const ALL_KEYS = Buffer.of(0);
 export const isWithin = (key: Buffer, { key: first, range_end: end }: KeyRange): boolean =>
   key.compare(first) >= 0 && (key.compare(end) < 0 || end.equals(ALL_KEYS));
 
-/** Claims of one lease tell themselves apart behind a dash: a slash would make them claims of another name. */
-const childOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
-
-export const claimKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}/${childOf(claim)}`);
+/** A dash between lease and id, since a slash would make it a claim of another name. */
+export const claimKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}/${claimName(claim)}`);
 
 /**
  * Says that a claim was withdrawn: while it exists, the claim cannot come in. Beside the queue and not in it, or it
  * would block peers; no lock has a NUL in its name, so it can be nobody's claim.
  */
-export const tombstoneKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}\0${childOf(claim)}`);
+export const tombstoneKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}\0${claimName(claim)}`);
 
 /**
  * Says that the work of a name is done. Beside the queue as a tombstone is, and no tombstone, since that begins with a
@@ -123,19 +122,6 @@ const inOrder = (a: QueuedClaim, b: QueuedClaim): number => {
   if (a.token !== b.token) return a.token < b.token ? -1 : 1;
   return a.id < b.id ? -1 : 1;
 };
-
-/** A claim of ours as it stands in the queue after it came in. */
-export const queuedAs = (claim: ClaimRequest, revision: bigint): QueuedClaim => ({
-  id: childOf(claim),
-  token: revision,
-  stamp: revision.toString(),
-  kind: claim.kind,
-  permits: claim.permits,
-  owner: claim.lease.owner,
-  since: claim.since,
-  meta: claim.meta,
-  value: claim.value,
-});
 
 /** One change of a key, as etcd tells it. */
 export interface Change {

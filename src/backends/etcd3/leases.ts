@@ -1,50 +1,34 @@
 /**
- * Leases of etcd: granted, renewed, ended. A renewal counts only where it is known to be of this history, and to answer
- * what was asked.
+ * Leases: granted with an id of ours, renewed by a stream for each attempt, revoked, audited.
  */
 import { EMPTY, catchError, concatMap, endWith, ignoreElements, map, merge, of, take, tap, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
-import type { Lease, RenewResult } from '../../backend/port.js';
+import type { Audit, Lease, QueueBackend, RenewResult } from '../../backend/port.js';
 import { orWhen } from './calls.js';
-import type { Calls } from './calls.js';
-import type { ClientSource, Endpoint } from './client.js';
-import { isLeaseGone, isLeaseKnown } from './errors.js';
-import type { Send } from './group-commit.js';
+import type { Endpoint } from './client.js';
+import { isAnswerTooLarge, isLeaseGone, isLeaseKnown } from './errors.js';
 import { OtherCluster } from './incarnation.js';
-import type { Incarnation } from './incarnation.js';
 import { historyRequest, idOf } from './requests.js';
+import type { EtcdServer } from './server.js';
 import { streamed } from './stream.js';
 
 /** etcd grants whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
-export interface LeaseUser {
-  readonly source: ClientSource;
-  readonly history: Incarnation;
-  readonly calls: Calls;
-  readonly send: Send;
-  /** Whether it is known to be etcd itself, and no proxy. */
-  isDirect(endpoint: Endpoint): boolean;
+export interface Leases extends Required<Pick<QueueBackend, 'grant' | 'renew' | 'revoke' | 'audit'>> {
+  /** Grants it without asking anything more: an error where it was granted before. */
+  granted(lease: Lease, timeout: number): Observable<{ readonly TTL: string }>;
 }
 
-export interface Leases {
-  /** Errors with what etcd says of a lease that is there already. */
-  granted(lease: Lease, timeout: number): Observable<unknown>;
-  /** Asked again for the same lease it answers as if for the first time. */
-  grant(lease: Lease, timeout: number): Observable<{ readonly ttl: number }>;
-  renew(lease: Lease, timeout: number): Observable<RenewResult>;
-  revoke(lease: Lease, timeout: number): Observable<void>;
-}
-
-export function createLeases({ source, history, calls: { call, tried }, send, isDirect }: LeaseUser): Leases {
+export function createLeases({ source, history, isDirect, call, tried, send }: EtcdServer): Leases {
   /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
   const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
     const asked = history.asked();
     return tried(timeout, (endpoint) =>
       streamed('renew the lease', () => endpoint.client.leaseClient.leaseKeepAlive(), { ID: idOf(lease) }).pipe(
         take(1),
-        concatMap((answer) => (isDirect(endpoint) ? of(answer) : remaining(endpoint, lease, timeout))),
+        concatMap((answer) => (isDirect(endpoint.client) ? of(answer) : remaining(endpoint, lease, timeout))),
       ),
     ).pipe(
       concatMap((answer) => (history.isDoubtful(asked, answer.header) ? undoubted(answer, timeout) : of(answer))),
@@ -66,6 +50,14 @@ export function createLeases({ source, history, calls: { call, tried }, send, is
       map(({ header, TTL }) => {
         if (Number(TTL) === 0) throw new BackendError('etcd3: the lease is about to run out.', { retryable: true });
         return { header, TTL };
+      }),
+    );
+
+  const renew = (lease: Lease, timeout: number): Observable<RenewResult> =>
+    keepAlive(lease, timeout).pipe(
+      map(({ ttl }): RenewResult => {
+        const cause = history.objection(lease);
+        return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
       }),
     );
 
@@ -111,13 +103,7 @@ export function createLeases({ source, history, calls: { call, tried }, send, is
         }),
       ),
 
-    renew: (lease, timeout) =>
-      keepAlive(lease, timeout).pipe(
-        map(({ ttl }): RenewResult => {
-          const cause = history.objection(lease);
-          return ttl > 0 && !cause ? { status: 'renewed', ttl } : { status: 'gone', reason: 'session', cause };
-        }),
-      ),
+    renew,
 
     revoke: (lease, timeout) =>
       call('revoke the lease', timeout, (client, options) =>
@@ -125,6 +111,18 @@ export function createLeases({ source, history, calls: { call, tried }, send, is
       ).pipe(
         map(() => undefined),
         orWhen(isLeaseGone, () => of(undefined)),
+      ),
+
+    audit: (lease, timeout) =>
+      call('audit the lease', timeout, (client, options) =>
+        client.leaseClient.leaseTimeToLive({ ID: idOf(lease), keys: true }, options),
+      ).pipe(
+        map(({ keys }): Audit => {
+          const there = new Set(keys.map((key) => key.toString()));
+          return (key, { id }) => there.has(`${key}/${id}`);
+        }),
+        // More names than an answer carries: then whoever holds looks at its own queue.
+        orWhen(isAnswerTooLarge, () => of<Audit>(() => false)),
       ),
   };
 }

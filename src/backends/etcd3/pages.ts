@@ -4,10 +4,11 @@
 import { EMPTY, catchError, defer, expand, map, reduce, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
+import { accessToRead } from './access.js';
 import { isAnswerTooLarge } from './errors.js';
 import type { Transaction } from './group-commit.js';
 import type { KeyRange, StoredClaim } from './keys.js';
-import { accessToRead, readRequest } from './requests.js';
+import { readRequest } from './requests.js';
 
 /** Some keys of a prefix, and whether there are more. */
 export interface Page {

@@ -7,27 +7,15 @@ import type {
   EnqueueResult,
   Lease,
   DequeueResult,
-  MarkRequest,
-  MarkResult,
   Queue,
   QueuedClaim,
   RewriteResult,
 } from '../../backend/port.js';
+import { queuedAs } from '../../backend/claims.js';
 import { wouldWait } from '../../rules/blockers.js';
 import type { RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 import type { Revocation } from '../../api/revocation.js';
-import {
-  claimKey,
-  claimsOf,
-  decodeClaim,
-  encodeAsked,
-  encodeClaim,
-  keyIn,
-  markerName,
-  rangeOf,
-  queuedAs,
-  tombstoneKey,
-} from './keys.js';
+import { claimKey, claimsOf, decodeClaim, encodeAsked, encodeClaim, keyIn, rangeOf, tombstoneKey } from './keys.js';
 import type { KeyRange } from './keys.js';
 
 export type { TxnRequest };
@@ -50,7 +38,7 @@ export function idOf(lease: Lease): string {
 }
 
 /** Spelled out, since to spread an object costs as much as to encode it (measured). */
-const isAbsent = (key: Buffer) => ({ key, target: 'Create', result: 'Equal', create_revision: 0 }) as const;
+export const isAbsent = (key: Buffer) => ({ key, target: 'Create', result: 'Equal', create_revision: 0 }) as const;
 
 /** As many as one transaction takes: three comparisons each, of 128 operations. */
 export const MAX_TOGETHER = 42;
@@ -76,7 +64,7 @@ const lookAt = (name: string): RequestOp => {
     },
   };
 };
-const lookFor = (key: Buffer) => ({ request_range: { key } });
+export const lookFor = (key: Buffer) => ({ request_range: { key } });
 
 /** Queues, all of them or none, unless they are there already or withdrawn. */
 export function enqueueRequest(claims: readonly ClaimRequest[], mode: 'show' | 'plain'): TxnRequest {
@@ -106,7 +94,7 @@ export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undef
   return { compare: [...compare, ...nothingCame], success, failure: [...failure, ...looks] };
 }
 
-type Response = TxnAnswer['responses'][number];
+export type Response = TxnAnswer['responses'][number];
 
 /**
  * Writes over a claim, on the lease it has, only as we know it: somebody else's value is not lost, and an attempt of
@@ -196,7 +184,7 @@ function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Res
   return read && !read.more ? queueOf(key, revision, read.kvs, mine) : undefined;
 }
 
-const remove = (key: Buffer) => ({ request_delete_range: { key } });
+export const remove = (key: Buffer) => ({ request_delete_range: { key } });
 const bury = (claim: ClaimRequest) => ({ request_put: { key: tombstoneKey(claim), lease: idOf(claim.lease) } });
 export const isStill = (key: Buffer, { token }: QueuedClaim) =>
   ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
@@ -239,93 +227,6 @@ export function dequeued({ responses }: TxnAnswer, successor: QueuedClaim | unde
   const [there] = responses.at(-1)?.response_range.kvs ?? [];
   // Whatever is written over it meanwhile: it may have been asked for. A watch tells if it is ours no more.
   return { successor: there?.create_revision === successor.token.toString() ? 'there' : 'gone' };
-}
-
-const markerKey = ({ claim }: MarkRequest): Buffer => Buffer.from(markerName(claim.key));
-
-/**
- * Written only while our claim is in the queue, over nothing. At the top level, where roles and the quota are looked at.
- */
-export function markRequest(request: MarkRequest): TxnRequest {
-  const { claim, mine, lease, value } = request;
-  const [claimed, key] = [claimKey(claim), markerKey(request)];
-  return {
-    compare: [isStill(claimed, mine), isAbsent(key)],
-    success: [{ request_put: { key, value: Buffer.from(value), lease: idOf(lease) } }],
-    failure: [lookFor(key), lookFor(claimed)],
-  };
-}
-
-/** Whether the marker there is the one of that request. */
-const isOwnMarker = ({ lease }: MarkRequest, found: Response | undefined): boolean =>
-  found?.response_range.kvs[0]?.lease === idOf(lease);
-
-export function marked(request: MarkRequest, { succeeded, responses: [marker, claim] }: TxnAnswer): MarkResult {
-  if (succeeded || isOwnMarker(request, marker)) return 'written';
-  const isQueued = claim?.response_range.kvs[0]?.create_revision === request.mine.token.toString();
-  return isQueued ? 'taken' : 'gone';
-}
-
-/** Without our claim no attempt to write it comes in any more. */
-export function unmarkRequest(request: MarkRequest): TxnRequest {
-  const claimed = claimKey(request.claim);
-  const look = lookFor(markerKey(request));
-  return { compare: [isStill(claimed, request.mine)], success: [look, remove(claimed)], failure: [look] };
-}
-
-export const isMarked = (request: MarkRequest, { responses: [marker] }: TxnAnswer): boolean =>
-  isOwnMarker(request, marker);
-
-/**
- * What a transaction needs of the server, said at the top level of a group: etcd looks no deeper when it checks roles and
- * when it counts what a request costs of its quota (3.4, 3.5), so that a group would get what its members are refused.
- */
-export interface Access {
-  /** Operations on the same keys. None of them puts. */
-  readonly permissions: readonly RequestOp[];
-  /** A tombstone's key, and its name: what may be put. */
-  readonly tombstone?: { readonly key: Buffer; readonly name: string } | undefined;
-  /** Whether it puts something. */
-  readonly takesSpace: boolean;
-}
-
-/** A deletion that asks for what was there is checked for reading and for writing. */
-const readAndWrite = (range: { readonly key: Buffer; readonly range_end?: Buffer }): RequestOp => ({
-  request_delete_range: { ...range, prev_kv: true },
-});
-
-const shortest = (all: readonly NonNullable<Access['tombstone']>[]) =>
-  all.reduce((found, one) => (one.name.length < found.name.length ? one : found));
-
-const accessTo = (claims: readonly ClaimRequest[], takesSpace: boolean): Access => {
-  const tombstones = claims.map((claim) => ({ key: tombstoneKey(claim), name: claim.key }));
-  const permissions = tombstones.flatMap(({ key, name }) => {
-    const claimed = readAndWrite(rangeOf(`${name}/`));
-    return takesSpace ? [claimed, readAndWrite({ key })] : [claimed];
-  });
-  return { permissions, tombstone: shortest(tombstones), takesSpace };
-};
-
-/** Of claims that enter, or are withdrawn: all below their names is read, and a claim and a tombstone are written. */
-export const accessToPut = (claims: readonly ClaimRequest[]): Access => accessTo(claims, true);
-export const accessToLeave = (claims: readonly ClaimRequest[]): Access => accessTo(claims, false);
-
-export const accessToRead = (beginning: string): Access => ({
-  permissions: [{ request_range: { ...rangeOf(beginning), limit: 1 } }],
-  takesSpace: false,
-});
-
-/**
- * The branch of a group that is checked and counted and never carried out: the group compares nothing, so it succeeds.
- * One put is enough for the quota, since etcd compares the size of its store with that. etcd refuses to put what it
- * deletes: the tombstone of the shortest name lies below no other name.
- */
-export function checkedOnly(all: readonly Access[]): RequestOp[] {
-  const permissions = all.flatMap((access) => access.permissions);
-  const tombstones = all.flatMap(({ tombstone }) => tombstone ?? []);
-  if (tombstones.length === 0 || !all.some(({ takesSpace }) => takesSpace)) return permissions;
-  const { key } = shortest(tombstones);
-  return [...permissions.filter(({ request_delete_range: range }) => range?.key !== key), { request_put: { key } }];
 }
 
 /** Of all keys that begin so; those behind `after`, once some are read. */

@@ -46,7 +46,7 @@ export function checkedTransaction(given: Transaction): Whole {
   const [wrong] = [...texts, ...values].filter((text: unknown) => typeof text !== 'string');
   if (wrong !== undefined) refuse(wrong, 'keys and values are text: encode what is not.');
   if ([...Object.keys(compared), ...Object.keys(put), ...deleted, ...get].includes('')) {
-    refuse('', 'an empty key names nothing.');
+    refuse('', 'the key is empty.');
   }
   const twice = deleted.find((key) => key in put);
   if (twice !== undefined) refuse(twice, 'this key is to be put and deleted, and etcd takes a key once.');

@@ -12,7 +12,7 @@ export const QUEUE: Following<Queue> = {
   applied: appliedTo,
 };
 
-/** The queues of a region; the map is the same one at each change. */
+/** The queues of all keys with a prefix. The map is the same object at each change. */
 export interface PrefixView {
   readonly prefix: string;
   readonly revision: bigint;

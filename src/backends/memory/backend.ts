@@ -5,7 +5,7 @@ import { Observable, of } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { timeOf } from '../../time/clock.js';
 import { InvalidOptionError } from '../../api/errors.js';
-import type { QueueBackend } from '../../backend/port.js';
+import type { WholeQueueBackend } from '../../backend/defaults.js';
 import { createMemoryServer } from './server.js';
 
 /**
@@ -30,7 +30,10 @@ export interface MemoryBackendOptions {
  * @example
  * const locks = createLocks(memoryBackend());
  */
-export function memoryBackend({ scheduler, grantedTtl = (asked) => asked }: MemoryBackendOptions = {}): QueueBackend {
+export function memoryBackend({
+  scheduler,
+  grantedTtl = (asked) => asked,
+}: MemoryBackendOptions = {}): WholeQueueBackend {
   const checkedTtl = (asked: number): number => {
     const ttl = grantedTtl(asked);
     if (ttl > 0 && Number.isFinite(ttl)) return ttl;

@@ -7,6 +7,7 @@ import type { Subscription } from 'rxjs';
 import { at } from '../../time/clock.js';
 import type { Time } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
+import { claimName, queuedAs } from '../../backend/claims.js';
 import { indexOf } from '../../rules/place.js';
 import type {
   Audit,
@@ -76,7 +77,6 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return { key, revision, claims: queue?.claims ?? [] };
   };
   const claimsAt = (key: string): readonly QueuedClaim[] => queues.get(key)?.claims ?? [];
-  const nameOf = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
 
   // Told one after another, never one inside the other: a long chain of hand-offs must not grow the stack.
   const changed = new Set<string>();
@@ -162,17 +162,14 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     const token = revision + 1n;
     const entering = claims.map((claim) => {
       const lease = alive(claim.lease);
-      const name = nameOf(claim);
+      const name = claimName(claim);
       if (lease?.withdrawn.has(name)) {
         throw new BackendError(`"${claim.key}": the claim was withdrawn.`, { retryable: false });
       }
-      const { key, kind, permits, since, meta, value } = claim;
+      const { key } = claim;
       const known = lease?.claims.get(name);
       const there = known && claimsAt(key)[indexOf(claimsAt(key), known.token)];
-      const { owner } = claim.lease;
-      const stamp = token.toString();
-      const mine = there ?? { id: name, token, stamp, kind, permits, owner, since, meta, value };
-      return { key, name, lease, mine, isNew: !there };
+      return { key, name, lease, mine: there ?? queuedAs(claim, token), isNew: !there };
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
@@ -191,7 +188,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
   const dequeueAll = (claims: readonly ClaimRequest[], entered: readonly QueuedClaim[] | undefined): void => {
     const left = claims.filter((claim, i) => {
       const { key } = claim;
-      const name = nameOf(claim);
+      const name = claimName(claim);
       const lease = alive(claim.lease);
       if (!entered) lease?.withdrawn.add(name);
       const token = entered ? entered[i]?.token : lease?.claims.get(name)?.token;
@@ -265,7 +262,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       if (alive(lease)) return;
       const kept = grant(lease);
       claims.forEach((claim, i) => {
-        const name = nameOf(claim);
+        const name = claimName(claim);
         const token = queued[i]?.token;
         const old = alive(claim.lease);
         if (token === undefined || !old || old.claims.get(name)?.token !== token) return;

@@ -3,7 +3,8 @@
  */
 import { concat, defer, filter, map, of, switchMap } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { MarkResult, RenewResult, SlotBackend, TakeResult } from '../../backend/port.js';
+import type { WholeSlotBackend } from '../../backend/defaults.js';
+import type { MarkResult, RenewResult, TakeResult } from '../../backend/port.js';
 import { call, longCall } from './calls.js';
 import type { Answer } from './calls.js';
 import { clientSource } from './client.js';
@@ -28,7 +29,7 @@ import { createWatches } from './watches.js';
 /** etcd counts whole seconds. */
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
-const known = new WeakMap<NodeEtcd, SlotBackend>();
+const known = new WeakMap<NodeEtcd, WholeSlotBackend>();
 
 /**
  * A backend on etcd v2 (servers up to 3.5, started with `--enable-v2`).
@@ -42,7 +43,7 @@ const known = new WeakMap<NodeEtcd, SlotBackend>();
  * @example
  * const locks = createLocks(nodeEtcdBackend(new Etcd('http://127.0.0.1:2379')));
  */
-export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): SlotBackend {
+export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): WholeSlotBackend {
   if (isList(client)) return createBackend(client);
   const there = known.get(client);
   if (there) return there;
@@ -53,7 +54,7 @@ export function nodeEtcdBackend(client: NodeEtcd | readonly NodeEtcd[]): SlotBac
 
 const isList = (clients: NodeEtcd | readonly NodeEtcd[]): clients is readonly NodeEtcd[] => Array.isArray(clients);
 
-function createBackend(clients: readonly NodeEtcd[]): SlotBackend {
+function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
   const source = clientSource(clients, (cause) => watches.broken(cause));
 
   const read = (path: string, timeout: number): Observable<Answer> =>

@@ -13,10 +13,10 @@ export const urlOf = (path: string): string => path.split('/').map(encodeURIComp
 /** One key has one place. And the store's paths are cleaned like file paths: what they would change is another key. */
 export function objectionTo({ key, kind, value }: LockSpec): string | undefined {
   if (kind !== 'mutex') {
-    return `etcd v2 has one place for a key, and no queue that a lock of kind ${kind} could be made of: use mutex(), or etcd v3.`;
+    return `etcd v2 has one slot for each key and no queue, so it has no lock of kind ${kind}: use mutex(), or etcd v3.`;
   }
   if (value !== undefined) {
-    return 'etcd v2 keeps there who holds, and has no room for what a candidate proposes: use whileLeader() over a mutex(), or etcd v3.';
+    return 'etcd v2 cannot store the value of a candidate: use whileLeader() over a mutex(), or etcd v3.';
   }
   const parts = key.replace(/^\//, '').split('/');
   if (!parts.some((part) => part === '' || part === '.' || part === '..')) return undefined;

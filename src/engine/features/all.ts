@@ -14,21 +14,18 @@ export function lockOfAll(runtime: LocksRuntime, given: readonly Lock[]): AllLoc
   };
   const { maxClaims, name } = runtime.backend;
   if (maxClaims === 1)
-    return refuse('…', `${name} cannot lock several keys at once. Use etcd v3, or one key for what belongs together.`);
+    return refuse('…', `${name} cannot lock several keys at once. Use etcd v3, or one key for all of them.`);
   const members = given.flatMap((one): readonly Lock[] => (one instanceof LockOfAll ? one.members : [one]));
-  if (members.length === 0) return refuse('[]', 'give the locks that are wanted together.');
+  if (members.length === 0) return refuse('[]', 'give the locks that are to be held together.');
   if (members.length > maxClaims) {
-    return refuse(
-      `${members.length} locks`,
-      `${name} takes ${maxClaims} at once. Use one key for what belongs together.`,
-    );
+    return refuse(`${members.length} locks`, `${name} takes ${maxClaims} at once. Use one key for all of them.`);
   }
   const seen = new Set<string>();
   const own = members.map((member) => {
     const target = member instanceof KeyLock ? member.in(runtime) : undefined;
     if (!target || !(member instanceof KeyLock)) return refuse(member.key, 'give locks made by these same Locks.');
     if (seen.has(target.key))
-      return refuse(target.key, 'its key is there twice: it would wait for itself. Give each key once.');
+      return refuse(target.key, 'it has the same key twice, so it would wait for itself. Give each key once.');
     seen.add(target.key);
     return { member, target };
   });

@@ -8,7 +8,7 @@ import { quoted } from '../../api/texts.js';
 import type { Lease, MarkResult, Markers } from '../../backend/port.js';
 import { claimOf } from '../hold.js';
 import { AcquireRelease } from '../io/acquire-release.js';
-import { request } from '../io/request.js';
+import { isRefusal, request } from '../io/request.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 
 /** What is written. */
@@ -19,9 +19,9 @@ export interface Marking {
 }
 
 /**
- * Completes when it is written. Where the server does not take it, it is asked again for one ttl at the most, as long as
- * the lock is held: a server without space does not end the lease. What nobody knows the end of is settled in the
- * background, so that no lease of a marker stays without one.
+ * Completes when it is written. While the server does not answer, it is asked again for one ttl at the most, as long as
+ * the lock is held; a refusal (a role, a full disk) is told at once. An attempt whose outcome is unknown is withdrawn in
+ * the background, so that no lease of a marker stays without a marker.
  *
  * ```text
  * write       --w|               w: written
@@ -43,7 +43,7 @@ export const marked$ = (
     const holding = claimOf(runtime, held);
     const queued = holding?.queued;
     if (!holding || !queued || queued.claim.key !== key) {
-      const message = `${quoted(key)} is not held by what was given, so nobody is told that it is done. Give the lock of turn$().`;
+      const message = `${quoted(key)} is not held by the given lock, so it is not marked as done. Give the held lock that turn$() emitted.`;
       return subscriber.error(new LockNotOwnedError({ key, message }));
     }
     const what = `mark "${key}" as done`;
@@ -62,7 +62,7 @@ export const marked$ = (
         // Its contender is told, and with it whoever waits here.
         holding.isGone();
         subscriber.error(
-          new LockNotOwnedError({ key, message: `${quoted(key)} is held no more, so it is not marked as done.` }),
+          new LockNotOwnedError({ key, message: `${quoted(key)} is no longer held, so it is not marked as done.` }),
         );
       },
       failed: (error) => subscriber.error(unmarked(key, error)),
@@ -74,7 +74,7 @@ export const marked$ = (
               what: `take back what was to ${what}`,
               timeout: timing.attempt,
               send: () => markers.withdraw(marking, timing.attempt),
-              again: ({ retryable }) => retryable && time.now() < giveUpAt + timing.ttl,
+              again: (error) => !isRefusal(error) && time.now() < giveUpAt + timing.ttl,
             }),
       disposed: () => undefined,
     });
@@ -84,6 +84,6 @@ export const marked$ = (
 
 function unmarked(key: string, error: unknown): unknown {
   if (!(error instanceof BackendError)) return error;
-  const message = `${quoted(key)} was run, and could not be marked as done, so the next one runs it again: ${error.message}`;
-  return new BackendError(message, { retryable: error.retryable, cause: error });
+  const message = `${quoted(key)} was run, and could not be marked as done, so the next process runs it again: ${error.message}`;
+  return new BackendError(message, { retryable: error.retryable, outcome: error.outcome, cause: error });
 }

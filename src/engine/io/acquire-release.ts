@@ -1,6 +1,6 @@
 /**
- * The asynchronous acquire-use-release. RxJS's `using` cannot wait for a resource, and a plain `switchMap` drops the
- * one whose grant arrives after the unsubscribe.
+ * Acquire, use, release, all asynchronous. RxJS's `using` cannot wait for a resource, and a plain `switchMap` forgets a
+ * resource whose grant arrives after the unsubscribe.
  */
 import type { Observable, Observer, Subscription } from 'rxjs';
 import type { BackendError } from '../../api/errors.js';
@@ -10,58 +10,59 @@ import type { Job } from './background.js';
 import type { Runtime } from '../runtime.js';
 import type { Limiter } from './limiter.js';
 
-/** How the resource is obtained, what is done with it, how it is given back. */
+/** How a resource is acquired, used and released. */
 export interface Resource<R> {
   readonly what: string;
   readonly timeout: number;
   readonly limiter?: Limiter | undefined;
-  /** Whether it is obtained without the server. */
+  /** Whether it is acquired without the server. */
   readonly isLocal?: boolean | undefined;
-  /** One attempt to obtain it. What was sent is heard out, even if nobody wants it any more: it may be granted. */
+  /** One attempt to acquire it. Its answer is waited for even after the release, since it may be granted. */
   send(): Observable<R>;
-  /** Whether to ask again, where that is not a matter of a few times. */
+  /** Whether to try again; without it, a few times. */
   again?(error: BackendError): boolean;
-  /** It is there. */
+  /** It was acquired. */
   use(resource: R): void;
-  /** It could not be obtained. */
+  /** It could not be acquired. */
   failed(error: unknown): void;
-  /** Nothing is to be done with it from now on. */
+  /** The use ends here. */
   stop(): void;
   /**
-   * Gives back what was granted. Not called where nothing was ever sent, nor where it was refused.
+   * Releases what was granted, or may have been. Not called where nothing was sent, nor where every attempt failed with
+   * the outcome `none`.
    *
    * @param answer of the last attempt, where it was answered
-   * @param isClear whether every attempt was answered or refused: one that was not may still arrive at the server
+   * @param isClear whether the outcome of every attempt is known: one that is not may still arrive at the server
    */
   dispose(answer: R | undefined, isClear: boolean): Observable<unknown>;
-  /** It is given back, or nothing more can be done about it. */
+  /** It was disposed of, or nothing more can be done about it. */
   disposed(): void;
 }
 
 /**
- * However the use ends (let go at any instant, even before the grant), the resource is given back exactly once, after
- * the use has been stopped, in the background.
+ * However the use ends (released at any moment, even before the grant), the resource is disposed of exactly once, after
+ * the use was stopped, in the background.
  *
  * ```text
  * send       --r
  * use          r----x
- * letGo      -------!
- * giveBack          r--|      goes on by itself
+ * release    -------!
+ * dispose           r--|      goes on by itself
  *
- * letGo      -!
- * send       --r              heard out
- * giveBack     r--|
+ * release    -!
+ * send       --r              the answer is waited for
+ * dispose      r--|
  * ```
  */
 export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   readonly #runtime: Runtime;
   readonly #resource: Resource<R>;
-  /** Whether no attempt went without an answer or a refusal for good: one that did may still arrive. */
+  /** Whether the outcome of every attempt is known: one that is not may have been carried out, or still arrive. */
   #isClear = true;
   #answer: R | undefined;
   #isUnderWay = false;
   #isWanted = true;
-  /** Of the asking, then of the giving back. */
+  /** The request to acquire it, then the one to dispose of it. */
   #step: Subscription | undefined;
 
   constructor(runtime: Runtime, resource: Resource<R>) {
@@ -87,14 +88,14 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   begin(): void {
     const step = request(this.#runtime, this).subscribe(this);
-    // Unless it was answered at once, or let go.
+    // Unless it was answered or released at once.
     if (this.#answer === undefined) this.#step ??= step;
   }
 
   release(): void {
     if (!this.#isWanted) return;
     this.#isWanted = false;
-    // First: nothing is done with a resource that is being given back.
+    // First: a resource that is being released is used no more.
     this.#resource.stop();
     this.#runtime.background.begin(this);
     if (!this.#isUnderWay) this.#dispose();
@@ -111,15 +112,15 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   /** An attempt failed: not under way during the pause before the next. */
-  failed({ retryable }: BackendError): void {
+  failed({ outcome }: BackendError): void {
     this.#isUnderWay = false;
-    if (retryable) this.#isClear = false;
+    if (outcome === 'unknown') this.#isClear = false;
   }
 
   next(answer: R): void {
     this.#isUnderWay = false;
     this.#answer = answer;
-    // Answered and done: ten thousand that are held keep nothing of their asking.
+    // Not kept while it is held: there may be ten thousand.
     this.#step = undefined;
     if (this.#isWanted) this.#resource.use(answer);
     else this.#dispose();
@@ -141,7 +142,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   #dispose(): void {
     this.#step?.unsubscribe();
-    // Nothing was sent, or it was refused; or nobody waits for anything any more.
+    // Nothing was sent, or all was refused; or the background was stopped.
     const isNothing = this.#isClear && this.#answer === undefined;
     if (isNothing || this.#runtime.background.isStopped) return this.#end();
     this.#step = this.#resource.dispose(this.#answer, this.#isClear).subscribe({
@@ -157,7 +158,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
     try {
       this.#resource.disposed();
     } finally {
-      // Last: what it sets off, such as the revoke of a lease that waited for it, is under way by then.
+      // Last: work that `disposed` begins, such as the revoke of a lease, is under way by then.
       this.#runtime.background.end(this);
     }
   }

@@ -5,19 +5,19 @@ import { EMPTY, Subject, defer, ignoreElements, take } from 'rxjs';
 import type { Observable } from 'rxjs';
 
 export interface Job {
-  /** Nobody waits for it any more. */
+  /** To be ended: its result is not waited for any more. */
   stop(): void;
 }
 
 export interface Background {
   begin(job: Job): void;
-  /** It is over, however it went. */
+  /** It has ended, successfully or not. */
   end(job: Job): void;
-  /** Something failed for good; nobody else is there to listen. */
+  /** A job failed for good. No subscriber is left to tell, so it becomes an event. */
   failed(error: unknown): void;
   /** Completes when nothing is under way. */
   readonly idle$: Observable<never>;
-  /** Ends what is under way: from then on, what is left on the server ends with its ttl. */
+  /** Ends all jobs: from then on, what is left on the server ends with its ttl. */
   stop(): void;
   readonly isStopped: boolean;
 }

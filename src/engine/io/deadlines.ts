@@ -9,10 +9,10 @@ export interface DeadlineListener {
 }
 
 export interface Deadlines {
-  /** Wakes the sleeper in `ms` milliseconds, once. Set again, the earlier one does not count. */
+  /** Calls the listener in `ms` milliseconds, once. Set again, the earlier deadline does not count. */
   set(ms: number, sleeper: DeadlineListener): void;
   clear(ms: number, sleeper: DeadlineListener): void;
-  /** Nobody is woken any more. */
+  /** No listener is called any more. */
   stop(): void;
 }
 
@@ -33,7 +33,7 @@ export function createDeadlines(time: Time): Deadlines {
   };
 }
 
-/** Of one length: who was set first is due first. */
+/** The deadlines of one length: first set, first due. */
 class DeadlineQueue {
   readonly #due = new Map<DeadlineListener, number>();
   readonly #time: Time;

@@ -1,14 +1,14 @@
 /**
- * Lets a number of requests be under way at a time. The others wait for their turn here, in the order of their coming:
- * what has not been sent has not gone unanswered, so its time has not begun.
+ * Limits how many requests are under way at a time. The others wait here, first come, first served. Their deadlines have
+ * not begun, since they have not been sent.
  */
 export interface LimitedJob {
-  /** It is its turn. */
+  /** It may be sent. */
   admitted(): void;
 }
 
 export interface Limiter {
-  /** Admits the visitor, at once or later, unless it leaves before. */
+  /** Admits the job, at once or later, unless it leaves before. */
   enter(visitor: LimitedJob): void;
   leave(visitor: LimitedJob): void;
 }
@@ -18,7 +18,7 @@ export function createLimiter(most: number): Limiter {
   const inside = new Set<LimitedJob>();
   let isOpening = false;
 
-  /** In a loop: who is admitted may be answered and leave at once. */
+  /** In a loop: an admitted job may be answered, and leave, at once. */
   const letIn = (): void => {
     if (isOpening) return;
     isOpening = true;

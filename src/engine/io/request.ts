@@ -1,5 +1,5 @@
 /**
- * One attempt, and the next. The retry policy of the engine, in one place.
+ * Requests to the server: attempts, deadlines, retries. The only retry policy of the engine.
  */
 import { Observable, Subscription, throwError } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
@@ -9,18 +9,18 @@ import type { Limiter, LimitedJob } from './limiter.js';
 import type { DeadlineListener } from './deadlines.js';
 import { backoff } from '../../time/backoff.js';
 
-/** How many times something is asked for before the user is told, where no deadline of a lease says so first. */
+/** How many attempts are made before the user is told, where the deadline of a lease does not end them sooner. */
 export const ATTEMPTS = 5;
 
-/** What the server is asked, and how persistently. */
+/** A request, and how often it is repeated. */
 export interface Request<T> {
   /** For errors: "renew". */
   readonly what: string;
   /** How long an attempt may take, milliseconds: then it counts as failed. */
   readonly timeout: number;
-  /** What each attempt has to pass first, where there may be too many. */
+  /** Limits how many attempts are under way, where there may be too many. */
   readonly limiter?: Limiter | undefined;
-  /** Whether it is answered without the server: then the answer says nothing about that. */
+  /** Whether it is answered without the server. Then the answer does not show that the server is there. */
   readonly isLocal?: boolean | undefined;
   /** One attempt: its first answer counts. */
   send(): Observable<T>;
@@ -33,12 +33,15 @@ export interface Request<T> {
 /** Whether asking again may help. */
 export const isRetryable = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
 
+/** Whether it was refused for good: the server changed nothing, and asking again does not help. */
+export const isRefusal = ({ retryable, outcome }: BackendError): boolean => !retryable && outcome === 'none';
+
 export const retryFewTimes = (error: BackendError, failures: number): boolean => error.retryable && failures < ATTEMPTS;
 
-/** For what is not urgent: it will be asked for again anyway. */
+/** For requests that are made again later anyway. */
 export const noRetry = (): boolean => false;
 
-/** One answer, from the attempt that got it; asked again after a failure, with back-off and jitter; or a BackendError. */
+/** Emits the first answer. After a failure the request is repeated, with back-off and jitter. Errors with a BackendError. */
 export const request = <T>(runtime: Runtime, ask: Request<T>): Observable<T> =>
   new Observable((subscriber) => {
     const asking = new RunningRequest(runtime, ask, subscriber);
@@ -81,7 +84,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
     if (this.#subscriber.closed) attempt.unsubscribe();
   }
 
-  /** A throw is a failure of this attempt, and nobody else's: others may have let it in. */
+  /** What it throws is a failure of this attempt. It must not reach the request that made room for this one. */
   #sent(): Observable<T> {
     try {
       return this.#ask.send();
@@ -105,7 +108,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   }
 
   complete(): void {
-    // With an answer all is done; without one there will be none, and the timeout says so.
+    // After an answer nothing is left to do. Without an answer, the timeout ends the attempt.
   }
 
   timedOut(): void {

@@ -53,7 +53,7 @@ const UPDATES_PER_TTL = 100;
 /** An uncontended lock is mostly given back before a watch on it would pay; a deletion is told within 100 ms. */
 const WATCH_AFTER = 50;
 
-/** So long a watch stays that nobody needs: a lock that is taken often does not pay for a new one each time. */
+/** How long a watch stays open that nobody needs, at most: a lock that is taken often need not open a new one each time. */
 const IDLE_MS = 500;
 
 const NOBODY: readonly Waiter[] = [];
@@ -91,7 +91,6 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #kept = 0;
   #listWatch: ListWatch<Queue> | undefined;
   #followers = 0;
-  #idleSince = 0;
   #idle: Subscription | undefined;
   #isLive = false;
   #lost: Error | undefined;
@@ -226,16 +225,11 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** Looks after the watch, once in a while; says whether there is one. */
-  resync(longEnough: number): boolean {
+  resync(): boolean {
     if (!this.#listWatch) return false;
-    if (this.#followers > 0) {
-      // Who only holds is told by the audit of his lease.
-      if (this.#views || this.#waiters.some(({ status }) => status !== 'first')) this.#listWatch.readAgainIfDue();
-      return true;
-    }
-    if (this.#runtime.time.now() - this.#idleSince < longEnough) return true;
-    this.stop();
-    return false;
+    // Holders are told by the audit of their lease, and an idle watch is about to end.
+    if (this.#views || this.#waiters.some(({ status }) => status !== 'first')) this.#listWatch.readAgainIfDue();
+    return true;
   }
 
   /** Ours that hold. */
@@ -286,11 +280,10 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #unfollow(): void {
     this.#followers -= 1;
     if (this.#followers > 0) return;
-    const { time } = this.#runtime;
-    this.#idleSince = time.now();
+    const { time, timing } = this.#runtime;
     // An open watch would keep the process alive.
     this.#idle?.unsubscribe();
-    this.#idle = time.after(IDLE_MS).subscribe(() => {
+    this.#idle = time.after(Math.min(IDLE_MS, timing.renewEvery)).subscribe(() => {
       if (this.#followers === 0) this.stop();
     });
   }

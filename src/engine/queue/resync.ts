@@ -1,5 +1,5 @@
 /**
- * The patrol: goes around the lines that are followed, and finds out what no event tells.
+ * Finds out what no event tells, by a round over all queues that are followed.
  */
 import { EMPTY, catchError, concat, concatMap, defer, mergeMap, repeat, tap } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
@@ -19,8 +19,8 @@ export interface AuditedClaim {
 
 /** What is followed, and visited on each round. */
 export interface Resyncable {
-  /** Sees to the watch; says whether there still is one. */
-  resync(longEnough: number): boolean;
+  /** Looks after the watch; says whether there still is one. */
+  resync(): boolean;
   /** Our claims there that hold. */
   holders(): readonly AuditedClaim[];
   /** What was told of late cannot be relied on. */
@@ -36,7 +36,7 @@ export interface Resync {
 /**
  * One round in `renewEvery`, while anything is followed:
  *
- * - lines that nobody needs any more are left, those with waiters and observers are read again once in one to two ttl;
+ * - queues with waiters and observers are read again once in one to two ttl;
  * - one probe for all watches: a server that has gone silent is found out;
  * - one audit a lease, once in one to two ttl, tells holders of a deletion whose event got lost.
  */
@@ -77,7 +77,7 @@ export function createResync(runtime: Runtime): Resync {
   const audit$ = defer(() => holdersByLease(followed)).pipe(mergeMap(audit));
 
   const round$ = defer(() => {
-    for (const one of [...followed]) if (!one.resync(runtime.timing.renewEvery)) followed.delete(one);
+    for (const one of [...followed]) if (!one.resync()) followed.delete(one);
     if (followed.size === 0) return EMPTY;
     return isAuditDue() ? concat(probe$, audit$) : probe$;
   });

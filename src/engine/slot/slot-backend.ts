@@ -3,11 +3,13 @@
  * ends with it.
  */
 import { map, of } from 'rxjs';
-import type { LockBackend, QueueBackend, SlotBackend } from '../../backend/port.js';
+import { slotDefaults } from '../../backend/defaults.js';
+import type { WholeQueueBackend } from '../../backend/defaults.js';
+import type { LockBackend, SlotBackend } from '../../backend/port.js';
 
 export const isSlotBackend = (backend: LockBackend): backend is SlotBackend => 'take' in backend;
 
-export function asQueueBackend(slots: SlotBackend): QueueBackend {
+export function asQueueBackend(slots: SlotBackend): WholeQueueBackend {
   const keep = slots.keep?.bind(slots);
   return {
     ...(keep && {
@@ -16,14 +18,11 @@ export function asQueueBackend(slots: SlotBackend): QueueBackend {
         return keep(claim, ttl, timeout);
       },
     }),
+    ...slotDefaults(slots),
     name: slots.name,
-    notes: slots.notes,
     maxClaims: 1,
-    objection: (spec) => slots.objection(spec),
     queue: (key, timeout, from) => slots.queue(key, timeout, from),
-    probe: (timeout) => slots.probe(timeout),
     ...(slots.markers && { markers: slots.markers }),
-    close: () => slots.close(),
     grant: ({ ttl }) => of({ ttl: slots.grantedTtl(ttl) }),
     renew: (lease, timeout) => slots.renew(lease, timeout),
     revoke: () => of(undefined),

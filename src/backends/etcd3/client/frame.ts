@@ -65,7 +65,7 @@ export class Deframer {
 
   #lengthOf(frame: Buffer): number {
     if (frame[0] !== 0) {
-      throw new RpcError('INTERNAL', 'the answer is compressed, or none of gRPC. Is it an etcd that answers there?');
+      throw new RpcError('INTERNAL', 'the answer is compressed, or none of gRPC. Is the server an etcd?');
     }
     const length = frame.readUInt32BE(1);
     // In the words of grpc-js.

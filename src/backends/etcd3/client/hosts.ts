@@ -23,7 +23,7 @@ export function parsedHosts(hosts: unknown, isSecure = false): readonly Host[] {
     if (typeof one !== 'string') throw new InvalidOptionError('hosts', kindOf(hosts), ADVICE);
     // Before anything is split or shown: a password may have commas.
     if (one.includes('@')) {
-      const advice = 'user and password go into `auth`, not into the address.';
+      const advice = 'give user and password in `auth`, not in the address.';
       throw new InvalidOptionError('hosts', one.replace(/^.*@/s, '…@'), advice);
     }
     return one.split(',').map((text) => text.trim());

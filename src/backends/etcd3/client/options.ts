@@ -54,7 +54,7 @@ export function checkedOptions(options: Etcd3Options): Reach {
     throw new InvalidOptionError(
       name,
       'given',
-      `etcd3Backend() knows ${NAMES.join(', ')}. For anything else of npm etcd3 give it a client of your own.`,
+      `etcd3Backend() knows ${NAMES.join(', ')}. For other options of npm etcd3, give a client that you made with them.`,
     );
   }
   const { credentials, auth, dialTimeout = DIAL_TIMEOUT } = options;
@@ -73,14 +73,11 @@ function checkSecurity(hosts: readonly Host[], { auth, credentials }: Etcd3Optio
   if (plain.length === 0) return;
   const shown = plain.map(({ authority }) => `http://${authority}`).join(', ');
   if (credentials) {
-    throw new InvalidOptionError(
-      'hosts',
-      shown,
-      'with `credentials` it has to be https://, or they would not be used.',
-    );
+    throw new InvalidOptionError('hosts', shown, 'with `credentials` it must be https://, else they are not used.');
   }
   if (auth && plain.length < hosts.length) {
-    const advice = 'beside https:// the password would go there in clear. Give all hosts as https://.';
+    const advice =
+      'with other hosts on https://, this one would get the password in clear. Give all hosts as https://.';
     throw new InvalidOptionError('hosts', shown, advice);
   }
 }

@@ -83,7 +83,7 @@ export function failureOfHttp(status: number | undefined): RpcError {
     504: 'UNAVAILABLE',
   };
   const name = status === undefined ? undefined : names[status];
-  return new RpcError(name ?? 'UNKNOWN', `HTTP status ${status}, and no gRPC. Is it an etcd that answers there?`);
+  return new RpcError(name ?? 'UNKNOWN', `HTTP status ${status}, and no gRPC. Is the server an etcd?`);
 }
 
 const REFUSED_STREAM = 7;

@@ -46,7 +46,7 @@ export function isUserClient(given: object): given is UserClient {
     throw new InvalidOptionError(
       'client',
       'a namespace',
-      'the calls that a lock makes do not see it. Give the client itself, and put the prefix into the names of the locks.',
+      'the calls of a lock ignore the namespace. Give the client itself, and put the prefix into the names of the locks.',
     );
   }
   return true;

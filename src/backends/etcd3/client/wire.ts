@@ -267,4 +267,4 @@ export class Reader {
 }
 
 const malformed = (what: string): RpcError =>
-  new RpcError('INTERNAL', `the answer cannot be read: it has ${what}. Is it an etcd that answers there?`);
+  new RpcError('INTERNAL', `the answer cannot be read: it has ${what}. Is the server an etcd?`);

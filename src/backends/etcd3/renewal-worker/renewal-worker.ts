@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { Lease, RenewalPlan, RenewalWorker } from '../../../backend/port.js';
 import { processTime } from '../../../time/clock.js';
 import type { Etcd3Options } from '../client/options.js';
+import type { EtcdServer } from '../server.js';
 import { SharedMemory } from './memory.js';
 import { RenewedUntil } from './renewed-until.js';
 import { workerFile } from './worker-file.js';
@@ -18,16 +19,15 @@ export interface WorkerTask {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** What is known of the servers by those who ask them. */
-export interface KnownServers {
-  newest(): bigint;
-  /** For each host, whether it is known to be etcd itself and no proxy. */
-  direct(): readonly boolean[];
-}
+/** The worker of each lease, made from the options of our own client. */
+export const renewalWorkers =
+  (options: Etcd3Options, server: EtcdServer) =>
+  (lease: Lease, plan: RenewalPlan): RenewalWorker =>
+    started(options, server, lease, plan);
 
-export function startRenewalWorker(
+function started(
   options: Etcd3Options,
-  servers: KnownServers,
+  { source, history, isDirect }: EtcdServer,
   lease: Lease,
   { clock, failed, ...plan }: RenewalPlan,
 ): RenewalWorker {
@@ -36,8 +36,8 @@ export function startRenewalWorker(
   let isOver = false;
 
   const alive = (): void => {
-    memory.newest = servers.newest();
-    memory.direct = servers.direct();
+    memory.newest = history.newest;
+    memory.direct = source.endpoints().map(({ client }) => isDirect(client));
     memory.aliveAt = until.rebase();
   };
   const ended = (error: Error): void => {

@@ -7,10 +7,9 @@ import { EMPTY, catchError, concat, defer, exhaustMap, filter, repeat, takeUntil
 import type { Observable } from 'rxjs';
 import type { RenewResult } from '../../../backend/port.js';
 import { processTime, timeOf } from '../../../time/clock.js';
-import { createCalls, createSend } from '../calls.js';
 import { clientSource } from '../client.js';
-import { Incarnation } from '../incarnation.js';
 import { createLeases } from '../leases.js';
+import { createServer } from '../server.js';
 import { SharedMemory } from './memory.js';
 import type { WorkerTask } from './renewal-worker.js';
 
@@ -25,17 +24,11 @@ function renewWhileBlocked({ options, lease, plan, buffer }: WorkerTask): void {
   const { renewEvery, attempt, maxStall } = plan;
   const memory = new SharedMemory(buffer);
   const source = clientSource(options);
-  // What is gone for this thread is found out by the other one, too.
-  const history = new Incarnation(() => undefined);
+  const server = createServer(source);
+  const { history } = server;
   history.granted(lease);
-  const calls = createCalls(source, history);
-  const leases = createLeases({
-    source,
-    history,
-    calls,
-    send: createSend(calls, history),
-    isDirect: (endpoint) => memory.isDirect(source.endpoints().indexOf(endpoint)),
-  });
+  const places = new Map(source.endpoints().map(({ client }, place) => [client, place]));
+  const leases = createLeases({ ...server, isDirect: (client) => memory.isDirect(places.get(client) ?? -1) });
   const time = timeOf();
   let nextAt = -Infinity;
 

@@ -1,0 +1,78 @@
+/**
+ * Markers: what is written beside a queue once its work is done, on a lease of its own that nobody renews.
+ */
+import { map, of, switchMap } from 'rxjs';
+import type { Observable } from 'rxjs';
+import type { MarkRequest, MarkResult, MarkerView, Markers } from '../../backend/port.js';
+import { orWhen } from './calls.js';
+import { isLeaseKnown } from './errors.js';
+import { claimKey, markerName } from './keys.js';
+import type { Leases } from './leases.js';
+import { idOf, isAbsent, isStill, lookFor, remove } from './requests.js';
+import type { Response, TxnAnswer, TxnRequest } from './requests.js';
+import type { EtcdServer } from './server.js';
+import { MARKER, markerViewOf } from './views.js';
+
+export function createMarkers(
+  { history, watches, read, send }: EtcdServer,
+  { granted, revoke }: Pick<Leases, 'granted' | 'revoke'>,
+): Markers {
+  const readMarker = (key: string, timeout: number): Observable<MarkerView> =>
+    read(markerName(key), timeout).pipe(map(({ revision, kvs }) => markerViewOf(key, revision, kvs)));
+
+  return {
+    read: readMarker,
+    follow: (key, timeout) => readMarker(key, timeout).pipe(switchMap((view) => watches.follow(MARKER, view))),
+    write: (request, timeout) => {
+      const gone = (): Observable<MarkResult> => of('gone');
+      // Of another history than this one, the token of our claim may be somebody else's.
+      if (history.objection(request.claim.lease)) return gone();
+      return granted(request.lease, timeout).pipe(
+        map(() => undefined),
+        // By an earlier attempt. What is to be kept is not renewed.
+        orWhen(isLeaseKnown, () => of(undefined)),
+        switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
+        map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
+      );
+    },
+    withdraw: (request, timeout) =>
+      send(unmarkRequest(request), timeout).pipe(
+        switchMap((answer) => (isMarked(request, answer) ? of(undefined) : revoke(request.lease, timeout))),
+      ),
+  };
+}
+
+const markerKey = ({ claim }: MarkRequest): Buffer => Buffer.from(markerName(claim.key));
+
+/**
+ * Written only while our claim is in the queue, over nothing. At the top level, where roles and the quota are looked at.
+ */
+export function markRequest(request: MarkRequest): TxnRequest {
+  const { claim, mine, lease, value } = request;
+  const [claimed, key] = [claimKey(claim), markerKey(request)];
+  return {
+    compare: [isStill(claimed, mine), isAbsent(key)],
+    success: [{ request_put: { key, value: Buffer.from(value), lease: idOf(lease) } }],
+    failure: [lookFor(key), lookFor(claimed)],
+  };
+}
+
+/** Whether the marker there is the one of that request. */
+const isOwnMarker = ({ lease }: MarkRequest, found: Response | undefined): boolean =>
+  found?.response_range.kvs[0]?.lease === idOf(lease);
+
+export function marked(request: MarkRequest, { succeeded, responses: [marker, claim] }: TxnAnswer): MarkResult {
+  if (succeeded || isOwnMarker(request, marker)) return 'written';
+  const isQueued = claim?.response_range.kvs[0]?.create_revision === request.mine.token.toString();
+  return isQueued ? 'taken' : 'gone';
+}
+
+/** Without our claim no attempt to write it comes in any more. */
+export function unmarkRequest(request: MarkRequest): TxnRequest {
+  const claimed = claimKey(request.claim);
+  const look = lookFor(markerKey(request));
+  return { compare: [isStill(claimed, request.mine)], success: [look, remove(claimed)], failure: [look] };
+}
+
+export const isMarked = (request: MarkRequest, { responses: [marker] }: TxnAnswer): boolean =>
+  isOwnMarker(request, marker);

@@ -1,0 +1,58 @@
+/**
+ * One etcd as the verbs of the port use it: calls, transactions that travel together, watches on one stream, reads of any
+ * size, and whether its history is still the one we know.
+ */
+import { map } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { createCalls } from './calls.js';
+import type { Calls } from './calls.js';
+import type { ClientSource } from './client.js';
+import type { EtcdClient } from './client/etcd-client.js';
+import { createGroupCommit } from './group-commit.js';
+import type { Send, Transaction } from './group-commit.js';
+import { Incarnation } from './incarnation.js';
+import { createReader } from './pages.js';
+import type { Page } from './pages.js';
+import { createWatches } from './watches.js';
+import type { Watches } from './watches.js';
+
+export interface EtcdServer extends Calls {
+  readonly source: ClientSource;
+  readonly history: Incarnation;
+  readonly watches: Watches;
+  /** Whether this client talks to etcd itself, and to no proxy. */
+  isDirect(client: EtcdClient): boolean;
+  /** One transaction, by itself. */
+  readonly send: Send;
+  /** One transaction, which may travel with others. */
+  commit<T>(transaction: Transaction<T>, timeout: number): Observable<T>;
+  /** All keys that begin so, as they were at one revision. */
+  read(beginning: string, timeout: number): Observable<Page>;
+}
+
+export function createServer(source: ClientSource): EtcdServer {
+  const direct = new WeakSet<EtcdClient>();
+  const watches = createWatches(() => {
+    const { client, failed } = source.endpoint();
+    const keepsIds = (does: boolean): unknown => (does ? direct.add(client) : direct.delete(client));
+    return { open: () => client.watchClient.watch(), failed, keepsIds };
+  });
+  const history = new Incarnation((cause) => watches.broken(cause));
+  const { call, tried } = createCalls(source, history);
+
+  const send: Send = (txn, timeout) => {
+    const asked = history.asked();
+    return call('carry out a transaction', timeout, (client, options) => client.kv.txn(txn, options)).pipe(
+      map(({ header, succeeded, responses }) => {
+        history.answered(asked, header);
+        return { revision: BigInt(header.revision), succeeded, responses };
+      }),
+    );
+  };
+  const commit = createGroupCommit(send);
+  const read = createReader(commit, (request, what, timeout) =>
+    call(what, timeout, (client, options) => client.kv.range(request, options)),
+  );
+
+  return { source, history, watches, isDirect: (client) => direct.has(client), call, tried, send, commit, read };
+}
