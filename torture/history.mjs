@@ -164,6 +164,9 @@ export function historyOf({ ttl, clients: logs, run, changes: seen }) {
   };
 }
 
+/** Between the keys of one lock, as it names itself. */
+const SEVERAL = ' + ';
+
 function operationsOf(client, log) {
   const operations = new Map();
   for (const { t, type, op, ...fields } of log) {
@@ -183,10 +186,13 @@ function operationsOf(client, log) {
         ends: 0,
       });
     } else if (type === 'requeued') {
-      // It names the key alone, so it may be any of those that wait for it.
+      // It names the keys alone, so it may be any of those that wait for them.
+      const named = fields.key.split(SEVERAL);
       for (const each of operations.values()) {
         const waits = each.heldAt === undefined && each.endedAt === undefined;
-        if (waits && each.keys.some((key) => fields.key === `${LOCKS}${key}`)) each.requeued = true;
+        const isOfThem =
+          each.keys.length === named.length && each.keys.every((key) => named.includes(`${LOCKS}${key}`));
+        if (waits && isOfThem) each.requeued = true;
       }
     } else if (!operation) {
       continue;

@@ -429,6 +429,18 @@ describe('no fault of the lock', () => {
       },
     ],
     [
+      'who was overtaken had lost its place at two keys',
+      {
+        clients: {
+          'c1.0': [
+            held(300, 310, { contend: 100, waiting: 290, keys: ['m/0', 'm/1'], kind: 'all' }),
+            held(200, 210, { contend: 101, token: 200 }),
+            [{ t: 150, type: 'requeued', key: 'torture/locks/m/0 + torture/locks/m/1' }],
+          ],
+        },
+      },
+    ],
+    [
       'two readers of one process hold, the later first',
       {
         clients: {
