@@ -390,8 +390,8 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
         if (history.objection(request.claim.lease)) return gone();
         return granted(request.lease, timeout).pipe(
           map(() => undefined),
-          // By an earlier attempt. What is to be kept is not renewed.
-          orWhen(isLeaseKnown, () => of(undefined)),
+          // By an earlier attempt, some time ago: what it says is kept from now on. After this it is renewed no more.
+          orWhen(isLeaseKnown, () => keepAlive(request.lease, timeout).pipe(map(() => undefined))),
           switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
           map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
         );
