@@ -29,7 +29,9 @@ answerWith({
       return `${process.pid}`;
     };
     const wanted = clients.flatMap((client) => Array.from({ length: each }, () => client.run(key, work)));
-    const values = new Set(await Promise.all(wanted));
-    return { from, until: now(), runs, values: [...values] };
+    const settled = await Promise.allSettled(wanted);
+    const values = new Set(settled.flatMap(({ value }) => value ?? []));
+    const failures = settled.flatMap(({ reason }) => (reason ? String(reason.message) : []));
+    return { from, until: now(), runs, values: [...values], failures };
   },
 });

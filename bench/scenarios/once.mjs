@@ -40,6 +40,7 @@ export async function run({ quick, progress }) {
   const tables = [];
   for (const { name: fleet, clients, each: subscribers } of fleets) {
     const requests = Object.fromEntries(names.map((name) => [name, []]));
+    const failed = Object.fromEntries(names.map((name) => [name, []]));
     for (const name of names) {
       await Promise.all(processes[name].map((one) => one.ask('open', { count: clients / PROCESSES })));
     }
@@ -53,6 +54,7 @@ export async function run({ quick, progress }) {
       const runs = told.reduce((sum, one) => sum + one.runs, 0);
       const values = new Set(told.flatMap((one) => one.values));
       if (runs !== 1 || values.size !== 1) throw new Error(`${name} ran it ${runs} times, with ${values.size} results`);
+      failed[name].push(...told.flatMap(({ failures }) => failures));
       if (round >= 0) requests[name].push(after - before);
       return Math.max(...told.map(({ until }) => until)) - Math.min(...told.map(({ from }) => from)) - TAKES;
     };
@@ -63,7 +65,10 @@ export async function run({ quick, progress }) {
     const rows = names.map((name) => ({
       ...row(samples, name, OURS),
       requests: summary(requests[name]).median,
-      note: peers[name].waits,
+      note: [
+        peers[name].waits,
+        ...(failed[name].length > 0 ? [`${failed[name].length} failed: ${failed[name][0]}`] : []),
+      ].join('; '),
     }));
     tables.push({ name: fleet, unit: `ms beside the ${TAKES} of the work`, rows });
   }
