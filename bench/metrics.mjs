@@ -9,7 +9,9 @@ const SENT = /^etcd_network_client_grpc_sent_bytes_total (\S+)$/m;
 
 async function read(url) {
   const text = await (await fetch(`${url}/metrics`)).text();
-  const requests = Object.fromEntries([...text.matchAll(RECEIVED)].map(([, method, count]) => [method, Number(count)]));
+  const requests = {};
+  // Several services may have a method of one name: etcd's Watch, and the one of its health checks.
+  for (const [, method, count] of text.matchAll(RECEIVED)) requests[method] = (requests[method] ?? 0) + Number(count);
   return { requests, bytes: Number(SENT.exec(text)?.[1] ?? 0) };
 }
 

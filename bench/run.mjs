@@ -26,6 +26,7 @@ const SCENARIOS = [
   'nested',
   'observed',
   'engine',
+  'once',
   'peers',
   'peers-hand-off',
   'loss',

@@ -104,8 +104,10 @@ function etcdProcess(binary, flags) {
       await new Promise((resolve, reject) => {
         let log = '';
         server.stderr.on('data', (chunk) => {
-          log = `${log}${chunk}`.slice(-4000);
-          if (log.includes('ready to serve client requests')) resolve(undefined);
+          const said = `${log}${chunk}`;
+          if (said.includes('ready to serve client requests')) resolve(undefined);
+          // On a busy machine one piece may be longer than what is kept for an error.
+          log = said.slice(-4000);
         });
         server.once('error', reject);
         server.once('exit', (code) => reject(new Error(`etcd ended with ${code} before it was ready:\n${log}`)));

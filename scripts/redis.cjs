@@ -52,8 +52,9 @@ async function startRedis({ durable = false } = {}) {
   await new Promise((resolve, reject) => {
     let log = '';
     server.stdout.on('data', (chunk) => {
-      log = `${log}${chunk}`.slice(-4000);
-      if (/ready to accept connections/i.test(log)) resolve(undefined);
+      const said = `${log}${chunk}`;
+      if (/ready to accept connections/i.test(said)) resolve(undefined);
+      log = said.slice(-4000);
     });
     server.once('error', reject);
     server.once('exit', (code) => reject(new Error(`redis-server ended with ${code} before it was ready:\n${log}`)));

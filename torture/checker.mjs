@@ -5,6 +5,7 @@ import { grouped } from './grouped.mjs';
 import { mayHoldTogether } from './kinds.mjs';
 import { claimId } from './history.mjs';
 import { lockOf } from './names.mjs';
+import { mismarkedOf, outdatedOf, runAgainOf, unmarkedOf, unproducedOf } from './markers.mjs';
 import { mistakenOf, overtakenOf } from './order.mjs';
 import { staleOf } from './views.mjs';
 
@@ -30,6 +31,9 @@ const SAME_INSTANT = 50;
 
 /** The codes of what can go wrong for who contends or holds; its own abort and the error of its body are planned. */
 const PROMISED = ['ALREADY_LOCKED', 'LOCK_TIMEOUT', 'LOCK_LOST', 'BACKEND'];
+
+/** And for who waits for what another one runs. */
+const PROMISED_OF_RUNS = [...PROMISED, 'RUN_FAILED'];
 
 /** An election, and some. */
 const ELECTION = 3000;
@@ -133,6 +137,48 @@ export const RULES = {
     });
   },
 
+  // By the servers' own order. Work that was done and not marked, since who did it died or lost its lock in between, is
+  // done again: that leaves no marker, and no client could prevent it.
+  'a key is run to its end at most once while its marker is kept': (history) =>
+    runAgainOf(history).map(({ key, t, client, marker }) => ({
+      rule: 'a key is run to its end at most once while its marker is kept',
+      key,
+      t,
+      message: `${client} ran ${key}, which had been marked as done by ${marker.by} in revision ${marker.revision}`,
+    })),
+
+  'a runner that has lost its lock marks nothing': (history) =>
+    mismarkedOf(history).map(({ marker: { key, t, by, token, revision }, why }) => ({
+      rule: 'a runner that has lost its lock marks nothing',
+      key,
+      t,
+      message: `${by} marked ${key} as done in revision ${revision}, with token ${token}, ${why}`,
+    })),
+
+  'a run that completes is marked': (history) =>
+    unmarkedOf(history).map((operation) => ({
+      rule: 'a run that completes is marked',
+      key: operation.keys[0],
+      t: operation.endedAt,
+      message: `${named({ operation })} ran ${operation.keys[0]} with token ${operation.token} and completed, and left no marker`,
+    })),
+
+  'a value is one that a run of its key has produced': (history) =>
+    unproducedOf(history).map(({ operation, what }) => ({
+      rule: 'a value is one that a run of its key has produced',
+      key: operation.keys[0],
+      t: operation.result?.t ?? operation.endedAt,
+      message: `${named({ operation })} was given ${what} of ${operation.keys[0]}, which nobody had produced there by then`,
+    })),
+
+  'no value older than the latest is seen after it': (history) =>
+    outdatedOf(history).map(({ operation, why }) => ({
+      rule: 'no value older than the latest is seen after it',
+      key: operation.keys[0],
+      t: operation.result?.t ?? operation.endedAt,
+      message: `${named({ operation })} was given "${operation.result?.value}" ${why}`,
+    })),
+
   'every operation ends': ({ operations, killed }) =>
     operations
       .filter(({ endedAt, client }) => endedAt === undefined && !killed.has(client))
@@ -233,7 +279,10 @@ export const RULES = {
 
   'an error is one of those that are promised': ({ operations }) =>
     operations
-      .filter(({ how, code, isPlanned }) => how === 'error' && !isPlanned && !PROMISED.includes(code))
+      .filter(({ how, code, isPlanned, kind }) => {
+        const promised = kind === 'once' ? PROMISED_OF_RUNS : PROMISED;
+        return how === 'error' && !isPlanned && !promised.includes(code);
+      })
       .map((operation) => ({
         rule: 'an error is one of those that are promised',
         key: operation.keys[0],
@@ -504,17 +553,16 @@ function heapsOf(records) {
 const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(1);
 
 /** One at a time, so one token after the other. */
-const isExclusive = ({ kind }) => kind === 'mutex' || kind === 'long mutex' || kind === 'writer';
+const isExclusive = ({ kind }) => ['mutex', 'long mutex', 'writer', 'once'].includes(kind);
 
 const wasHeld = ({ heldAt, token }) => heldAt !== undefined && token !== undefined;
 
 /** The operators stop a body before they tell anybody; in the other forms the body looks for itself. */
-const STOPS_FIRST = ['withLock', 'usingLock'];
+const STOPS_FIRST = ['withLock', 'usingLock', 'runOnce'];
 
 const endedFirst = ({ form, endedAt, stoppedAt }) =>
   STOPS_FIRST.includes(form) && stoppedAt !== undefined && endedAt !== undefined && endedAt < stoppedAt;
 
-/** Those of which order can be asked: not who was told that it holds when its claim had just been taken from it. */
 /**
  * Whether somebody of the same client who had subscribed before holds with its place, which came before that of the late
  * one: claims of one client that ask for the same are exchanged, so that it serves its own in their order.
@@ -526,6 +574,7 @@ const tookPlaceOf = (early, older, late) =>
   older.heldAt < late.heldAt &&
   BigInt(older.token) < BigInt(late.token);
 
+/** Those of which order can be asked: not who was told that it holds when its claim had just been taken from it. */
 const inOrder = ({ operations, takenAway, endedEarly, restored }) =>
   operations.filter((operation) => {
     if (!isExclusive(operation) || !wasHeld(operation)) return false;

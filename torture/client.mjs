@@ -6,6 +6,7 @@ import { Etcd3 } from 'etcd3';
 import {
   EMPTY,
   concat,
+  defer,
   finalize,
   ignoreElements,
   interval,
@@ -20,7 +21,7 @@ import {
 import { now } from './clock.mjs';
 import { openLog } from './log.mjs';
 import { createRandom } from './random.mjs';
-import { LATE, LOCKS, REGISTERS, WRITE_WITHIN } from './names.mjs';
+import { BEGUN, LATE, LOCKS, REGISTERS, WRITE_WITHIN } from './names.mjs';
 import { transparent } from './policy.mjs';
 import { metaOf } from './setups.mjs';
 
@@ -95,6 +96,13 @@ const LONG = [
   [1, given.ttl, 3 * given.ttl],
 ];
 
+/** Longer than the hold of a lock: there is to be time for faults, and for others to wait. */
+const RUNS = [
+  [0.5, 0, 100],
+  [0.9, 100, 1500],
+  [1, 1500, 1.2 * given.ttl],
+];
+
 /** How long a hold is: of each row its share, up to which the choice falls there, and its bounds. */
 function lengthOf(rows, random) {
   const choice = random.next();
@@ -107,16 +115,18 @@ function planned(random, isLong) {
   const weighted = contender.kinds
     .filter((kind) => (kind.isLong ?? false) === isLong)
     .flatMap((kind) => Array.from({ length: kind.weight }, () => kind));
-  const { name: kind, keys, takes = 1, writes = false } = random.pick(weighted);
+  const { name: kind, keys, takes = 1, writes = false, forms = contender.forms } = random.pick(weighted);
+  const isOnce = kind === 'once';
   const ending = random.next();
   return {
     kind,
     keys: random.shuffled(keys).slice(0, takes),
-    form: random.pick(contender.forms),
-    holdFor: lengthOf(isLong ? LONG : SHORT, random),
+    form: random.pick(forms),
+    holdFor: lengthOf(isLong ? LONG : isOnce ? RUNS : SHORT, random),
     writeAfter:
       writes && random.chance(isLong ? 1 : 0.3) ? Math.round(random.between(0, isLong ? 2000 : 20)) : undefined,
-    failsAtEnd: random.chance(0.05),
+    failsAtEnd: random.chance(isOnce ? 0.15 : 0.05),
+    ...(isOnce && { failures: random.pick(['retry', 'count']), onBusy: random.chance(0.1) ? 'skip' : 'error' }),
     ...(ending < 0.15 && { wait: Math.round(random.between(300, 3000)) }),
     ...(ending >= 0.15 && ending < 0.2 && { wait: 0 }),
     ...(ending >= 0.2 && ending < 0.3 && { unsubscribeAfter: Math.round(random.between(0, 2000)) }),
@@ -151,6 +161,7 @@ function operate(plan) {
         how,
         ...(error && { ...inWords(error), isPlanned: [ABORTED, FAILED].includes(error.message) }),
         ...(error?.code === 'ALREADY_LOCKED' && { holders: error.holders?.map(named) }),
+        ...(error?.code === 'RUN_FAILED' && { by: error.by }),
       });
       if (kept.guard) writeLate(op, plan, held, kept.guard, error?.code === 'LOCK_LOST' ? [0, given.ttl] : [0]);
       for (const each of timers) clearTimeout(each);
@@ -165,6 +176,7 @@ function operate(plan) {
         ...(plan.wait !== undefined && { wait: plan.wait }),
         ...(meta && { meta }),
         ...(plan.abortAfter !== undefined && { signal: aborter.signal }),
+        ...(plan.failures !== undefined && { failures: plan.failures, onBusy: plan.onBusy }),
       },
       body: (given) => {
         // The promise forms show no states.
@@ -176,7 +188,9 @@ function operate(plan) {
       // The time first: who believes that it holds after that did so then.
       next: (s) => {
         const t = now();
-        record('emit', { op, s, believed: held?.isHeld() === true }, t);
+        if (typeof s === 'number') record('emit', { op, s, believed: held?.isHeld() === true }, t);
+        // What came of a run: one's own, or another one's.
+        else if (s !== undefined) record('result', { op, value: s }, t);
       },
       error: (error) => ended('error', error),
       complete: () => ended('completed'),
@@ -207,8 +221,18 @@ function body$(op, plan, held, kept) {
           ignoreElements(),
         );
   const end$ = plan.failsAtEnd ? throwError(() => new Error(FAILED)) : EMPTY;
-  return concat(merge(ticks$, write$), end$);
+  if (plan.kind !== 'once') return concat(merge(ticks$, write$), end$);
+  begin(op, plan, held);
+  return concat(merge(ticks$, write$), end$, produced$(op, plan));
 }
+
+/** What the others are to get: known again by its text. */
+const produced$ = (op, { keys: [key] }) =>
+  defer(() => {
+    const value = `${key} by ${given.name} #${op}`;
+    record('produced', { op, value });
+    return of(value);
+  });
 
 function within() {
   return { deadline: Date.now() + WRITE_WITHIN };
@@ -238,6 +262,17 @@ async function write(op, { keys: [key] }, held, kept) {
       ...inWords(error),
     });
   }
+}
+
+/** Says that it runs, without a guard: it does, whatever became of its claim. */
+function begin(op, { keys: [key] }, held) {
+  const value = JSON.stringify({ token: String(held.fencingToken), client: given.name, op });
+  const writing = writer.kv
+    .put({ key: Buffer.from(`${BEGUN}${key}`), value: Buffer.from(value) }, within())
+    // Then the servers do not say when it began.
+    .catch((error) => record('unsaid', { op, ...inWords(error) }))
+    .finally(() => late.delete(writing));
+  late.add(writing);
 }
 
 /** Those under way. */

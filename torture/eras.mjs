@@ -2,7 +2,7 @@
  * A cluster that was restored from a snapshot counts its revisions on from there: what clients and servers say of two
  * times may have the same numbers. Here each restore begins an era, and its revisions are made larger than all before.
  */
-import { LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
+import { BEGUN, LATE, LOCKS, REGISTERS, lockOf, markedBy } from './names.mjs';
 
 /** More than there are revisions in a run. */
 const ERA = 1e10;
@@ -41,14 +41,15 @@ export function inEras({ clients, run, changes: seen }) {
   };
 
   const changes = seen.map(({ era = 0, ...change }) => {
-    const register = [REGISTERS, LATE].find((below) => change.key.startsWith(below));
+    const register = [REGISTERS, LATE, BEGUN].find((below) => change.key.startsWith(below));
+    const lock = register === undefined ? markedBy(change.key) : change.key.slice(register.length);
     return {
       ...change,
       era,
       revision: counted(change.revision, era),
       // What was there in the snapshot is of the time before.
       created: change.created === '0' ? '0' : String(createdIn(change, era, tokenOf)),
-      ...(register && change.type === 'put' && { value: valueIn(change, register, tokenOf) }),
+      ...(lock !== undefined && change.type === 'put' && { value: valueIn(change, lock, tokenOf) }),
     };
   });
   const told = ([client, log]) => {
@@ -82,8 +83,8 @@ function createdIn({ key, created, revision, t }, era, tokenOf) {
   return tokenOf(lockOf(key), created, t);
 }
 
-function valueIn({ key, value, t }, below, tokenOf) {
+function valueIn({ value, t }, lock, tokenOf) {
   const said = JSON.parse(value);
   if (said.token === undefined || said.token === 'undefined') return value;
-  return JSON.stringify({ ...said, token: String(tokenOf(key.slice(below.length), said.token, t)) });
+  return JSON.stringify({ ...said, token: String(tokenOf(lock, said.token, t)) });
 }

@@ -42,6 +42,7 @@ export function figuresOf(history) {
     'operations by ending': inWords(countsOf(operations, endingOf)),
     'faults by kind': inWords(countsOf(faults, ({ name }) => name)),
     'faults that could not be made': String(run.filter(({ type }) => type === 'fault-failed').length),
+    'done once for all': doneOf(history),
     losses: `${losses.length} (${inWords(countsOf(losses, ({ reason }) => reason ?? 'unknown')) || 'none'})`,
     'places lost while waiting': String(records.filter(({ type }) => type === 'requeued').length),
     'double holding': lasting(overlaps.filter(({ isExcused }) => !isExcused)),
@@ -88,6 +89,16 @@ export function handOversOf({ holds, operations, killed, claims }) {
       return [{ afterDeath: next.from - t, afterDeletion: deletedAt === undefined ? [] : [next.from - deletedAt] }];
     });
   });
+}
+
+/** Of what one does for all; `again`: runs whose predecessor came to its end and was not marked. */
+function doneOf({ operations, markers }) {
+  const those = operations.filter(({ kind }) => kind === 'once');
+  const runs = those.filter(({ heldAt }) => heldAt !== undefined);
+  const marked = new Set(markers.map(({ key, token }) => claimId(token, key)));
+  const again = runs.filter(({ produced, token, keys: [key] }) => produced && !marked.has(claimId(token, key)));
+  const given = those.filter(({ heldAt, result, code }) => heldAt === undefined && (result || code === 'RUN_FAILED'));
+  return `${runs.length} runs, ${markers.length} markers, given to ${given.length}; ${again.length} done and not marked`;
 }
 
 /** How long holders went on whose claims were taken away by hand. */

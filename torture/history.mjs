@@ -3,7 +3,8 @@
  */
 import { grouped } from './grouped.mjs';
 import { inEras } from './eras.mjs';
-import { LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
+import { markersOf } from './markers.mjs';
+import { BEGUN, LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
 
 /**
  * @typedef {{ readonly t: number, readonly type: string, readonly [field: string]: any }} LogRecord
@@ -39,6 +40,9 @@ import { LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
  * @property {boolean} [isPlanned] whether the operation was chosen to end with that error
  * @property {number} ends how often it ended
  * @property {readonly { owner: string, token: bigint }[]} [holders] whom a refusal names
+ * @property {{ t: number, value: string }} [produced] what its run has come to
+ * @property {{ t: number, value: string }} [result] what it was given: of its own run, or of another one's
+ * @property {string} [by] whose run had failed, by the error it was given
  */
 
 /**
@@ -92,6 +96,8 @@ import { LATE, LOCKS, REGISTERS, lockOf } from './names.mjs';
  *   had answered a renewal by which it was to live longer: the same for its holder
  * @property {Register[]} registers
  * @property {Register[]} lateWrites accepted ones, of those that were sent on purpose when the lock was over
+ * @property {Register[]} begun the runs of what is done once, as they began
+ * @property {import('./markers.mjs').Marker[]} markers
  * @property {Map<string, number>} restored when a claim was lost with the server that was replaced by its backup
  * @property {{ client: string, key: string, t: number, status: string, tokens: bigint[] }[]} told to observers
  * @property {readonly number[]} commits when each revision was first heard of
@@ -145,6 +151,8 @@ export function historyOf({ ttl, clients: logs, run, changes: seen }) {
     endedEarly: endedEarlyOf({ claims, takenAway, records, ttl }),
     registers: registersOf(changes, REGISTERS),
     lateWrites: registersOf(changes, LATE),
+    begun: registersOf(changes, BEGUN),
+    markers: markersOf(changes, restores),
     told: records.flatMap(({ type, client, t, key, status, tokens = [] }) =>
       type === 'told' ? [{ client, key, t, status, tokens: tokens.map(BigInt) }] : [],
     ),
@@ -155,6 +163,9 @@ export function historyOf({ ttl, clients: logs, run, changes: seen }) {
     ),
   };
 }
+
+/** Between the keys of one lock, as it names itself. */
+const SEVERAL = ' + ';
 
 function operationsOf(client, log) {
   const operations = new Map();
@@ -175,10 +186,13 @@ function operationsOf(client, log) {
         ends: 0,
       });
     } else if (type === 'requeued') {
-      // It names the key alone, so it may be any of those that wait for it.
+      // It names the keys alone, so it may be any of those that wait for them.
+      const named = fields.key.split(SEVERAL);
       for (const each of operations.values()) {
         const waits = each.heldAt === undefined && each.endedAt === undefined;
-        if (waits && each.keys.some((key) => fields.key === `${LOCKS}${key}`)) each.requeued = true;
+        const isOfThem =
+          each.keys.length === named.length && each.keys.every((key) => named.includes(`${LOCKS}${key}`));
+        if (waits && isOfThem) each.requeued = true;
       }
     } else if (!operation) {
       continue;
@@ -188,6 +202,8 @@ function operationsOf(client, log) {
       Object.assign(operation, { heldAt: t, token: fields.token === undefined ? undefined : BigInt(fields.token) });
     } else if (type === 'emit') {
       operation.emissions.push({ t, s: fields.s, believed: fields.believed });
+    } else if (type === 'produced' || type === 'result') {
+      operation[type] ??= { t, value: fields.value };
     } else if (type === 'stopped') {
       operation.stoppedAt = t;
     } else if (type === 'end') {
@@ -197,6 +213,7 @@ function operationsOf(client, log) {
       operation.code ??= fields.code;
       operation.reason ??= fields.reason;
       operation.message ??= fields.message;
+      operation.by ??= fields.by;
       operation.isPlanned ??= fields.isPlanned;
       operation.holders ??= fields.holders?.map(({ owner, token }) => ({ owner, token: BigInt(token) }));
     }

@@ -9,12 +9,16 @@
  * @property {number} weight how often it is chosen
  * @property {string} [needs] the verb of `Locks` that makes it; without it the kind is left out
  * @property {(locks: any, keys: readonly string[]) => any} make
+ * @property {readonly string[]} [forms] in which it is used, where those of a lock are not its own
  * @property {number} [takes] how many keys one of it takes
  * @property {boolean} [writes] whether a holder writes to the fenced register of its key
  * @property {boolean} [isLong] for those who hold for long, up to three ttl
  */
 
 export const PERMITS = 2;
+
+/** How long what one of a fleet has done for all stays done: short, so that it is run often. */
+export const KEEP = 3000;
 
 /** @type {Readonly<Record<string, Kind>>} */
 export const KINDS = {
@@ -52,6 +56,15 @@ export const KINDS = {
     needs: 'all',
     takes: 2,
     make: (locks, keys) => locks.all(...keys.map((key) => locks.mutex(key))),
+  },
+  // Who holds runs it, the others get what came of it.
+  once: {
+    keys: ['o/0', 'o/1', 'o/2', 'o/3'],
+    weight: 3,
+    needs: 'once',
+    make: (locks, [key]) => locks.once(key, { keep: KEEP }),
+    forms: ['runOnce', 'run'],
+    writes: true,
   },
 };
 

@@ -30,6 +30,8 @@ export function overtakenOf({ operations, takenAway, endedEarly, restored }) {
   const atKey = grouped(
     operations
       .filter(wasHeld)
+      // Who takes part in that asks first whether it is done, and contends when that was answered.
+      .filter(({ kind }) => kind !== 'once')
       .flatMap((operation) => operation.keys.map((key) => ({ key, client: operation.client, operation }))),
     ({ key, client }) => `${client} ${key}`,
   );

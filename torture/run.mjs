@@ -48,7 +48,16 @@ const { values } = parseArgs({
 });
 
 /** What a known-bad contender is to break: to be slow or untidy does not count. */
-const SAFETY = ['one holder at a time', 'tokens grow', 'the register takes no stale token', 'no update is lost'];
+const SAFETY = [
+  'one holder at a time',
+  'tokens grow',
+  'the register takes no stale token',
+  'no update is lost',
+  'a key is run to its end at most once while its marker is kept',
+  'a runner that has lost its lock marks nothing',
+  'a value is one that a run of its key has produced',
+  'no value older than the latest is seen after it',
+];
 
 const fail = (message) => {
   console.error(message);

@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openArena } from './arena.mjs';
 import { now } from './clock.mjs';
+import { KEEP } from './kinds.mjs';
 import { unleash } from './nemesis.mjs';
 
 /** Without faults, before the first one. */
@@ -19,6 +20,9 @@ const CLOSED_WITHIN = 10_000;
 
 /** What clients gave back when they closed must be gone by then. */
 const TIDY_AFTER = 1000;
+
+/** What was marked as done is, by then, too: etcd looks for leases that have run out twice a second. */
+const FORGOTTEN_AFTER = KEEP + 1000;
 
 const OBSERVED_WITHIN = 5000;
 
@@ -76,7 +80,7 @@ export async function torture({ folder, planned, length, record, signal, progres
         record('client-closed', { client: client.name, clean });
       }),
     );
-    await pause(TIDY_AFTER);
+    await pause(TIDY_AFTER + FORGOTTEN_AFTER);
     record('inventory', { phase: 'closed', ...(await arena.inventory()) });
     await observed(arena);
   } finally {

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
-import { NEVER, defer, filter, ignoreElements, lastValueFrom, repeat } from 'rxjs';
+import { NEVER, concat, defer, filter, first, ignoreElements, lastValueFrom, repeat, tap } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { decorate } from '../../src/backend/decorate.js';
@@ -76,6 +76,32 @@ describe('once, on etcd v3', () => {
     await locks.close();
     expect(await admin.getAll().prefix('unlucky').keys()).toEqual([]);
     expect(await leases()).toBe(before);
+  });
+
+  it('a mark whose lease was granted by an attempt some time before is kept for as long as any other', async () => {
+    const KEPT = 60;
+    const leaseOf = async (ID: string): Promise<number> =>
+      Number((await admin.leaseClient.leaseTimeToLive({ ID, keys: false })).TTL);
+    let id = '';
+    let left = KEPT;
+    const granted$ = defer(() => admin.leaseClient.leaseGrant({ ID: id, TTL: KEPT })).pipe(ignoreElements());
+    const aged$ = defer(() => leaseOf(id)).pipe(
+      repeat({ delay: 50 }),
+      first((now) => now < KEPT - 2),
+      tap((now) => {
+        left = now;
+      }),
+      ignoreElements(),
+    );
+    const late = decorate(etcd3Backend({ hosts: etcd.url }), (source$, call) => {
+      if (call.verb !== 'markers.write') return source$;
+      id = BigInt(`0x${call.args[0].lease.id}`).toString();
+      return concat(granted$, aged$, source$);
+    });
+    const locks = client(late, 30_000);
+    expect(await locks.once('late', { keep: KEPT * 1000 }).run(() => 'A')).toBe('A');
+    expect(await leaseOf(id)).toBeGreaterThan(left);
+    await admin.leaseClient.leaseRevoke({ ID: id });
   });
 
   it('a run that comes to its end while nobody answers any more, and is lost, leaves neither', async () => {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 jest.setTimeout(240_000);
 
 const ROOT = join(__dirname, '../..');
-const SCENARIOS = ['sequential', 'in-flight', 'hand-off-between', 'hand-off-inside', 'held', 'engine'];
+const SCENARIOS = ['sequential', 'in-flight', 'hand-off-between', 'hand-off-inside', 'held', 'engine', 'once'];
 
 interface Row {
   readonly name: string;
@@ -87,6 +87,11 @@ describe('a quick run of the bench', () => {
     expect(figureOf('held', 'leases')).toBe(1);
     expect(figureOf('held', 'keepalives')).toBeLessThan(2);
     expect(figureOf('held', 'heap per lock')).toBeLessThan(7);
+  });
+
+  it('what one does for all costs who waits its place and its withdrawal, and a process its watches', () => {
+    expect(figureOf('once', 'requests for each result')).toBeLessThan(1.5);
+    expect(figureOf('once', 'requests for each of 100 in a tick')).toBeLessThan(11);
   });
 
   it('withLock allocates some 20 KB a cycle, beside a server in the same memory', () => {

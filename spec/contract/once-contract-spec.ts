@@ -177,6 +177,26 @@ describe.each(SERVERS)('once, on $name', ({ start, ttl, name }) => {
     expect(await once(b).run(() => 'B')).toBe('B');
   });
 
+  it('a run without a value is done, too', async () => {
+    expect(await once<unknown>(client()).run(() => undefined)).toBeUndefined();
+    expect(await once(client()).run(() => 'again')).toBeUndefined();
+    expect(await firstValueFrom(once(client()).result$)).toMatchObject({ outcome: 'completed', value: undefined });
+  });
+
+  it('a run that never ends is lost when atMost is over: the next one runs it', async () => {
+    let hanging: Promise<unknown> | undefined;
+    await new Promise<void>((begun) => {
+      const never = (): Promise<never> => {
+        begun();
+        return new Promise(() => undefined);
+      };
+      hanging = failureOf(once(client()).run(never, { atMost: 300 }));
+    });
+    const next = once(client()).run(() => 'B', { atMost: 10_000 });
+    expect(await hanging).toMatchObject({ code: 'LOCK_LOST', reason: 'overdue' });
+    expect(await next).toBe('B');
+  });
+
   it('400 in four processes wait for one result: it is run once, and nobody takes a turn', async () => {
     const fleet = Array.from({ length: 4 }, () => client());
     const othersWait = Promise.any(fleet.map(inLine));

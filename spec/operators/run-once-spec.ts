@@ -1,6 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Observable } from 'rxjs';
-import { NEVER, defer, finalize, ignoreElements, map, materialize, merge, mergeMap, of, throwError, timer } from 'rxjs';
+import {
+  NEVER,
+  defer,
+  finalize,
+  ignoreElements,
+  map,
+  materialize,
+  merge,
+  mergeMap,
+  of,
+  take,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { marbles } from 'rxjs-marbles/jest';
 import { InvalidOptionError, LockNotOwnedError, RunFailedError, RunResultError, runOnce } from '../../src/index.js';
@@ -170,6 +183,76 @@ describe('runOnce', () => {
         runOnce(onceOf(server.client(TIMES)), () => m.cold('B|')),
         '-^',
       ).toBeObservable('---B|');
+    }),
+  );
+
+  it(
+    'never, with atMost: it is lost after that, though it counts failures, and the next one runs it',
+    marbles((m) => {
+      const server = serverOf(m);
+      const never$ = runOnce(onceOf(server.client(TIMES)), () => m.cold('r-'), { atMost: 5, failures: 'count' });
+      m.expect(never$.pipe(codes())).toBeObservable('r----#', undefined, 'LOCK_LOST overdue');
+      m.expect(
+        runOnce(onceOf(server.client(TIMES)), () => m.cold('--B|'), { atMost: 5 }),
+        '-^',
+      ).toBeObservable('-------B|');
+    }),
+  );
+
+  it(
+    'unsubscribed while its marker is on the way: what comes in is done, and nothing is left in the queue',
+    marbles((m) => {
+      const server = openServer(m, 1);
+      // To read, to grant, to queue and to read again take 2 frames each: the marker is sent at 8, and there at 9.
+      m.expect(
+        runOnce(onceOf(server.client(SLOW)), () => of('A')),
+        '^--------!',
+      ).toBeObservable('--------A');
+      m.expect(
+        runOnce(onceOf(server.client(SLOW)), () => of('B')),
+        '---^',
+      ).toBeObservable('-----------(A|)');
+      m.expect(timer(30, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('30ms (n|)', { n: 0 });
+    }),
+  );
+
+  it(
+    'clocks late and early by half a period: each tick is run once, by whoever comes first',
+    marbles((m) => {
+      const server = serverOf(m);
+      const PERIOD = 20;
+      const { runs, body } = counted(m.scheduler);
+      const instance = (offset: number): Observable<string> => {
+        const locks = server.client(TIMES);
+        // By its own clock it is the instant of a tick; by that of all others, half a period away.
+        return timer(PERIOD + offset, PERIOD, m.scheduler).pipe(
+          take(3),
+          mergeMap((tick) =>
+            runOnce(locks.once<string>(`t${String(tick)}`, { keep: KEEP }), () => body(String(tick), 1)),
+          ),
+        );
+      };
+      const [early, right, late] = [instance(-PERIOD / 2), instance(0), instance(PERIOD / 2)];
+      m.expect(early).toBeObservable('11ms 0 19ms 1 19ms (2|)');
+      m.expect(right).toBeObservable('20ms 0 19ms 1 19ms (2|)');
+      m.expect(late).toBeObservable(' 30ms 0 19ms 1 19ms (2|)');
+      m.scheduler.schedule(() => expect(runs.begun).toBe(3), 100);
+    }),
+  );
+
+  it(
+    'kept no more before who waits could hear of it: that one runs it, and does not wait for ever',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      const b = server.client(TIMES);
+      m.expect(runOnce(onceOf(a, 10), () => m.cold('---A|'))).toBeObservable('---A|');
+      m.expect(
+        runOnce(onceOf(b, 10), () => m.cold('B|')),
+        '-^',
+      ).toBeObservable('30ms B|');
+      atFrame(m, 2, () => b.network.partition());
+      atFrame(m, 30, () => b.network.heal());
     }),
   );
 

@@ -1,11 +1,11 @@
 /**
  * Which etcd the specs run on.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { findEtcd, freePort } from '../../scripts/etcd.cjs';
+import { findEtcd, freePort, startEtcd } from '../../scripts/etcd.cjs';
 
 describe('the etcd of the specs', () => {
   const before = process.env['ETCD_BIN'];
@@ -35,6 +35,14 @@ describe('the etcd of the specs', () => {
   it.each(['3.6.4', '3.10.0', '4.0.0'])('%s is fine for v3; specs of v2 say what they need', (version) => {
     expect(etcd(version)).toBe(findEtcd());
     expect(() => findEtcd(undefined, true)).toThrow(/has no v2 API. Specs of the v2 API need etcd 3\.4 or 3\.5/);
+  });
+
+  it('is up when it says so, however much it says after that', async () => {
+    const binary = etcd('3.5.16');
+    const says = "printf 'ready to serve client requests%020000d' 0 >&2";
+    appendFileSync(binary, `[ "$1" = --version ] && exit\n${says}\nexec sleep 60\n`);
+    const server = await startEtcd();
+    await server.stop();
   });
 
   it('listens on ports that no outgoing connection takes', async () => {

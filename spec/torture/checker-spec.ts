@@ -7,6 +7,7 @@ import type { LogRecord } from '../../torture/history.mjs';
 import type { Change } from '../../torture/observer.mjs';
 import { TTL, change, held, history, operation, queue, refused, told, write } from './histories.js';
 import type { Parts } from './histories.js';
+import { BAD_RUNS, GOOD_RUNS } from './runs.js';
 
 const rulesBrokenBy = (parts: Parts): readonly string[] => [
   ...new Set(violationsOf(history(parts)).map(({ rule }) => rule)),
@@ -238,6 +239,7 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
       },
     ],
   ],
+  ...BAD_RUNS,
   'every operation ends': [
     ['one waits for ever', { clients: { 'c1.0': [operation({ contend: 100, waiting: 110 })] } }],
     ['one holds for ever', { clients: { 'c1.0': [held(100, 200, { end: undefined as never })] } }],
@@ -309,6 +311,10 @@ const BAD: Readonly<Record<string, readonly (readonly [title: string, parts: Par
   ],
   'an error is one of those that are promised': [
     ['an error without a code', { clients: { 'c1.0': [operation({ end: 10, how: 'error' })] } }],
+    [
+      'a failed run of others, of a lock',
+      { clients: { 'c1.0': [operation({ end: 10, how: 'error', code: 'RUN_FAILED' })] } },
+    ],
     ['a code of another kind', { clients: { 'c1.0': [operation({ end: 10, how: 'error', code: 'INVALID_OPTION' })] } }],
   ],
   'a claim leaves with its operation': [
@@ -369,6 +375,7 @@ describe('no fault of the lock', () => {
         },
       },
     ],
+    ...GOOD_RUNS,
     [
       'one begins right after the other ended',
       { clients: { 'c1.0': [held(100, 200)], 'c2.0': [held(200.001, 300, { token: 201 })] } },
@@ -427,6 +434,18 @@ describe('no fault of the lock', () => {
             held(300, 310, { contend: 100, waiting: 290 }),
             held(200, 210, { contend: 101, token: 200 }),
             [{ t: 150, type: 'requeued', key: 'torture/locks/m/0' }],
+          ],
+        },
+      },
+    ],
+    [
+      'who was overtaken had lost its place at two keys',
+      {
+        clients: {
+          'c1.0': [
+            held(300, 310, { contend: 100, waiting: 290, keys: ['m/0', 'm/1'], kind: 'all' }),
+            held(200, 210, { contend: 101, token: 200 }),
+            [{ t: 150, type: 'requeued', key: 'torture/locks/m/0 + torture/locks/m/1' }],
           ],
         },
       },

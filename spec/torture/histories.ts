@@ -12,6 +12,7 @@ export const KEY = 'm/0';
 export interface Course {
   readonly op?: number;
   readonly key?: string;
+  readonly keys?: readonly string[];
   readonly kind?: string;
   readonly form?: string;
   readonly contend?: number;
@@ -33,9 +34,10 @@ let ops = 0;
 /** The lines that a client logs about one operation. */
 export function operation(course: Course): readonly LogRecord[] {
   const { op = (ops += 1), key = KEY, kind = 'mutex', form = 'withLock', contend = 0, emits = [] } = course;
+  const { keys = [key] } = course;
   const { wait, waiting, held, token, stopped, end, how = 'completed', code, reason, holders } = course;
   const lines: LogRecord[] = [
-    { t: contend, type: 'contend', op, kind, keys: [key], form, ...(wait !== undefined && { wait }) },
+    { t: contend, type: 'contend', op, kind, keys, form, ...(wait !== undefined && { wait }) },
   ];
   if (waiting !== undefined) lines.push({ t: waiting, type: 'waiting', op, ahead: 1 });
   if (held !== undefined) lines.push({ t: held, type: 'held', op, token: String(token ?? Math.round(held)) });

@@ -22,7 +22,7 @@ const OPTIONS = {
   whileLeader: ['wait', 'signal', 'waitSignal', 'onBusy', 'atLeast', 'atMost', 'meta', 'scheduler'],
   campaign$: ['wait', 'signal', 'waitSignal', 'onBusy'],
   once: ['keep'],
-  runOnce: ['wait', 'signal', 'waitSignal', 'onBusy', 'meta', 'failures'],
+  runOnce: ['wait', 'signal', 'waitSignal', 'onBusy', 'atMost', 'meta', 'failures'],
   shareAcross: ['signal', 'scheduler'],
   revoke: ['reason', 'within', 'fencingToken'],
   release: ['handOff'],

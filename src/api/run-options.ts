@@ -14,6 +14,11 @@ export interface OnceOptions {
 
 /** How to take part. */
 export interface RunOptions extends Pick<ContendOptions, 'signal' | 'waitSignal' | 'meta'> {
+  /**
+   * How long a run may take, milliseconds: then its lock is lost, with reason `overdue`, it is not done, and the next one
+   * runs it. `Infinity` by default.
+   */
+  readonly atMost?: number | undefined;
   /** How long to wait for the result of another one, or for the turn to run it, milliseconds. `Infinity` by default. */
   readonly wait?: number | undefined;
   /**

@@ -34,6 +34,7 @@ import { usingLock } from './using-lock.js';
  * @param project makes the stream that does it; gets the {@link HeldLock}
  * @param options.wait milliseconds to wait for another one's result or for our turn, `Infinity` by default
  * @param options.onBusy `skip`: completes without a value where another one is running it
+ * @param options.atMost milliseconds that a run may take, `Infinity` by default: then it is lost, and the next one runs it
  * @param options.failures `count`: a failure is done, too
  * @throws InvalidOptionError at the call
  * @throws in the stream: {@link RunFailedError}, {@link RunResultError}, {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError}, {@link LocksClosedError}, {@link BackendError}

@@ -14,8 +14,9 @@ const loaded = async (engine) => {
 };
 
 export async function contender({ hosts, auth, ttl, owner, engine, onEvent }) {
-  const { createLocks, etcd3Backend, usingLock, withLock } = await loaded(engine);
+  const { createLocks, etcd3Backend, runOnce, usingLock, withLock } = await loaded(engine);
   const FORMS = formsOf({ usingLock, withLock });
+  const ONCE_FORMS = onceFormsOf({ runOnce });
   const backend = etcd3Backend({ hosts, auth });
   const locks = createLocks(backend, { ttl, owner });
   locks.events$.subscribe(onEvent);
@@ -25,7 +26,9 @@ export async function contender({ hosts, auth, ttl, owner, engine, onEvent }) {
     forms: Object.keys(FORMS),
     hold$({ kind, keys, form, onState, options, body }) {
       const lock = kinds.find(({ name }) => name === kind).make(locks, keys);
-      return FORMS[form](tapped(lock, onState), options, body);
+      return form in ONCE_FORMS
+        ? ONCE_FORMS[form](lock, options, body)
+        : FORMS[form](tapped(lock, onState), options, body);
     },
     guard: (held) => backend.guard(held),
     /** The states of a lock, as those see it who do not contend. */
@@ -77,6 +80,16 @@ const formsOf = ({ usingLock, withLock }) => ({
       } finally {
         await held.release().catch(NOT_OURS_ANY_MORE);
       }
+    }),
+});
+
+/** The body is run by one, the others get its last value. They show no states: who waits may never hold. */
+const onceFormsOf = ({ runOnce }) => ({
+  runOnce: (once, options, body) => runOnce(once, body, options),
+  run: (once, options, body) =>
+    promised(options, async (given, emit) => {
+      const ran = (held) => lastValueFrom(whileHeld(held, body).pipe(tap(emit)), { defaultValue: undefined });
+      emit(await once.run(ran, given));
     }),
 });
 

@@ -86,7 +86,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     ...createClaims(server, { granted, revoke }, read),
     ...{ queue, queues, probe },
     ...createRewrites(server.send),
-    markers: createMarkers(server, { granted, revoke }),
+    markers: createMarkers(server, { granted, renew, revoke }),
     close: () => source.close(),
     ...createGuards(server.call),
   };

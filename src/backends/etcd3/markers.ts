@@ -15,7 +15,7 @@ import { MARKER, markerViewOf } from './views.js';
 
 export function createMarkers(
   { history, watches, read, send }: EtcdServer,
-  { granted, revoke }: Pick<Leases, 'granted' | 'revoke'>,
+  { granted, renew, revoke }: Pick<Leases, 'granted' | 'renew' | 'revoke'>,
 ): Markers {
   const readMarker = (key: string, timeout: number): Observable<MarkerView> =>
     read(markerName(key), timeout).pipe(map(({ revision, kvs }) => markerViewOf(key, revision, kvs)));
@@ -29,8 +29,8 @@ export function createMarkers(
       if (history.objection(request.claim.lease)) return gone();
       return granted(request.lease, timeout).pipe(
         map(() => undefined),
-        // By an earlier attempt. What is to be kept is not renewed.
-        orWhen(isLeaseKnown, () => of(undefined)),
+        // By an earlier attempt, some time ago: what it says is kept from now on. After this it is renewed no more.
+        orWhen(isLeaseKnown, () => renew(request.lease, timeout).pipe(map(() => undefined))),
         switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
         map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
       );
