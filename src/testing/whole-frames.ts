@@ -7,6 +7,8 @@
  * as it is, while what is sent in one frame arrives in any order.
  *
  * @example
+ * import { TestScheduler } from 'rxjs/testing';
+ *
  * const scheduler = new TestScheduler((actual, expected) => expect(wholeFrames(actual)).toEqual(expected));
  * const server = lockServer(scheduler, { jitter: 1 / 16, seed: 7 });
  */
@@ -16,11 +18,9 @@ export function wholeFrames(messages: unknown): unknown {
 
 function inWholeFrames(message: unknown): unknown {
   if (typeof message !== 'object' || message === null) return message;
+  const copy: object = { ...message };
   // Of the class that it was: strict comparisons look at that, too.
-  const copy: object = Object.create(
-    Object.getPrototypeOf(message) as object | null,
-    Object.getOwnPropertyDescriptors(message),
-  );
+  Reflect.setPrototypeOf(copy, Reflect.getPrototypeOf(message));
   for (const name of FRAMES) {
     const frame: unknown = Reflect.get(copy, name);
     if (typeof frame === 'number') Reflect.set(copy, name, Math.floor(frame));
