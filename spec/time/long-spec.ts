@@ -65,10 +65,10 @@ describe('with real timers nothing that is to come in more than 25 days comes at
   beforeEach(() => {
     longest = 0;
     const real = setTimeout;
-    jest.spyOn(globalThis, 'setTimeout').mockImplementation(((work: () => void, ms = 0, ...args: []) => {
+    jest.spyOn(globalThis, 'setTimeout').mockImplementation((work: () => void, ms = 0, ...args: []) => {
       longest = Math.max(longest, ms);
       return real(work, ms, ...args);
-    }));
+    });
   });
   afterEach(() => {
     jest.restoreAllMocks();
