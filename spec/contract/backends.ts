@@ -8,6 +8,7 @@ import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { nodeEtcdBackend } from '../../src/backends/node-etcd/index.js';
 import type { LockBackend, Queue } from '../../src/index.js';
+import { behindNetwork } from '../../src/testing/index.js';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { ETCDS } from '../support/etcds.js';
 import { startGrpcProxy } from '../support/grpc-proxy.js';
@@ -38,15 +39,17 @@ export interface Contender {
 export const queueNow = (backend: LockBackend, key: string): Promise<Queue> =>
   lastValueFrom(backend.queue(key, 5000).pipe(take(1)));
 
-const memory: Contender = {
-  name: 'memory',
+/** By itself, or each client over a way where requests overtake each other and answers are late. */
+const memoryServer = (jitter = 0): Contender => ({
+  name: jitter > 0 ? 'memory over a network' : 'memory',
   fifo: true,
   overwrites: false,
   ttl: 2000,
   start: () => {
     const backend = memoryBackend();
+    let seed = 0;
     return Promise.resolve({
-      backend: () => backend,
+      backend: () => (jitter > 0 ? behindNetwork(backend, { jitter, seed: (seed += 1) }).backend : backend),
       async deleteHolder(key) {
         const [holder] = (await queueNow(backend, key)).claims;
         if (!holder) throw new Error(`nobody holds ${key}`);
@@ -64,7 +67,10 @@ const memory: Contender = {
       stop: () => Promise.resolve(),
     });
   },
-};
+});
+
+/** As far apart as two answers of a server in the same data centre may be, and more. */
+export const memoryOverNetwork = memoryServer(8);
 
 /** Directly, or with half of the clients behind a proxy and half behind another one. */
 const etcdV3 = ({ server, suite }: (typeof ETCDS)[number], proxies = 0): Contender => ({
@@ -120,7 +126,7 @@ const etcdV2 = ({ server, suite }: (typeof ETCDS)[number]): Contender => ({
 });
 
 export const CONTENDERS: readonly Contender[] = [
-  memory,
+  memoryServer(),
   ...ETCDS.map((etcd) => etcdV3(etcd)),
   ...ETCDS.map((etcd) => etcdV3(etcd, 2)),
   ...ETCDS.map(etcdV2),

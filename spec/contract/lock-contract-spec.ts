@@ -5,12 +5,12 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { contract } from '../../src/contract/index.js';
 import { createLocks } from '../../src/index.js';
-import { CONTENDERS } from './backends.js';
+import { CONTENDERS, memoryOverNetwork } from './backends.js';
 import type { Server } from './backends.js';
 
 jest.setTimeout(60_000);
 
-describe.each(CONTENDERS)('the contract on $name', ({ start, fifo, overwrites, ttl }) => {
+describe.each([...CONTENDERS, memoryOverNetwork])('the contract on $name', ({ start, fifo, overwrites, ttl }) => {
   let server: Server;
 
   beforeAll(async () => {

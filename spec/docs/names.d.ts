@@ -36,6 +36,7 @@ declare global {
   const expect: (actual: unknown) => { toEqual(expected: unknown): void };
   const stateLetters: typeof import('rxlock/testing').stateLetters;
   const ownershipLetters: typeof import('rxlock/testing').ownershipLetters;
+  const wholeFrames: typeof import('rxlock/testing').wholeFrames;
   const errorCodes: typeof import('rxlock/testing').errorCodes;
   const decorate: <B extends object>(
     backend: B,

@@ -297,4 +297,15 @@ describe('an error', () => {
     expect(toBackendError('do it', new Error(message))).toMatchObject({ retryable, outcome });
     expect(isTokenStale(new Error(message))).toBe(/auth store|auth token/.test(message));
   });
+
+  it('says what to do where the deadline of the client comes before ours', () => {
+    const { message, retryable } = toBackendError(
+      'read "k"',
+      new Error('4 DEADLINE_EXCEEDED: no answer within 700 ms'),
+    );
+    expect(retryable).toBe(true);
+    expect(message).toBe(
+      'etcd3 could not read "k": the server did not answer in time. Is it up, and are hosts and firewall right?',
+    );
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * Locks among other operators, and consumers that throw.
  */
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, expect, it } from '@jest/globals';
 import {
   EMPTY,
   NEVER,
@@ -19,8 +19,9 @@ import {
 import { marbles } from 'rxjs-marbles/jest';
 import { AlreadyLockedError, usingLock, withLock } from '../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, events, letters, seen, serverOf } from '../support/marbles.js';
+import { onEachNetwork } from '../support/networks.js';
 
-describe('withLock inside', () => {
+onEachNetwork('withLock inside', () => {
   it(
     'concatMap runs one after another, whatever their keys: the next asks when the one before has been released',
     marbles((m) => {
@@ -79,7 +80,7 @@ describe('withLock inside', () => {
       m.expect(shared$, '      ^---!').toBeObservable('    a--b-');
       m.expect(shared$, '      --^------!').toBeObservable('---b--c--');
       m.expect(source).toHaveSubscriptions('^--------!');
-      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^----------!').toBeObservable('h--------f-');
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '-^---------!').toBeObservable('-h-------f-');
     }),
   );
 
@@ -130,7 +131,7 @@ describe('withLock inside', () => {
   );
 });
 
-describe('held.renewals$', () => {
+onEachNetwork('held.renewals$', () => {
   it(
     'completes when the release begins, errors with the loss',
     marbles((m) => {
@@ -156,7 +157,7 @@ describe('held.renewals$', () => {
   );
 });
 
-describe('a consumer that throws', () => {
+onEachNetwork('a consumer that throws', () => {
   const { onUnhandledError } = config;
   afterEach(() => {
     config.onUnhandledError = onUnhandledError;

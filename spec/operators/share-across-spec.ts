@@ -1,16 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import type { Observable } from 'rxjs';
 import { defer, map, materialize, of } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { InvalidOptionError, RunFailedError, RunResultError, shareAcross } from '../../src/index.js';
 import type { Locks } from '../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, serverOf } from '../support/marbles.js';
+import { onEachNetwork } from '../support/networks.js';
 import type { TestScheduler } from 'rxjs/testing';
 
 const across = <T>(locks: Locks, source$: Observable<T>, scheduler: TestScheduler): Observable<T> =>
   source$.pipe(shareAcross(locks.election('e'), { scheduler }));
 
-describe('shareAcross', () => {
+onEachNetwork('shareAcross', () => {
   it(
     'one subscribes to the source, all get its values; it goes, the next one subscribes',
     marbles((m) => {

@@ -1,12 +1,13 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { EMPTY, defer, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { BackendError, LockLostError, createLocks, whileLeader } from '../../src/index.js';
 import type { Lock } from '../../src/index.js';
 import { TIMES, atFrame, codes, letters, serverOf } from '../support/marbles.js';
+import { onEachNetwork } from '../support/networks.js';
 
-describe('whileLeader', () => {
+onEachNetwork('whileLeader', () => {
   it(
     'runs while it holds; after a loss it contends again, and runs anew',
     marbles((m) => {
@@ -141,9 +142,9 @@ describe('whileLeader', () => {
       const contend = (wait: number) =>
         whileLeader(client.mutex('k'), () => m.cold('-x'), { scheduler, wait }).pipe(codes());
       m.expect(letters(server.client(TIMES).mutex('k').lock$()), '^------!').toBeObservable('h------');
-      m.expect(contend(3)).toBeObservable('---#', undefined, 'LOCK_TIMEOUT');
-      m.expect(contend(0)).toBeObservable('#', undefined, 'ALREADY_LOCKED');
-      m.expect(contend(Infinity)).toBeObservable('-----#', undefined, 'LOCKS_CLOSED');
+      m.expect(contend(3), '-^').toBeObservable('----#', undefined, 'LOCK_TIMEOUT');
+      m.expect(contend(0), '-^').toBeObservable('-#', undefined, 'ALREADY_LOCKED');
+      m.expect(contend(Infinity), '-^').toBeObservable('-----#', undefined, 'LOCKS_CLOSED');
       atFrame(m, 5, () => void client.close());
     }),
   );

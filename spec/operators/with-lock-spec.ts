@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import {
   EMPTY,
   NEVER,
@@ -18,8 +18,9 @@ import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks, usingLock, withLock } from '../../src/index.js';
 import type { HeldLock } from '../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, events, letters, seen, serverOf } from '../support/marbles.js';
+import { onEachNetwork } from '../support/networks.js';
 
-describe('withLock', () => {
+onEachNetwork('withLock', () => {
   it(
     'subscribes to the source once held, and completes after the release',
     marbles((m) => {
@@ -80,7 +81,7 @@ describe('withLock', () => {
       const result = '         a--b--   ';
       m.expect(source.pipe(withLock(lock)), hold).toBeObservable(result);
       m.expect(source).toHaveSubscriptions(hold);
-      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^-------!').toBeObservable('h----f---');
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '-^-------!').toBeObservable('-h---f---');
     }),
   );
 
@@ -117,9 +118,9 @@ describe('withLock', () => {
     marbles((m) => {
       const server = serverOf(m);
       const hold = '           ^-----------------------------!';
-      const ownership = '      h-----------------------------f-';
+      const ownership = '      -h----------------------------f-';
       m.expect(NEVER.pipe(withLock(server.client(TIMES).mutex('k'))), hold).toBeObservable('-');
-      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^------------------------------!').toBeObservable(
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '-^-----------------------------!').toBeObservable(
         ownership,
       );
     }),
@@ -188,8 +189,8 @@ describe('withLock', () => {
       const keys = m.hot<string>('   k---l----|');
       const result$ = keys.pipe(switchMap((key) => NEVER.pipe(withLock(a.mutex(key)))));
       m.expect(result$, '    ^-------!').toBeObservable('---------');
-      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '^-------!').toBeObservable('(fh)f');
-      m.expect(seen(server.client(TIMES).mutex('l').ownership$()), '^-------!').toBeObservable('f---h---f');
+      m.expect(seen(server.client(TIMES).mutex('k').ownership$()), '-^-------!').toBeObservable('-h--f');
+      m.expect(seen(server.client(TIMES).mutex('l').ownership$()), '-^-------!').toBeObservable('-f--h---f');
     }),
   );
 
@@ -211,7 +212,7 @@ describe('withLock', () => {
   });
 });
 
-describe('usingLock', () => {
+onEachNetwork('usingLock', () => {
   it(
     'gives the HeldLock to the inner stream',
     marbles((m) => {

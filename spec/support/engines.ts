@@ -35,6 +35,7 @@ export function engineOf(scheduler: TestScheduler, parts: Partial<Runtime> = {})
       () => undefined,
       () => time.now(),
     ),
+    context: (work) => work(),
     report: () => undefined,
     ...parts,
   };

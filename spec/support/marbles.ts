@@ -14,6 +14,7 @@ import { createLocks } from '../../src/index.js';
 import type { LockBackend, LockEvent, Locks, LocksOptions, QueueBackend } from '../../src/index.js';
 import { behindNetwork, errorCodes, lockServer, ownershipLetters, stateLetters } from '../../src/testing/index.js';
 import type { LockServer, LockServerOptions, Network } from '../../src/testing/index.js';
+import { networkOf } from './networks.js';
 
 export const TIMES = { ttl: 12, safetyMargin: 2, renewEvery: 4 } as const;
 
@@ -25,7 +26,7 @@ interface Marbles {
 }
 
 export const serverOf = ({ scheduler }: Marbles, options?: LockServerOptions): LockServer =>
-  lockServer(scheduler, options);
+  lockServer(scheduler, { ...networkOf(scheduler), ...options });
 
 /** Does something at a frame. */
 export const atFrame = ({ scheduler }: Marbles, frame: number, action: () => void): void => {
@@ -77,6 +78,7 @@ export function openServer(
   const memory = memoryBackend({ scheduler });
   const requests = new Subject<string>();
   const leases = new Set<string>();
+  const jitter = networkOf(scheduler);
   const shown = decorate(memory, (answer$, call) =>
     defer(() => {
       if (call.verb === 'grant') leases.add(call.args[0].id);
@@ -89,7 +91,7 @@ export function openServer(
   );
   return {
     client(options) {
-      const { backend, network } = behindNetwork(as(shown), { scheduler, latency });
+      const { backend, network } = behindNetwork(as(shown), { scheduler, latency, ...jitter });
       return { ...createLocks(backend, { random: () => 0, ...options, scheduler }), network };
     },
     requests$: requests,

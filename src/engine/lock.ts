@@ -6,7 +6,6 @@ import {
   catchError,
   combineLatest,
   distinctUntilChanged,
-  forkJoin,
   isObservable,
   lastValueFrom,
   map,
@@ -145,7 +144,7 @@ export class LockOfAll extends BaseLock implements AllLock {
   }
 
   revoked$(others: ForeignClaims, demand: RevokeRequest): Observable<readonly Holder[]> {
-    return forkJoin(this.members.map((member) => member.revoked$(others, demand))).pipe(
+    return combineLatest(this.members.map((member) => member.revoked$(others, demand))).pipe(
       map((holders) => holders.flat()),
     );
   }

@@ -1,6 +1,7 @@
 /**
  * `createLocks`: what is given is checked, the engine put together over a backend, and what comes out can be logged.
  */
+import { platform } from '#platform';
 import { Subject, lastValueFrom, map } from 'rxjs';
 import { isVirtual } from '../time/scheduler.js';
 import { timeOf } from '../time/clock.js';
@@ -86,7 +87,8 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
   const deadlines = createDeadlines(time);
   const limiter = createLimiter(MAX_ENQUEUING);
   const connection = createConnection(report, () => time.now());
-  const base = { settings, time, deadlines, background, limiter, connection, report };
+  const context = platform.captureContext();
+  const base = { settings, time, deadlines, background, limiter, connection, context, report };
   const full = whole(server);
   const named = prefix === '' ? full : prefixed(full, prefix);
   const isSlots = isSlotBackend(named);

@@ -4,6 +4,7 @@
 import type { LockEvent } from '../api/events.js';
 import type { Settings } from '../api/options.js';
 import type { WholeQueueBackend } from '../backend/defaults.js';
+import type { AsyncContext } from '../platform/platform.js';
 import type { Timing } from '../rules/timing.js';
 import type { Time } from '../time/clock.js';
 import type { Connection } from './connection.js';
@@ -24,5 +25,10 @@ export interface Runtime {
   readonly limiter: Limiter;
   /** Whether the server answers. */
   readonly connection: Connection;
+  /**
+   * Where all is sent that the server is asked: a connection or a watch that is opened on the way serves everybody, and
+   * must not keep the context of the request that came first.
+   */
+  readonly context: AsyncContext;
   report(event: LockEvent): void;
 }

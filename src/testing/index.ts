@@ -8,3 +8,4 @@ export { lockServer } from './lock-server.js';
 export type { LockServer, LockServerOptions, TestClient } from './lock-server.js';
 export { behindNetwork } from './network.js';
 export type { Network, NetworkOptions } from './network.js';
+export { wholeFrames } from './whole-frames.js';

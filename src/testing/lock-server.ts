@@ -12,12 +12,20 @@ import type { QueueBackend } from '../backend/port.js';
 import { sleepProofClock } from '../time/clock.js';
 import { behindNetwork } from './network.js';
 import type { Network } from './network.js';
+import { randomFrom } from './random.js';
 import { heardBy, stallable } from './stalls.js';
 
 /** The options of {@link lockServer}. */
 export interface LockServerOptions extends Omit<MemoryBackendOptions, 'scheduler'> {
   /** The time of a request or of a reply, one way, milliseconds; 0 by default. */
   readonly latency?: number;
+  /**
+   * Each request and each reply takes up to this much longer, milliseconds, none as long as the other; 0 by default.
+   * Less than a frame for diagrams that hold whatever the order, with {@link wholeFrames}.
+   */
+  readonly jitter?: number;
+  /** What the jitter of all clients is drawn from: the same seed, the same delays. 1 by default. */
+  readonly seed?: number;
   /** Put around the server, to see or to refuse what arrives there: `decorate` with a wrap of your own. */
   readonly around?: (server: QueueBackend) => QueueBackend;
 }
@@ -58,12 +66,18 @@ export interface LockServer {
  * a.network.partition(); // a loses its locks, b gets them
  */
 export function lockServer(scheduler: SchedulerLike, options: LockServerOptions = {}): LockServer {
-  const { latency = 0, around = (server: QueueBackend) => server, ...memory } = options;
+  const { latency = 0, jitter = 0, seed = 1, around = (server: QueueBackend) => server, ...memory } = options;
+  const seeds = randomFrom(seed);
   const shared = around(memoryBackend({ scheduler, ...memory }));
   return {
     client(options) {
       const process = stallable(scheduler);
-      const { backend, network } = behindNetwork(shared, { scheduler: process, latency });
+      const { backend, network } = behindNetwork(shared, {
+        scheduler: process,
+        latency,
+        jitter,
+        seed: seeds() * 2 ** 32,
+      });
       let wallStep = 0;
       const now = (): number => scheduler.now();
       const clock = sleepProofClock({ monotonic: now, wall: () => now() + wallStep, boot: now });

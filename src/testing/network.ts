@@ -7,6 +7,7 @@ import { failAt, timeOf } from '../time/clock.js';
 import { BackendError } from '../api/errors.js';
 import { decorate } from '../backend/decorate.js';
 import type { LockBackend } from '../backend/port.js';
+import { randomFrom } from './random.js';
 
 /** What a test can do to the network of one client. */
 export interface Network {
@@ -24,6 +25,11 @@ export interface Network {
   delayReplies(ms: number): void;
   /** From now on the reply to each renewal takes this much longer, milliseconds. */
   delayRenewals(ms: number): void;
+  /**
+   * From now on each request and each reply takes up to this much longer, milliseconds, none as long as the other: what
+   * is sent together arrives in any order. Events of a watch stay in order. `0` ends it.
+   */
+  jitter(ms: number): void;
 }
 
 /** The options of {@link behindNetwork}. */
@@ -32,7 +38,14 @@ export interface NetworkOptions {
   readonly scheduler?: SchedulerLike;
   /** The time of a request or of a reply, one way, milliseconds; 0 by default. */
   readonly latency?: number;
+  /** As if {@link Network.jitter} were called with it, milliseconds; 0 by default. */
+  readonly jitter?: number;
+  /** What the jitter is drawn from: the same seed, the same delays. 1 by default. */
+  readonly seed?: number;
 }
+
+/** So many different delays there are where the jitter is less than a millisecond. */
+const GRAINS = 16;
 
 /**
  * Any backend, behind a network that can be made to fail.
@@ -44,7 +57,7 @@ export interface NetworkOptions {
  */
 export function behindNetwork(
   backend: LockBackend,
-  { scheduler, latency = 0 }: NetworkOptions = {},
+  { scheduler, latency = 0, jitter = 0, seed = 1 }: NetworkOptions = {},
 ): { backend: LockBackend; network: Network } {
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();
@@ -54,6 +67,14 @@ export function behindNetwork(
   let refusals = 0;
   let extra = 0;
   let extraForRenewals = 0;
+  let spread = jitter;
+  const random = randomFrom(seed);
+
+  /** Whole milliseconds, or sixteenths of less: diagrams count in frames, and a sum of sixteenths is exact. */
+  const oneWay = (): number => {
+    const grain = spread < 1 ? spread / GRAINS : 1;
+    return spread === 0 ? latency : latency + Math.round((random() * spread) / grain) * grain;
+  };
 
   /** One way: takes its time, and gets lost where the network is cut when it leaves or when it arrives. */
   const travel = (ms: number): Observable<unknown> => {
@@ -74,9 +95,9 @@ export function behindNetwork(
       }
       const lost = repliesToDrop > 0;
       if (lost) repliesToDrop -= 1;
-      return travel(latency).pipe(
+      return travel(oneWay()).pipe(
         mergeMap(() => request$),
-        mergeMap((reply) => (lost ? NEVER : travel(latency + extra + slower()).pipe(map(() => reply)))),
+        mergeMap((reply) => (lost ? NEVER : travel(oneWay() + extra + slower()).pipe(map(() => reply)))),
       );
     });
 
@@ -84,10 +105,15 @@ export function behindNetwork(
   const stream = <T>(source$: Observable<T>): Observable<T> =>
     defer(() => {
       const broken$ = failAt(healed, () => new BackendError('the connection was reset.', { retryable: true }));
-      return travel(latency).pipe(
+      let arrival = -Infinity;
+      return travel(oneWay()).pipe(
         mergeMap(() => source$),
         filter(() => !cut),
-        latency === 0 ? map((event) => event) : concatMap((event) => travel(latency).pipe(map(() => event))),
+        map((event) => {
+          arrival = Math.max(arrival, time.now() + oneWay());
+          return { event, arrival };
+        }),
+        concatMap(({ event, arrival }) => travel(Math.max(0, arrival - time.now())).pipe(map(() => event))),
         takeUntil(broken$),
       );
     });
@@ -119,6 +145,9 @@ export function behindNetwork(
       },
       delayRenewals: (ms) => {
         extraForRenewals = ms;
+      },
+      jitter: (ms) => {
+        spread = ms;
       },
     },
   };

@@ -2,7 +2,7 @@
  * The one file that touches real time. Everything else gets a {@link Time} and asks it.
  */
 import { platform } from '#platform';
-import { Observable, Subscription, map, take, timer } from 'rxjs';
+import { Observable, Subscription, map, mergeMap, of, take, timer } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { isOfRxjs, isVirtual } from './scheduler.js';
 
@@ -110,8 +110,7 @@ function realTime(clock: Clock): Time {
           subscriber.next(0);
           subscriber.complete();
         };
-        const timeout = context(() => unrefed(setTimeout(fire, ms)));
-        return () => clearTimeout(timeout);
+        return context(() => later(ms, fire));
       }),
     awake: () => {
       const handle = context(() => setInterval(() => undefined, LONGEST_TIMER));
@@ -144,7 +143,11 @@ export function timeOf(options: { scheduler?: SchedulerLike | undefined; clock?:
   if (scheduler && isVirtual(scheduler)) return virtualTime(scheduler, clock ?? scheduler);
   const time = realTime(clock ?? sleepProofClock());
   if (!scheduler || isOfRxjs(scheduler)) return time;
-  return { ...time, after: (ms) => timer(ms, scheduler).pipe(map(() => 0 as const)) };
+  const after = (ms: number): Observable<0> =>
+    timer(Math.min(ms, LONGEST_TIMER), scheduler).pipe(
+      mergeMap(() => (ms > LONGEST_TIMER ? after(ms - LONGEST_TIMER) : of(0 as const))),
+    );
+  return { ...time, after };
 }
 
 /** Node fires a longer timer after 1 ms (measured). */
@@ -192,10 +195,17 @@ export const untilDeadline = (deadline: number): number => deadline - Date.now()
 /** Calls off what {@link later} was to do. */
 export type CallOff = () => void;
 
-/** Does the work in so many milliseconds, unless it is called off. Never keeps the process alive by itself. */
+/** Does the work in so many milliseconds, however many, unless it is called off. Never keeps the process alive by itself. */
 export function later(ms: number, work: () => void): CallOff {
-  const timer = setTimeout(work, Math.min(Math.max(ms, 0), LONGEST_TIMER)).unref();
-  return () => clearTimeout(timer);
+  let left = Math.max(ms, 0);
+  let timeout: ReturnType<typeof setTimeout> | undefined;
+  const next = (): void => {
+    const step = Math.min(left, LONGEST_TIMER);
+    left -= step;
+    timeout = unrefed(setTimeout(left > 0 ? next : work, step));
+  };
+  next();
+  return () => clearTimeout(timeout);
 }
 
 /** For the age of what is seconds old, where it costs nothing if the machine slept meanwhile. */

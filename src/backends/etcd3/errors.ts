@@ -85,6 +85,12 @@ const MEANINGS: readonly Meaning[] = [
     retryable: true,
     advice: 'no answer: is etcd running, and are the `hosts` of the client right?',
   },
+  {
+    // Where the client's own deadline comes first, by a hair.
+    matches: /DEADLINE_EXCEEDED/,
+    retryable: true,
+    advice: 'the server did not answer in time. Is it up, and are hosts and firewall right?',
+  },
   { matches: /circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
 ];
 

@@ -16,6 +16,7 @@ import {
 import type { Observable } from 'rxjs';
 import { InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
+import { quoted } from '../../api/texts.js';
 import { serverKeysOf } from '../../backend/prefixed.js';
 import { settled } from '../../backend/settled.js';
 import type { Calls } from './calls.js';
@@ -59,7 +60,7 @@ export function createGuards(call: Calls['call']): Guards {
     ).pipe(
       map(({ kvs }): Guard => {
         const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
-        if (!claim || !held.isHeld()) throw new LockNotOwnedError({ key: held.key });
+        if (!claim || !held.isHeld()) throw notHeld(held);
         return [claim.key, 'Create', '==', token];
       }),
     );
@@ -72,7 +73,7 @@ export function createGuards(call: Calls['call']): Guards {
     const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
       defaultValue: undefined,
     });
-    if (!made) throw new LockNotOwnedError({ key: held.key });
+    if (!made) throw notHeld(held);
     return made;
   };
 
@@ -92,11 +93,19 @@ export function createGuards(call: Calls['call']): Guards {
         kv.txn(transactionRequest(transaction, claims), options),
       ).pipe(map((answer) => transactionResult(transaction.get, claims, answer)));
       const result = await lastValueFrom(result$);
-      if (!result) throw new LockNotOwnedError({ key: held.key });
+      if (!result) throw notHeld(held);
       return result;
     },
   };
 }
+
+/** Why it was lost or ended is the cause; a release has none. */
+const notHeld = ({ key, signal }: HeldLock): LockNotOwnedError =>
+  new LockNotOwnedError({
+    key,
+    message: `${quoted(key)} is not held any more, so it guards nothing: write nothing under it, and take it again.`,
+    cause: signal.reason,
+  });
 
 /** Emits when the lock is given back or lost. */
 const ended = (held: HeldLock): Observable<unknown> =>

@@ -5,12 +5,12 @@ import type { Observable } from 'rxjs';
 import {
   EMPTY,
   catchError,
+  combineLatest,
   concat,
   concatMap,
   defer,
   defaultIfEmpty,
   filter,
-  forkJoin,
   ignoreElements,
   map,
   of,
@@ -46,7 +46,7 @@ export const revoked$ = (
     switchMap((queue) => {
       const { fencingToken } = demand;
       const holders = holding(queue.claims).filter(({ token }) => token === (fencingToken ?? token));
-      return forkJoin(holders.map((claim) => new Requested(runtime, key, others, claim, demand).settled$()));
+      return combineLatest(holders.map((claim) => new Requested(runtime, key, others, claim, demand).settled$()));
     }),
     map((holders) => holders.flatMap((holder) => holder ?? [])),
     defaultIfEmpty([]),

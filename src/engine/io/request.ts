@@ -78,7 +78,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   admitted(): void {
     this.#runtime.deadlines.set(this.#ask.timeout, this);
     const failures = this.#failures;
-    const attempt = this.#sent().subscribe(this);
+    const attempt = this.#runtime.context(() => this.#sent().subscribe(this));
     // Unless it failed at once, and the pause before the next one has begun.
     if (this.#failures === failures) this.#step = attempt;
     if (this.#subscriber.closed) attempt.unsubscribe();

@@ -45,7 +45,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     this.#readAgainAt = time.now() + timing.ttl * (1 + settings.random());
     this.#timeout = timing.attempt;
     deadlines.set(this.#timeout, this);
-    const watch = this.#handler.watch(this.#timeout, from).subscribe(this);
+    const watch = this.#runtime.context(() => this.#handler.watch(this.#timeout, from).subscribe(this));
     if (step === this.#steps) this.#step = watch;
     else watch.unsubscribe();
   }
