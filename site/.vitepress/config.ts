@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitepress';
+import { withoutUnused } from '../build/theme.js';
+import { typePlaces } from '../build/places.js';
 import type { DefaultTheme } from 'vitepress';
 
 const MADE = join(import.meta.dirname, '../.made');
@@ -116,12 +118,14 @@ export default defineConfig({
   },
   markdown: {
     languageAlias: { crontab: 'ini', text: 'txt' },
+    codeTransformers: [typePlaces(join(MADE, 'types.json'))],
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
   vite: {
     // What every browser of the last years runs is a tenth smaller; RxJS has a build for it.
     build: { target: 'es2022' },
-    resolve: { conditions: ['es2015'] },
+    resolve: { conditions: ['es2015'], alias: withoutUnused },
+    define: { __VUE_OPTIONS_API__: 'false' },
     server: { fs: { allow: ['../..'] } },
   },
 });
