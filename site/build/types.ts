@@ -6,16 +6,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { entriesOf } from './entries.js';
 
 const ROOT = join(import.meta.dirname, '../..');
-
-/** By the names that are imported, as users do. */
-const ENTRIES: Readonly<Record<string, readonly string[]>> = {
-  rxlock: ['src/index.ts'],
-  'rxlock/backend/contract': ['src/contract/index.ts'],
-  'rxlock/backend': ['src/backend/index.ts'],
-  'rxlock/*': ['src/*/index.ts', 'src/backends/*/index.ts'],
-};
 
 const OPTIONS: ts.CompilerOptions = {
   noEmit: true,
@@ -27,9 +20,7 @@ const OPTIONS: ts.CompilerOptions = {
   skipLibCheck: true,
   experimentalDecorators: true,
   types: ['node'],
-  paths: Object.fromEntries(
-    Object.entries(ENTRIES).map(([name, files]) => [name, files.map((file) => join(ROOT, file))]),
-  ),
+  paths: Object.fromEntries(Object.entries(entriesOf()).map(([name, file]) => [name, [join(ROOT, file)]])),
 };
 
 /** A name in a sample, and which of its texts is about it. */

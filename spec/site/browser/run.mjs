@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { launch } from './chromium.mjs';
-import { brokenLinks } from './links.mjs';
+import { brokenLinks, missingInGuide } from './links.mjs';
 import { loadModel } from './model.mjs';
 import { serve } from './serve.mjs';
 
@@ -242,9 +242,10 @@ async function types() {
 }
 
 try {
-  await check('every link leads somewhere', () => {
+  await check('every link leads somewhere, every page is in the navigation', () => {
     const { broken, followed, pages } = brokenLinks(DIST);
     assert.deepEqual(broken, []);
+    assert.deepEqual(missingInGuide(DIST), []);
     return `${followed} links on ${pages} pages`;
   });
   await check('every preset reaches its expected end', presets);
