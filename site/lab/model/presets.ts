@@ -101,7 +101,7 @@ export const PRESETS: readonly Preset[] = [
     id: 'late-clock',
     title: 'A late clock in a cron',
     story:
-      'A job is due at 10, by the clock of each process; that of b is 6 ticks late, that of c 40. With runOnce one of them does it and leaves a marker, so the others get its result without running it, however late they are while the marker is kept. With a lock alone the job runs a second time: a lock keeps two from running at the same time, not one after the other.',
+      'A job is due at 10 by the clock of each process; b is 6 ticks late, c 40. With runOnce the first leaves a marker, and the others get its result without running. With a lock alone the job runs twice: a lock keeps two from running at the same time, not one after the other.',
     fragment: '3.24.4.1.100_0b-clock.-6_0c-clock.-40_10s-tick.job.14',
     expected: {
       rxlock: fine('a done', 'b given', 'c given'),
