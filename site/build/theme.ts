@@ -5,8 +5,9 @@
 import { join } from 'node:path';
 
 const NOTHING = join(import.meta.dirname, '../.vitepress/theme/NothingHere.vue');
+const NO_STYLES = join(import.meta.dirname, '../.vitepress/theme/nothing.css');
 
-/** Front pages with heroes, teams, sponsors, advertisements, the search of Algolia. */
+/** Front pages with heroes, teams, sponsors, advertisements, translations, social links, a footer, the search of Algolia. */
 const UNUSED = [
   'VPHome',
   'VPHomeContent',
@@ -22,10 +23,17 @@ const UNUSED = [
   'VPDocAsideCarbonAds',
   'VPDocAsideSponsors',
   'VPAlgoliaSearchBox',
+  'VPNavBarTranslations',
+  'VPNavScreenTranslations',
+  'VPNavBarSocialLinks',
+  'VPNavScreenSocialLinks',
+  'VPDocFooterLastUpdated',
+  'VPFooter',
 ];
 
 export const withoutUnused = [
   { find: new RegExp(`^.*/(?:${UNUSED.join('|')})\\.vue$`), replacement: NOTHING },
+  { find: /^.*\/vp-sponsor\.css$/, replacement: NO_STYLES },
   // The search box has styles of its own.
-  { find: '@docsearch/css', replacement: join(import.meta.dirname, '../.vitepress/theme/nothing.css') },
+  { find: '@docsearch/css', replacement: NO_STYLES },
 ];
