@@ -4,25 +4,16 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Application } from 'typedoc';
+import { entriesOf } from './entries.js';
 import { withDiagrams } from './marbles.js';
 
 const ROOT = join(import.meta.dirname, '../..');
 const OUT = join(ROOT, 'site/.made/api');
 
-/** By the names that are imported. */
-const ENTRIES: Readonly<Record<string, string>> = {
-  rxlock: 'src/index.ts',
-  'rxlock/memory': 'src/backends/memory/index.ts',
-  'rxlock/etcd3': 'src/backends/etcd3/index.ts',
-  'rxlock/node-etcd': 'src/backends/node-etcd/index.ts',
-  'rxlock/testing': 'src/testing/index.ts',
-  'rxlock/web-locks': 'src/web-locks/index.ts',
-  'rxlock/microlock': 'src/microlock/index.ts',
-};
-
 export async function makeApi(): Promise<void> {
+  const entries = Object.entries(entriesOf());
   const app = await Application.bootstrapWithPlugins({
-    entryPoints: Object.values(ENTRIES).map((file) => join(ROOT, file)),
+    entryPoints: entries.map(([, file]) => join(ROOT, file)),
     tsconfig: join(ROOT, 'tsconfig.build.json'),
     plugin: ['typedoc-plugin-markdown'],
     // Where typedoc takes its default for the one or the other instead, it empties docs/.
@@ -45,9 +36,8 @@ export async function makeApi(): Promise<void> {
   rmSync(OUT, { recursive: true, force: true });
   const project = await app.convert();
   if (!project) throw new Error('typedoc cannot read the sources: see above.');
-  const names = Object.entries(ENTRIES);
   for (const child of project.children ?? []) {
-    const named = names.find(([, file]) => child.sources?.[0]?.fullFileName === join(ROOT, file));
+    const named = entries.find(([, file]) => child.sources?.[0]?.fullFileName === join(ROOT, file));
     if (named) child.name = named[0];
   }
   await app.generateOutputs(project);

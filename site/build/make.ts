@@ -1,6 +1,8 @@
 /** Makes everything that VitePress is to read: `site/.made`. */
 import { makeApi } from './api.js';
 import { makePages } from './pages.js';
+import { makeSampleTypes } from './sample-types.js';
 
 makePages();
 await makeApi();
+makeSampleTypes();

@@ -68,6 +68,11 @@ export function readDiagram(block: string): Diagram | undefined {
 const CELL = 12;
 const ROW = 34;
 const LETTER = 7.3;
+const COMMENT_LETTER = 6.7;
+/** A figure no wider than this is seen as a whole beside the navigation. */
+const WIDTH = 590;
+/** What a comment below its row needs. */
+const COMMENT = 16;
 
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
@@ -102,13 +107,19 @@ export function drawDiagram(diagram: Diagram, block: string): string {
   const { rows, columns } = diagram;
   const left = Math.max(...rows.map(({ label }) => label.length)) * LETTER + 18;
   const right = left + columns * CELL + 16;
-  const width = Math.ceil(right + Math.max(...rows.map(({ comment }) => comment.length)) * 6.7 + 8);
-  const height = rows.length * ROW + 6;
+  const longest = Math.max(...rows.map(({ comment }) => comment.length)) * COMMENT_LETTER;
+  const isBelow = right + longest + 8 > WIDTH;
+  const width = Math.ceil(isBelow ? Math.max(right, left + longest + 8) : right + longest + 8);
+  let below = 0;
   const body = rows.map(({ label, cells, comment }, index) => {
-    const y = 3 + index * ROW + ROW / 2;
+    const y = 3 + index * ROW + below + ROW / 2;
     const drawn = cells.map((cell) => drawnCell(cell, left, y)).join('');
-    return `${text(0, y, 'm-label', label)}${drawn}${comment === '' ? '' : text(right, y, 'm-comment', comment)}`;
+    if (comment === '') return `${text(0, y, 'm-label', label)}${drawn}`;
+    if (isBelow) below += COMMENT;
+    const said = isBelow ? text(left, y + ROW / 2 + 4, 'm-comment', comment) : text(right, y, 'm-comment', comment);
+    return `${text(0, y, 'm-label', label)}${drawn}${said}`;
   });
+  const height = rows.length * ROW + below + 6;
   const plain = escaped(block.trimEnd()).replaceAll('\n', '&#10;').replaceAll('{', '&#123;');
   const spoken = plain.replaceAll('"', '&quot;');
   return `<figure class="marbles" tabindex="0" role="group" aria-label="Marble diagram"><svg role="img" aria-label="${spoken}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${body.join('')}</svg><details><summary>As text</summary><pre v-pre>${plain}</pre></details></figure>`;

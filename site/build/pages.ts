@@ -41,6 +41,19 @@ function linkOf(link: string, from: string): string | undefined {
   return `${addressOf(page)}${hash === undefined ? '' : `#${hash}`}`;
 }
 
+/** No plot is shown wider, pixels. */
+const WIDEST = 960;
+
+/** A picture with its size, so that nothing jumps when it comes; it is scrolled where there is no room, by keyboard, too. */
+function pictureOf(name: string, link: string, from: string): string | undefined {
+  const file = join(ROOT, dirname(from), link);
+  const [, width, height] = /^<svg[^>]* width="(\d+)"[^>]* height="(\d+)"/.exec(readFileSync(file, 'utf8')) ?? [];
+  if (width === undefined || height === undefined) return undefined;
+  const scale = Math.min(1, WIDEST / Number(width));
+  const size = `width="${Math.round(Number(width) * scale)}" height="${Math.round(Number(height) * scale)}"`;
+  return `<figure class="plot" tabindex="0" role="group" aria-label="${name}"><img src="./${link}" alt="${name}" ${size}></figure>`;
+}
+
 const outsideCode = (markdown: string, change: (text: string) => string): string =>
   markdown
     .split(/(^```[\s\S]*?^```$)/m)
@@ -50,7 +63,7 @@ const outsideCode = (markdown: string, change: (text: string) => string): string
 const withLinks = (markdown: string, from: string): string =>
   outsideCode(markdown, (text) =>
     text.replace(/(!?)\[((?:[^\]\\]|\\.)*)\]\(([^)\s]+)\)/g, (all, image: string, name: string, link: string) => {
-      if (image !== '') return all;
+      if (image !== '') return pictureOf(name, link, from) ?? all;
       const to = linkOf(link, from);
       return to === undefined ? name : `[${name}](${to})`;
     }),

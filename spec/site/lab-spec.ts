@@ -10,7 +10,9 @@ import * as rxlock from '../../src/index.js';
 import * as rxlockTesting from '../../src/testing/index.js';
 import { endOf } from '../../site/lab/model/outcome.js';
 import { PRESETS } from '../../site/lab/model/presets.js';
+import { programOf } from '../../site/lab/model/program.js';
 import { runLab } from '../../site/lab/model/run.js';
+import { KEEP } from '../../site/lab/model/schedule.js';
 import { specText } from '../../site/lab/model/spec-text.js';
 import { CLIENTS } from '../../site/lab/model/trace.js';
 import { fromFragment, toFragment } from '../../site/lab/model/url.js';
@@ -73,7 +75,7 @@ describe('the lock lab', () => {
 
   it.each(SEEDS)('seed %d: the copied spec passes', (seed) => {
     const schedule = fromFragment(toFragment(scheduleOf(seed))).schedule;
-    const wants = schedule.actions.filter(({ verb }) => verb === 'want').length;
+    const wants = programOf(schedule).contentions.length;
     const compared = runCopied(specText(schedule));
     expect(compared).toBeGreaterThan(0);
     expect(compared).toBeLessThanOrEqual(wants);
@@ -83,6 +85,34 @@ describe('the lock lab', () => {
     const text = specText(fromFragment(PRESETS[1]?.fragment ?? '').schedule);
     expect(text).toContain('at(20,');
     expect(() => runCopied(text.replace('at(20,', 'at(40,'))).toThrow();
+  });
+
+  it('work that is done once is marked until its time is over, and the copied spec has it', () => {
+    const { schedule } = fromFragment('2.24.4.1.120_2a-want.once.k.10_30b-want.once.k.10_90b-want.once.k.10');
+    const { traces, outcomes } = runLab(schedule);
+    expect(outcomes.rxlock.ends).toEqual(['a done', 'b given', 'b done']);
+    expect(traces.rxlock.marks).toMatchObject([
+      { key: 'k', by: 'a', at: 21, until: 21 + KEEP },
+      { key: 'k', by: 'b', until: expect.any(Number) },
+    ]);
+    const text = specText(schedule);
+    expect(text).toContain("import { runOnce } from 'rxlock';");
+    expect(runCopied(text)).toBe(3);
+    expect(() => runCopied(text.replaceAll(`keep: ${KEEP}`, 'keep: 100'))).toThrow();
+  });
+
+  it('a job is due by the clock of each process: late on a late one, never on one set beyond it, again on one set back', () => {
+    const due = (actions: string): readonly string[] =>
+      programOf(fromFragment(`3.24.4.1.120_${actions}`).schedule).contentions.map(
+        ({ at, process, kind, keys }) => `${at} ${process.id} ${kind} ${keys.join()}`,
+      );
+    expect(due('0b-clock.-6_0c-clock.6_10s-tick.job.5')).toEqual([
+      '4 c once job10',
+      '10 a once job10',
+      '16 b once job10',
+    ]);
+    expect(due('5b-clock.20_0c-kill_10s-tick.job.5')).toEqual(['10 a once job10']);
+    expect(due('15a-clock.-10_0b-kill_0c-kill_10s-tick.job.5')).toEqual(['10 a once job10', '20 a once job10']);
   });
 
   it('a fragment that cannot be read is named, not guessed', () => {

@@ -23,6 +23,7 @@ export function scheduleOf(seed: number): Schedule {
   };
   const fault = (at: number): Action => {
     if (below(10) === 0) return { verb: 'expire', at, key: 'k' };
+    if (below(6) === 0) return { verb: 'tick', at, key: 'job', work: 4 + below(20) };
     const verb = one(VERBS, 'cut');
     const { needs } = FAULTS[verb];
     const amount = needs === undefined ? undefined : needs === 'step' ? below(2) * 140 - 70 : 1 + below(50);
@@ -31,6 +32,6 @@ export function scheduleOf(seed: number): Schedule {
   const actions = Array.from({ length: 5 + below(12) }, (_, index) =>
     (index % 5 < 3 ? want : fault)(below(index % 5 < 3 ? 60 : 90)),
   );
-  const [ttl, margin, latency] = [12 + below(20), 1 + below(4), below(3)];
+  const [ttl, margin, latency] = [12 + 6 * below(4), 1 + below(4), below(3)];
   return normalised({ processes, ttl, margin, latency, end: 120, actions });
 }

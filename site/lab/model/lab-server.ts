@@ -8,16 +8,18 @@ import type { QueueBackend } from '../../../src/index.js';
 import { blockers } from '../../../src/rules/blockers.js';
 import { lockServer } from '../../../src/testing/index.js';
 import type { LockServer } from '../../../src/testing/index.js';
-import type { LeaseView, QueueView } from './trace.js';
+import type { LeaseView, MarkView, QueueView } from './trace.js';
 
 export interface LabServer extends LockServer {
   readonly queues: readonly QueueView[];
   readonly leases: readonly LeaseView[];
+  readonly marks: readonly MarkView[];
 }
 
 export function labServer(scheduler: SchedulerLike, latency: number, end: number): LabServer {
   const queues: QueueView[] = [];
   const leases: LeaseView[] = [];
+  const marks = new Map<string, MarkView>();
   /** Their ids are random: people count them. */
   const numbers = new Map<string, { readonly lease: number; readonly owner: string }>();
 
@@ -65,9 +67,28 @@ export function labServer(scheduler: SchedulerLike, latency: number, end: number
         const [lease] = call.args;
         return answer$.pipe(tap(() => note(lease.id, undefined)));
       }
+      if (call.verb === 'markers.write') {
+        const [{ claim, lease }] = call.args;
+        return answer$.pipe(
+          tap((answer) => {
+            // Asked again, it finds what is there.
+            if (answer !== 'written' || marks.has(lease.id) || scheduler.now() > end) return;
+            const at = scheduler.now();
+            marks.set(lease.id, { at, key: claim.key, by: lease.owner, until: at + lease.ttl });
+          }),
+        );
+      }
       return answer$;
     });
   };
 
-  return { ...lockServer(scheduler, { latency, around }), queues, leases };
+  const server = lockServer(scheduler, { latency, around });
+  return {
+    ...server,
+    queues,
+    leases,
+    get marks() {
+      return [...marks.values()];
+    },
+  };
 }

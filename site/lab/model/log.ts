@@ -14,11 +14,14 @@ export interface LogLine {
   readonly tone: 'plain' | 'good' | 'bad' | 'fault';
 }
 
+const isOnce = ({ contention }: HoldTrace): boolean => contention.kind === 'once';
+
 const nameOf = ({ contention }: HoldTrace): string => `${contention.kind} ${contention.keys.join(' + ')}`;
 
 const ENDS: Readonly<Record<Ending, ((hold: HoldTrace) => string) | undefined>> = {
   open: undefined,
-  done: (hold) => `has released ${nameOf(hold)}`,
+  done: (hold) => (isOnce(hold) ? `has done ${nameOf(hold)}` : `has released ${nameOf(hold)}`),
+  given: (hold) => `has the result of ${hold.givenBy ?? 'another one'} for ${nameOf(hold)}, without running it`,
   lost: (hold) => `is told that ${nameOf(hold)} is lost (${hold.code ?? ''})`,
   busy: (hold) => `gives up: ${nameOf(hold)} is taken`,
   left: (hold) => `gives up ${nameOf(hold)} from outside`,
@@ -29,10 +32,17 @@ const ENDS: Readonly<Record<Ending, ((hold: HoldTrace) => string) | undefined>> 
 function holdLines(hold: HoldTrace): LogLine[] {
   const { contention, heldAt, token, endedAt, ending, validUntil, stoppedAt } = hold;
   const process = contention.process.id;
-  const lines: LogLine[] = [{ at: contention.at, process, text: `wants ${nameOf(hold)}`, tone: 'plain' }];
+  const lines: LogLine[] = [
+    { at: contention.at, process, text: `${isOnce(hold) ? 'is due to do' : 'wants'} ${nameOf(hold)}`, tone: 'plain' },
+  ];
   if (heldAt !== undefined) {
     const named = token === undefined ? '' : `, token ${token}`;
-    lines.push({ at: heldAt, process, text: `holds ${nameOf(hold)}${named}`, tone: 'good' });
+    lines.push({
+      at: heldAt,
+      process,
+      text: `${isOnce(hold) ? 'runs' : 'holds'} ${nameOf(hold)}${named}`,
+      tone: 'good',
+    });
   }
   if (validUntil !== undefined && stoppedAt !== undefined && stoppedAt > validUntil) {
     lines.push({
@@ -44,7 +54,12 @@ function holdLines(hold: HoldTrace): LogLine[] {
   }
   const end = ENDS[ending];
   if (end && endedAt !== undefined) {
-    lines.push({ at: endedAt, process, text: end(hold), tone: ending === 'done' ? 'plain' : 'bad' });
+    lines.push({
+      at: endedAt,
+      process,
+      text: end(hold),
+      tone: ending === 'done' || ending === 'given' ? 'plain' : 'bad',
+    });
   }
   return lines;
 }
@@ -57,6 +72,10 @@ function faultLines({ actions }: Schedule): LogLine[] {
       return [
         { at, process: undefined, text: `the server ends the lease of the first at ${action.key}`, tone: 'fault' },
       ];
+    }
+    if (verb === 'tick') {
+      const text = `${action.key} is due: each process does it at ${at} by its own clock`;
+      return [{ at, process: undefined, text, tone: 'fault' }];
     }
     const { text } = FAULTS[verb];
     const amount = action.amount === undefined ? '' : ` (${action.amount})`;
@@ -79,7 +98,13 @@ export function logOf(schedule: Schedule, trace: Trace): readonly LogLine[] {
       },
     ];
   });
-  const lines = [...faultLines(schedule), ...trace.holds.flatMap(holdLines), ...writes];
+  const marks = trace.marks.flatMap(({ at, key, by, until }): LogLine[] => [
+    { at, process: undefined, text: `${key} is marked as done by ${by}, kept until ${until}`, tone: 'good' },
+    ...(until > schedule.end
+      ? []
+      : [{ at: until, process: undefined, text: `${key} is not marked any more`, tone: 'plain' } as const]),
+  ]);
+  const lines = [...faultLines(schedule), ...trace.holds.flatMap(holdLines), ...marks, ...writes];
   return lines
     .map((line, order) => ({ line, order }))
     .sort((a, b) => a.line.at - b.line.at || a.order - b.order)

@@ -64,7 +64,7 @@ export function runModel(client: Trace['client'], program: Program, make: (world
     work: (contender, token, done) => work(contender, token, done, counters, latency),
   });
 
-  const contenders = program.contentions.flatMap((contention): ModelContender[] => {
+  const contenders = program.contentions.map(triedOnce).flatMap((contention): ModelContender[] => {
     const process = processes.get(contention.process.id);
     return process ? [createContender(contention, process, scheduler)] : [];
   });
@@ -91,8 +91,12 @@ export function runModel(client: Trace['client'], program: Program, make: (world
   }
   scheduler.flush();
   const holds = contenders.map(({ hold }) => hold);
-  return { client, holds, notes: [], queues, leases: [], writes: counters.writes };
+  return { client, holds, notes: [], queues, leases: [], marks: [], writes: counters.writes };
 }
+
+/** What a cron does that has a lock and no marker: it tries once, and skips what is taken. */
+const triedOnce = (contention: Contention): Contention =>
+  contention.kind === 'once' ? { ...contention, wait: contention.wait ?? 0 } : contention;
 
 function createProcess(id: Incarnation['id'], base: SchedulerLike, latency: number): ModelProcess {
   const scheduler = stallable(base);

@@ -18,6 +18,8 @@ export interface Outcome {
   readonly lostUpdates: number;
   /** Writes that the counter with fencing refused. Nothing where the client has no tokens. */
   readonly refused: number | undefined;
+  /** How often work of `once` was done again that had been done. */
+  readonly repeats: number;
 }
 
 export function outcomeOf(trace: Trace, end: number): Outcome {
@@ -34,14 +36,21 @@ export function outcomeOf(trace: Trace, end: number): Outcome {
     overlaps,
     writes: trace.writes.length,
     lostUpdates: trace.writes.length - counted,
+    repeats: repeatsIn(trace),
     refused: hasTokens ? trace.writes.filter(({ fenced }) => fenced?.refused).length : undefined,
   };
 }
 
+function repeatsIn({ holds }: Trace): number {
+  const done = holds.filter(({ contention, ending }) => contention.kind === 'once' && ending === 'done');
+  return done.length - new Set(done.map(({ contention }) => contention.keys.join())).size;
+}
+
 /** The outcome in the words of the presets. */
-export const endOf = ({ ends, twoHold, lostUpdates, refused = 0 }: Outcome): ExpectedEnd => ({
+export const endOf = ({ ends, twoHold, lostUpdates, refused = 0, repeats }: Outcome): ExpectedEnd => ({
   ends,
   twoHold: twoHold > 0,
   losesUpdates: lostUpdates > 0,
   refuses: refused > 0,
+  repeats: repeats > 0,
 });

@@ -3,7 +3,7 @@
  * models of other clients and the copied spec all follow this one list, in this order.
  */
 import { NAMES } from './schedule.js';
-import type { Action, FaultVerb, Kind, Name, Schedule } from './schedule.js';
+import type { Action, FaultVerb, Kind, Name, Schedule, Tick, Want } from './schedule.js';
 
 /** A process from its start to its end: after a restart there is another one in its lane. */
 export interface Incarnation {
@@ -52,24 +52,58 @@ interface Draft {
   until: number | undefined;
 }
 
+/** When the clock of that process shows the tick. A clock that is set ahead may never show it, one that is set back twice. */
+function duesOf({ actions, end }: Schedule, name: Name, { at }: Tick): readonly number[] {
+  const dues: number[] = [];
+  let from = 0;
+  let offset = 0;
+  const shown = (until: number): void => {
+    const due = at - offset;
+    if (due >= from && due < until) dues.push(due);
+  };
+  for (const action of actions) {
+    if (action.verb !== 'clock' || action.who !== name) continue;
+    shown(action.at);
+    from = action.at;
+    offset += action.amount ?? 0;
+  }
+  shown(end);
+  return dues;
+}
+
+/** The actions, with what each process makes of a tick in its place. The tick is in the key, as it should be in a cron. */
+function withDues(schedule: Schedule, names: readonly Name[]): readonly Exclude<Action, Tick>[] {
+  const dues = (tick: Tick): Want[] =>
+    names.flatMap((who) =>
+      duesOf(schedule, who, tick).map((at): Want => {
+        const keys = [`${tick.key}${tick.at}`];
+        return { verb: 'want', at, who, kind: 'once', keys, work: tick.work, wait: undefined };
+      }),
+    );
+  return schedule.actions
+    .flatMap((action): Exclude<Action, Tick>[] => (action.verb === 'tick' ? dues(action) : [action]))
+    .sort((one, other) => one.at - other.at);
+}
+
 export function programOf(schedule: Schedule): Program {
   const names = NAMES.slice(0, schedule.processes);
   const drafts: Draft[] = names.map((name) => ({ id: name, name, from: 0, until: undefined }));
   const current = new Map<Name, Draft>(drafts.map((draft) => [draft.name, draft]));
-  const steps: { readonly action: Action; readonly draft: Draft | undefined; readonly verb: string }[] = [];
+  const steps: { readonly action: Exclude<Action, Tick>; readonly draft: Draft | undefined; readonly verb: string }[] =
+    [];
   const wants: {
     readonly action: Extract<Action, { verb: 'want' }>;
     readonly draft: Draft;
     leaveAt: number | undefined;
   }[] = [];
 
-  const kill = (draft: Draft, action: Action): void => {
+  const kill = (draft: Draft, action: Exclude<Action, Tick>): void => {
     if (draft.until !== undefined) return;
     draft.until = action.at;
     steps.push({ action, draft, verb: 'kill' });
   };
 
-  for (const action of schedule.actions) {
+  for (const action of withDues(schedule, names)) {
     if (action.verb === 'expire') {
       steps.push({ action, draft: undefined, verb: 'expire' });
       continue;

@@ -4,11 +4,13 @@
  */
 import {
   Subject,
+  concat,
   defer,
   finalize,
   ignoreElements,
   map,
   merge,
+  of,
   repeat,
   share,
   startWith,
@@ -19,7 +21,7 @@ import {
 } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { usingLock } from '../../../src/index.js';
+import { runOnce, usingLock } from '../../../src/index.js';
 import type { HeldLock, Lock, LockEvent, Locks } from '../../../src/index.js';
 import { errorCodes } from '../../../src/testing/index.js';
 import type { TestClient } from '../../../src/testing/index.js';
@@ -27,14 +29,15 @@ import { THINKING, counterOf, createCounters, isExclusive } from './counters.js'
 import type { Reading } from './counters.js';
 import { labServer } from './lab-server.js';
 import type { Contention, Program, Step } from './program.js';
-import { PERMITS } from './schedule.js';
+import { KEEP, PERMITS } from './schedule.js';
+import type { Kind, Name } from './schedule.js';
 import { newHold } from './trace.js';
 import type { HoldDraft, HoldTrace, Note, Trace } from './trace.js';
 
-/** `h` when held; `#` with its code, or `|` once the release is acknowledged. */
+/** `h` when held; who has done what is done once; `#` with its code, or `|` once the release is acknowledged. */
 export interface Letter {
   readonly at: number;
-  readonly letter: 'h' | '|' | '#';
+  readonly letter: 'h' | Name | '|' | '#';
   readonly code?: string;
 }
 
@@ -46,7 +49,7 @@ export interface RxlockRun {
 
 export function lockOf(
   locks: Pick<Locks, 'mutex' | 'semaphore' | 'readLock' | 'writeLock' | 'all'>,
-  wanted: Contention,
+  wanted: Contention & { readonly kind: Exclude<Kind, 'once'> },
 ): Lock {
   const [key = ''] = wanted.keys;
   switch (wanted.kind) {
@@ -71,8 +74,11 @@ export function subscriptionOf({ at, leaveAt }: Contention, end: number): string
   return lasts === 1 ? `${before}^!` : `${before}^ ${lasts - 1}ms !`;
 }
 
-/** What goes through a lock of the lab: that it is held, and writes to the counter. */
-type Told = { readonly type: 'held' } | { readonly type: 'write'; readonly token: string; readonly read: Reading };
+/** What goes through a lock of the lab: that it is held, writes to the counter, and who has done what is done once. */
+type Told =
+  | { readonly type: 'held' }
+  | { readonly type: 'result'; readonly by: Name }
+  | { readonly type: 'write'; readonly token: string; readonly read: Reading };
 
 export function runRxlock(program: Program): RxlockRun {
   const { schedule, contentions, steps, processes } = program;
@@ -126,25 +132,22 @@ export function runRxlock(program: Program): RxlockRun {
     const acknowledged = new Subject<void>();
     const link = links.get(wanted.process.id);
     const key = counterOf(wanted);
-    return usingLock(
-      lockOf(client, wanted),
-      (held) => {
-        hold.heldAt = scheduler.now();
-        hold.token = held.fencingToken.toString();
-        const done$ = timer(wanted.work, client.scheduler).pipe(share());
-        const working$ = done$.pipe(ignoreElements(), startWith<Told>({ type: 'held' }));
-        const inner$ = isExclusive(wanted)
-          ? merge(working$, counting$(wanted, held, client, acknowledged).pipe(takeUntil(done$)))
-          : working$;
-        return inner$.pipe(
-          finalize(() => {
-            hold.validUntil = held.validUntil;
-            hold.stoppedAt ??= scheduler.now();
-          }),
-        );
-      },
-      wanted.wait === undefined ? {} : { wait: wanted.wait },
-    ).pipe(
+    const project = (held: HeldLock): Observable<Told> => {
+      hold.heldAt = scheduler.now();
+      hold.token = held.fencingToken.toString();
+      const done$ = timer(wanted.work, client.scheduler).pipe(share());
+      const working$ = done$.pipe(ignoreElements(), startWith<Told>({ type: 'held' }));
+      const inner$ = isExclusive(wanted)
+        ? merge(working$, counting$(wanted, held, client, acknowledged).pipe(takeUntil(done$)))
+        : working$;
+      return inner$.pipe(
+        finalize(() => {
+          hold.validUntil = held.validUntil;
+          hold.stoppedAt ??= scheduler.now();
+        }),
+      );
+    };
+    return throughLock$(wanted, client, project).pipe(
       tap((told) => {
         // What comes through the lock was held against the deadline: now it goes to the store, and is out of our hands.
         if (told.type !== 'write' || !link) return;
@@ -166,16 +169,19 @@ export function runRxlock(program: Program): RxlockRun {
       const seen = (letter: Letter['letter'], code?: string): void => {
         if (scheduler.now() > end) return;
         told.push({ at: scheduler.now(), letter, ...(code !== undefined && { code }) });
-        if (letter === 'h') return;
+        if (letter !== '|' && letter !== '#') return;
         hold.endedAt = scheduler.now();
         hold.code = code;
-        hold.ending = letter === '|' ? 'done' : endingOf(code);
+        hold.ending = letter === '#' ? endingOf(code) : hold.heldAt === undefined ? 'given' : 'done';
       };
       const contending$ = work$(wanted, client, hold).pipe(
         errorCodes(),
         tap({
-          next: ({ type }) => {
-            if (type === 'held') seen('h');
+          next: (one) => {
+            if (one.type === 'held') seen('h');
+            if (one.type !== 'result') return;
+            if (hold.heldAt === undefined) hold.givenBy = one.by;
+            seen(one.by);
           },
           error: (code: unknown) => seen('#', String(code)),
           complete: () => seen('|'),
@@ -186,8 +192,22 @@ export function runRxlock(program: Program): RxlockRun {
   });
 
   for (const hold of holds) closed(hold, end);
-  const { queues, leases } = server;
-  return { trace: { client: 'rxlock', holds, notes, queues, leases, writes: counters.writes }, letters };
+  const { queues, leases, marks } = server;
+  return { trace: { client: 'rxlock', holds, notes, queues, leases, marks, writes: counters.writes }, letters };
+}
+
+/** The work of a contention, under its lock. */
+function throughLock$(
+  wanted: Contention,
+  client: TestClient,
+  project: (held: HeldLock) => Observable<Told>,
+): Observable<Told> {
+  const options = wanted.wait === undefined ? {} : { wait: wanted.wait };
+  const { kind } = wanted;
+  if (kind !== 'once') return usingLock(lockOf(client, { ...wanted, kind }), project, options);
+  const once = client.once<Told>(wanted.keys[0] ?? '', { keep: KEEP });
+  const result$ = of<Told>({ type: 'result', by: wanted.process.name });
+  return runOnce(once, (held) => concat(project(held), result$), options);
 }
 
 /** Ends that nobody was told: left from outside, killed, or still open. */

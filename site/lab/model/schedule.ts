@@ -7,8 +7,11 @@
 export const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
 export type Name = (typeof NAMES)[number];
 
-/** The kinds of lock that can be wanted: one of one key each, but for `all`, which takes several mutexes. */
-export const KINDS = ['mutex', 'read', 'write', 'semaphore', 'all'] as const;
+/**
+ * What can be wanted: a lock of one key, `all`, which takes several mutexes, or `once`, work that one of the fleet does
+ * for all under the mutex of its key.
+ */
+export const KINDS = ['mutex', 'read', 'write', 'semaphore', 'all', 'once'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Contends for a lock, and works under it for so long. */
@@ -52,11 +55,20 @@ export interface Expire {
   readonly key: string;
 }
 
-export type Action = Want | Fault | Expire;
+/** A job of a cron, due at this tick by the clock of each process: each of them takes part in `runOnce`. */
+export interface Tick {
+  readonly verb: 'tick';
+  readonly at: number;
+  readonly key: string;
+  readonly work: number;
+}
+
+export type Action = Want | Fault | Expire | Tick;
 
 export interface Schedule {
   /** How many processes there are, from 1 to 5. */
   readonly processes: number;
+  /** Six divides it: then renewals and repeated requests fall on whole ticks, as a marble diagram needs them. */
   readonly ttl: number;
   readonly margin: number;
   /** A request or a reply takes so long, one way. */
@@ -70,13 +82,19 @@ export interface Schedule {
 /** How many may hold a semaphore of the lab. */
 export const PERMITS = 2;
 
+/** How long work of `once` stays done, ticks. */
+export const KEEP = 60;
+
 export const LIMITS = {
   processes: [1, NAMES.length],
-  ttl: [4, 200],
+  ttl: [6, 198],
   margin: [0, 50],
   latency: [0, 20],
   end: [10, 400],
 } as const satisfies Partial<Record<keyof Schedule, readonly [number, number]>>;
+
+/** {@link Schedule.ttl} */
+export const TTL_STEP = 6;
 
 /** No link may ask for more work than this. */
 const MOST_ACTIONS = 60;
@@ -93,7 +111,7 @@ const clamped = (value: number, [least, most]: readonly [number, number]): numbe
 /** The schedule with everything in its limits, and its actions in their order. What is for nobody is left out. */
 export function normalised(given: Schedule): Schedule {
   const processes = clamped(given.processes, LIMITS.processes);
-  const ttl = clamped(given.ttl, LIMITS.ttl);
+  const ttl = clamped(Math.round(given.ttl / TTL_STEP) * TTL_STEP, LIMITS.ttl);
   const end = clamped(given.end, LIMITS.end);
   const isThere = (action: Action): boolean => !('who' in action) || NAMES.indexOf(action.who) < processes;
   return {

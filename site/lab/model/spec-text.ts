@@ -5,7 +5,7 @@ import type { Contention, Program, Step } from './program.js';
 import { programOf } from './program.js';
 import { runRxlock, subscriptionOf } from './run-rxlock.js';
 import type { Letter } from './run-rxlock.js';
-import { PERMITS } from './schedule.js';
+import { KEEP, PERMITS } from './schedule.js';
 import type { Schedule } from './schedule.js';
 import { toFragment } from './url.js';
 
@@ -41,6 +41,8 @@ function lockText({ process, kind, keys }: Contention): string {
       return `${process.id}.writeLock(${quoted(key)})`;
     case 'semaphore':
       return `${process.id}.semaphore(${quoted(key)}, ${PERMITS})`;
+    case 'once':
+      return `${process.id}.once<string>(${quoted(key)}, { keep: ${KEEP} })`;
     case 'all':
       return `${process.id}.all(${keys.map((name) => `${process.id}.mutex(${quoted(name)})`).join(', ')})`;
   }
@@ -71,7 +73,13 @@ function stepText(step: Step): string {
 
 function expectationText(wanted: Contention, letters: readonly Letter[], end: number): string {
   const options = wanted.wait === undefined ? '' : `, { wait: ${wanted.wait} }`;
-  const work = `work(${wanted.process.id}, ${wanted.work}).pipe(withLock(${lockText(wanted)}${options}), errorCodes())`;
+  const body = `work(${wanted.process.id}, ${wanted.work})`;
+  const lock = lockText(wanted);
+  // Of work that is done once, the others get the last value: who has done it.
+  const work =
+    wanted.kind === 'once'
+      ? `runOnce(${lock}, () => ${body}.pipe(endWith(${quoted(wanted.process.name)}))${options}).pipe(errorCodes())`
+      : `${body}.pipe(withLock(${lock}${options}), errorCodes())`;
   const code = letters.find(({ letter }) => letter === '#')?.code;
   const error = code === undefined ? '' : `, undefined, ${quoted(code)}`;
   const name = `told${wanted.id + 1}$`;
@@ -79,12 +87,16 @@ function expectationText(wanted: Contention, letters: readonly Letter[], end: nu
     expectObservable(${name}, ${quoted(subscriptionOf(wanted, end))}).toBe(${quoted(diagramOf(letters))}${error});`;
 }
 
+const names = (...all: readonly (string | false)[]): string => all.filter((name) => name !== false).join(', ');
+
 function programText(program: Program, letters: readonly (readonly Letter[])[], title: string): string {
   const { schedule, processes, steps, contentions } = program;
   const { latency, ttl, margin, end } = schedule;
   const clients = processes.map(
     ({ id }) => `const ${id} = server.client({ owner: ${quoted(id)}, ttl: ${ttl}, safetyMargin: ${margin} });`,
   );
+  const hasOnce = contentions.some(({ kind }) => kind === 'once');
+  const hasLock = contentions.some(({ kind }) => kind !== 'once');
   const body = [
     `const server = lockServer(scheduler, { latency: ${latency} });`,
     ...clients,
@@ -93,10 +105,10 @@ function programText(program: Program, letters: readonly (readonly Letter[])[], 
   ];
   return `// Made by the lock lab: #${toFragment(schedule)}
 import { expect, it } from '@jest/globals';
-import { ignoreElements, startWith, timer } from 'rxjs';
+import { ${names(hasOnce && 'endWith', 'ignoreElements', 'startWith', 'timer')} } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { withLock } from 'rxlock';
+import { ${names(hasOnce && 'runOnce', hasLock && 'withLock')} } from 'rxlock';
 import { errorCodes, lockServer } from 'rxlock/testing';
 import type { TestClient } from 'rxlock/testing';
 

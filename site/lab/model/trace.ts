@@ -7,8 +7,11 @@ export const CLIENTS = ['rxlock', 'set-nx', 'late-lease'] as const;
 /** Which client was run. */
 export type Client = (typeof CLIENTS)[number];
 
-/** How a contention ended; `open` where it had not when the lab stopped looking. */
-export type Ending = 'open' | 'done' | 'lost' | 'busy' | 'left' | 'killed' | 'failed';
+/**
+ * How a contention ended; `open` where it had not when the lab stopped looking. `given`: another one has done it, and it
+ * has the result of that.
+ */
+export type Ending = 'open' | 'done' | 'given' | 'lost' | 'busy' | 'left' | 'killed' | 'failed';
 
 /** One contention, from the wish for a lock to the end of it. */
 export interface HoldTrace {
@@ -24,6 +27,8 @@ export interface HoldTrace {
   readonly ending: Ending;
   /** What the user was told as an error. */
   readonly code: string | undefined;
+  /** Who has done it, where the result of another one was given. */
+  readonly givenBy: string | undefined;
 }
 
 /** One that is being written. */
@@ -39,6 +44,7 @@ export const newHold = (contention: Contention): HoldDraft => ({
   endedAt: undefined,
   ending: 'open',
   code: undefined,
+  givenBy: undefined,
 });
 
 /** Something that happened to a process, worth a mark in its lane. */
@@ -76,6 +82,14 @@ export interface LeaseView {
   readonly expiresAt: number | undefined;
 }
 
+/** That work of `once` is done, kept beside the queue of its key. */
+export interface MarkView {
+  readonly at: number;
+  readonly key: string;
+  readonly by: string;
+  readonly until: number;
+}
+
 /** A write that arrived at the counter of a key. */
 export interface WriteView {
   readonly at: number;
@@ -96,5 +110,6 @@ export interface Trace {
   readonly notes: readonly Note[];
   readonly queues: readonly QueueView[];
   readonly leases: readonly LeaseView[];
+  readonly marks: readonly MarkView[];
   readonly writes: readonly WriteView[];
 }

@@ -1,6 +1,6 @@
 /**
  * A schedule as the fragment of a URL, and back: `3.24.4.1.120_0a-want.mutex.k.20_8a-cut_30s-expire.k`. First the
- * number of processes, ttl, margin, latency and end, then one action after another: when, who (`s` is the server),
+ * number of processes, ttl, margin, latency and end, then one action after another: when, who (`s`: none of them),
  * what, and with what.
  */
 import { EMPTY_SCHEDULE, FAULTS, isFaultVerb, isKind, isName, normalised } from './schedule.js';
@@ -12,6 +12,7 @@ const KEY = /^[a-z][a-z0-9]{0,11}$/;
 function writtenAction(action: Action): string {
   const { at, verb } = action;
   if (verb === 'expire') return `${at}s-expire.${action.key}`;
+  if (verb === 'tick') return `${at}s-tick.${action.key}.${action.work}`;
   if (verb === 'want') {
     const wait = action.wait === undefined ? '' : `.${action.wait}`;
     return `${at}${action.who}-want.${action.kind}.${action.keys.join('+')}.${action.work}${wait}`;
@@ -39,13 +40,20 @@ function readWant(at: number, who: Name, rest: readonly string[]): Action | unde
   return { verb: 'want', at, who, kind, keys, work: ticks, wait: patience };
 }
 
+function readServerAction(at: number, verb: string, [key = '', work]: readonly string[]): Action | undefined {
+  if (!KEY.test(key)) return undefined;
+  if (verb === 'expire') return { verb, at, key };
+  const ticks = numberOf(work);
+  return verb === 'tick' && ticks !== undefined && ticks >= 0 ? { verb, at, key, work: ticks } : undefined;
+}
+
 function readAction(text: string): Action | undefined {
   const [, when, who = '', what = ''] = /^(\d{1,4})([a-e]|s)-(.+)$/.exec(text) ?? [];
   const at = numberOf(when);
   const [verb = '', ...rest] = what.split('.');
   const [first = ''] = rest;
   if (at === undefined) return undefined;
-  if (who === 's') return verb === 'expire' && KEY.test(first) ? { verb, at, key: first } : undefined;
+  if (who === 's') return readServerAction(at, verb, rest);
   if (!isName(who)) return undefined;
   if (verb === 'want') return readWant(at, who, rest);
   if (!isFaultVerb(verb)) return undefined;

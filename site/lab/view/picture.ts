@@ -21,7 +21,9 @@ export interface Band {
 export interface Mark {
   readonly key: string;
   readonly at: number;
-  readonly look: 'renewed' | 'failed' | 'done' | 'lost' | 'busy' | 'left';
+  readonly look: 'renewed' | 'failed' | 'done' | 'given' | 'lost' | 'busy' | 'left';
+  /** Whose result was given. */
+  readonly by?: string | undefined;
   readonly row: number;
   readonly rows: number;
 }
@@ -48,6 +50,13 @@ export interface ServerBand {
   readonly owners: readonly string[];
   /** How many waited behind them at most. */
   readonly waiting: number;
+}
+
+/** From when to when it is marked that work is done, and by whom. */
+export interface MarkBand {
+  readonly from: number;
+  readonly to: number;
+  readonly by: string;
 }
 
 /** Contentions of a lane that overlap get rows of their own. */
@@ -112,7 +121,7 @@ function spansOf(program: Program, name: Name): Span[] {
   return spans.filter(({ from, to }) => to > from);
 }
 
-const SHORT: Readonly<Record<Exclude<Action['verb'], 'want'>, string>> = {
+const SHORT: Readonly<Record<Exclude<Action['verb'], 'want' | 'tick'>, string>> = {
   leave: 'leave',
   cut: 'cut',
   heal: 'heal',
@@ -126,6 +135,7 @@ const SHORT: Readonly<Record<Exclude<Action['verb'], 'want'>, string>> = {
 
 export const shortOf = (action: Action): string => {
   if (action.verb === 'want') return `want ${action.kind} ${action.keys.join('+')}`;
+  if (action.verb === 'tick') return `job due: once ${action.key}${action.at}`;
   const amount = 'amount' in action && action.amount !== undefined ? action.amount : undefined;
   const sign = action.verb === 'clock' && amount !== undefined && amount > 0 ? '+' : '';
   return amount === undefined ? SHORT[action.verb] : `${SHORT[action.verb]} ${sign}${amount}`;
@@ -138,10 +148,10 @@ export function lanesOf(program: Program, trace: Trace): readonly Lane[] {
     const rows = rowsOf(holds, schedule.end);
     const count = Math.max(1, ...[...rows.values()].map((row) => row + 1));
     const ends = holds.flatMap((hold): Mark[] => {
-      const { ending, endedAt, contention } = hold;
+      const { ending, endedAt, contention, givenBy } = hold;
       if (endedAt === undefined || ending === 'open' || ending === 'killed') return [];
       const look = ending === 'failed' ? 'lost' : ending;
-      return [{ key: `end-${contention.id}`, at: endedAt, look, row: rows.get(hold) ?? 0, rows: count }];
+      return [{ key: `end-${contention.id}`, at: endedAt, look, by: givenBy, row: rows.get(hold) ?? 0, rows: count }];
     });
     const ids = new Set(program.processes.filter((one) => one.name === name).map(({ id }) => id));
     const notes = trace.notes
@@ -184,3 +194,7 @@ export function serverBandsOf({ queues }: Trace, end: number): ReadonlyMap<strin
   ]);
   return new Map(merged.sort(([one], [other]) => one.localeCompare(other)));
 }
+
+/** The markers of a key, as the server keeps them. */
+export const markBandsOf = ({ marks }: Trace, key: string, end: number): readonly MarkBand[] =>
+  marks.filter((mark) => mark.key === key).map(({ at, until, by }) => ({ from: at, to: Math.min(until, end), by }));

@@ -1,7 +1,7 @@
 /**
  * The state of the page: the schedule and the tick one looks at, both in the URL, and what follows from them.
  */
-import { computed, onBeforeUnmount, onMounted, ref, shallowRef, watch } from 'vue';
+import { computed, nextTick, onBeforeUnmount, onMounted, ref, shallowRef, watch } from 'vue';
 import type { ComputedRef, InjectionKey, Ref } from 'vue';
 import { logOf } from '../model/log.js';
 import { PRESETS } from '../model/presets.js';
@@ -86,6 +86,9 @@ export function useLab(): Lab {
   onMounted(() => {
     read();
     addEventListener('hashchange', read);
+    nextTick(() => document.documentElement.classList.remove('lab-by-link')).catch((error: unknown) =>
+      console.error(error),
+    );
     watch([schedule, isPlaying, tick], () => {
       if (!isPlaying.value)
         history.replaceState(history.state, '', `#${toLink(schedule.value, Math.round(tick.value))}`);

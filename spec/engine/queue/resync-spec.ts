@@ -2,11 +2,14 @@
  * The rounds of the patrol, and what is seen of all keys below a prefix.
  */
 import { describe, expect, it } from '@jest/globals';
-import { Subject, defer, filter, map } from 'rxjs';
+import { Subject, VirtualTimeScheduler, defer, filter, map, takeUntil, timer } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
+import { decorate } from '../../../src/backend/decorate.js';
 import { createLocks } from '../../../src/index.js';
-import type { LocksOptions, Ownerships, Queue } from '../../../src/index.js';
+import type { Locks, LocksOptions, Ownerships, Queue } from '../../../src/index.js';
+import { lockServer } from '../../../src/testing/index.js';
 import { TIMES, atFrame, letters, openServer, seen, serverOf } from '../../support/marbles.js';
 import { onePlace } from '../../support/one-place.js';
 
@@ -88,6 +91,43 @@ describe('the patrol', () => {
       ]);
     }),
   );
+
+  const LOOKERS: readonly (readonly [string, (locks: Locks) => Observable<unknown>])[] = [
+    ['who waits for a result', (locks) => locks.once('k', { keep: 60 }).turn$()],
+    ['who looks at a prefix', (locks) => locks.watchAll$('k')],
+    ['who looks at a key', (locks) => locks.mutex('k').ownership$()],
+    ['who waits for a lock', (locks) => locks.mutex('k').lock$()],
+  ];
+
+  it.each(LOOKERS)('a probe that is not answered any more begins no watch anew: %s', (_, look) => {
+    // Ends at 400, whatever still runs then.
+    const scheduler = new VirtualTimeScheduler(undefined, 400);
+    const watches: number[] = [];
+    const server = lockServer(scheduler, {
+      around: (backend) =>
+        decorate(backend, (source$, { isStream }) =>
+          defer(() => {
+            if (isStream) watches.push(scheduler.now());
+            return source$;
+          }),
+        ),
+    });
+    const [holder, client] = [server.client(TIMES), server.client(TIMES)];
+    holder
+      .mutex('k')
+      .lock$()
+      .pipe(takeUntil(timer(300, scheduler)))
+      .subscribe();
+    const looking = look(client).subscribe();
+    scheduler.schedule(() => client.network.partition(), 3);
+    // The probe of the round at 4 is given up at 6.
+    scheduler.schedule(() => looking.unsubscribe(), 5);
+    scheduler.schedule(() => client.network.heal(), 60);
+    scheduler.flush();
+    // The holder begins its own watch at 4.
+    expect(watches.filter((at) => at > 4)).toEqual([]);
+    expect(watches.length).toBeGreaterThan(0);
+  });
 });
 
 describe('of all keys below a prefix', () => {

@@ -7,6 +7,15 @@ import { fileOf } from './serve.mjs';
 
 const PLACEHOLDER = 'https://example.com/';
 
+/** Pages that the navigation of the guide does not have. */
+export function missingInGuide(root) {
+  const guide = readFileSync(join(root, 'start.html'), 'utf8');
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.html') && !/^(api\/.*|404\.html|index\.html)$/.test(file))
+    .map((file) => `/${file.replace(/index\.html$/, '')}`)
+    .filter((page) => !guide.includes(`href="${page}"`) && !guide.includes(`href="${page.replace('.html', '')}"`));
+}
+
 /** Links that lead nowhere, and how many were followed. */
 export function brokenLinks(root) {
   const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.html'));

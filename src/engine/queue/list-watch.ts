@@ -29,8 +29,8 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   #readAgainAt = 0;
   /** How long an answer may take, of the step under way. */
   #timeout = 0;
-  /** Between a failure and the next attempt. */
-  #isPausing = false;
+  /** `pausing`: between a failure and the next attempt. */
+  #state: 'stopped' | 'watching' | 'pausing' = 'stopped';
 
   constructor(runtime: Runtime, handler: WatchHandler<View>) {
     this.#runtime = runtime;
@@ -41,6 +41,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   start(from?: View): void {
     const { time, deadlines, settings, timing } = this.#runtime;
     this.stop();
+    this.#state = 'watching';
     const step = this.#steps;
     this.#readAgainAt = time.now() + timing.ttl * (1 + settings.random());
     this.#timeout = timing.attempt;
@@ -52,7 +53,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
 
   stop(): void {
     this.#steps += 1;
-    this.#isPausing = false;
+    this.#state = 'stopped';
     this.#runtime.deadlines.clear(this.#timeout, this);
     this.#step?.unsubscribe();
     this.#step = undefined;
@@ -65,12 +66,13 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
 
   /** What it is told can be relied on no more; it reads again, after a pause. */
   broken(reason: unknown): void {
-    // One silence is one failure: a probe without an answer breaks the watch, and says so, too.
-    if (this.#isPausing) return;
+    // One silence is one failure: a probe without an answer breaks the watch, and says so, too. It may also be answered
+    // when nobody follows any more: what is stopped stays so.
+    if (this.#state !== 'watching') return;
     const cause = reason instanceof Error ? reason : new Error(String(reason));
     const { time, settings } = this.#runtime;
     this.stop();
-    this.#isPausing = true;
+    this.#state = 'pausing';
     this.#runtime.connection.failed(cause);
     this.#failures += 1;
     const pause = backoff(this.#failures, settings.ttl, settings.random);
