@@ -33,7 +33,8 @@ export function createHistory(changed: (cause: BackendError) => void): History {
   const known = new Incarnation(changed);
   const endpoint = {};
 
-  const isOfAnother = (lease: Lease | undefined): boolean => lease !== undefined && known.objection(lease) !== undefined;
+  const isOfAnother = (lease: Lease | undefined): boolean =>
+    lease !== undefined && known.objection(lease) !== undefined;
 
   const seen = (answer: EnqueueResult): void => {
     if (answer.status === 'refused') for (const queue of answer.queues) known.read(queue);

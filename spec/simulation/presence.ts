@@ -12,8 +12,7 @@ interface TryMark {
 const isMark = (meta: unknown): meta is TryMark =>
   typeof meta === 'object' && meta !== null && 'try' in meta && typeof meta.try === 'number';
 
-export const tryOf = (meta: JsonValue | undefined): number | undefined =>
-  isMark(meta) ? meta.try : undefined;
+export const tryOf = (meta: JsonValue | undefined): number | undefined => (isMark(meta) ? meta.try : undefined);
 
 interface Stay {
   /** Whether it has ever been its turn. */

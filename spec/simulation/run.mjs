@@ -33,6 +33,9 @@ const seeds = Number(values.seeds);
 const changes = values.without === undefined ? [] : GUARDS[values.without];
 if (!changes) throw new Error(`there is no guard "${values.without}"; there are: ${Object.keys(GUARDS).join(', ')}`);
 
+// Thousands of errors are made for what gets lost on the simulated network, and nobody reads where.
+Error.stackTraceLimit = 0;
+
 const copy = mkdtempSync(join(tmpdir(), 'rxlock-simulation-'));
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
 compile(copy);

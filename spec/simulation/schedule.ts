@@ -234,8 +234,8 @@ const request: fc.Arbitrary<Request> = fc.record({ at: instant, client, key: fc.
 /** The margin of 10 % of the ttl is for the rate of the clocks, and for the grain of the sleep-proof clock. */
 const rate = fc.constantFrom(1, 1, 0.95, 1.05, 0.98);
 
-/** A long ttl is rare: each second of it is gone through. */
-const DAY = 86_400_000;
+/** Long ones are rare, and not with short ones: each second of them is gone through, and each renewal. */
+const HOUR = 3_600_000;
 const ttls = (one: fc.Arbitrary<number>): fc.Arbitrary<readonly number[]> =>
   fc.array(one, { minLength: 4, maxLength: 4 });
 
@@ -245,10 +245,10 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   loss: fc.constantFrom(0, 0, 0.05, 0.3),
   rates: fc.array(rate, { minLength: 4, maxLength: 4 }),
   ttls: fc.oneof(
-    { weight: 240, arbitrary: fc.constant([TTL, TTL, TTL, TTL]) },
-    { weight: 120, arbitrary: ttls(fc.constantFrom(2000, TTL, 5000, 20_000)) },
-    { weight: 12, arbitrary: ttls(fc.constantFrom(2000, TTL, 20_000, 600_000)) },
-    { weight: 1, arbitrary: ttls(fc.constantFrom(2000, TTL, DAY)) },
+    { weight: 1000, arbitrary: fc.constant([TTL, TTL, TTL, TTL]) },
+    { weight: 450, arbitrary: ttls(fc.constantFrom(2000, TTL, 5000, 20_000)) },
+    { weight: 30, arbitrary: ttls(fc.constantFrom(2000, TTL, 20_000, 300_000)) },
+    { weight: 1, arbitrary: ttls(fc.constantFrom(HOUR, 24 * HOUR)) },
   ),
   // Of few kinds in each run, so that these meet.
   tasks: fc.oneof(

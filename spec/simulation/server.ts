@@ -154,7 +154,8 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
     backend,
     queueNow,
     markerNow: (key) => now((server) => server.markers?.read(key, 0)),
-    header: () => ({ cluster_id: String(cluster), revision: queueNow('').revision.toString() }),
+    // It says nothing new unless the server is restored, and is asked for with each answer.
+    header: () => ({ cluster_id: String(cluster), revision: isRestored ? queueNow('').revision.toString() : '1' }),
     renews: isThere,
     leases,
     remove: (key, claim) => void backend.others?.remove(key, claim, 0).subscribe(),

@@ -99,6 +99,8 @@ export function simulate(schedule: Schedule): Account {
         if (isTaken && !keys.some((key) => mayBeGone(key, 0n) || byHand.has(`${key} of ${owner}`))) {
           violated(`a waiter of ${event.key} lost a place it had`);
         }
+        // All on a lease queue again in their order.
+        if (reason === undefined || isTaken) tasks.requeued(locks, event.key);
       }
       if (event.type === 'revocation') account.asked += 1;
       if (event.type !== 'lost') return;
@@ -178,7 +180,8 @@ export function simulate(schedule: Schedule): Account {
   }
   for (const { at, ms } of schedule.restarts) world.at(at, () => goAway(ms));
   for (const one of schedule.restores) world.at(one.at, () => restore(one));
-  for (const { at, key, place } of schedule.deletions) world.at(at, () => void remove([...KEYS, ONCE][key] ?? '', place));
+  for (const { at, key, place } of schedule.deletions)
+    world.at(at, () => void remove([...KEYS, ONCE][key] ?? '', place));
 
   world.runUntil(HEAL_AT);
   for (const { wire } of clients) wire.heal();

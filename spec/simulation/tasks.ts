@@ -48,6 +48,8 @@ interface Host {
 
 export interface TaskRules {
   start(task: Task, client: Participant): void;
+  /** Those who wait for it in these `Locks` have lost their place, and have another one at the end. */
+  requeued(locks: Locks, key: string): void;
   /** Those that are not over yet. */
   readonly unfinished: ReadonlySet<Task>;
   readonly account: TaskAccount;
@@ -57,6 +59,7 @@ export interface TaskRules {
 interface Contender {
   readonly task: Task;
   readonly client: Participant;
+  readonly key: string;
   readonly number: number;
   readonly wants: ReadonlyMap<string, Want>;
   readonly startedAt: number;
@@ -65,7 +68,7 @@ interface Contender {
 export function createTaskRules({ now, server, presence, elections, violated, mayBeGone, isStale }: Host): TaskRules {
   const account: TaskAccount = { held: 0, together: 0, beside: 0, emitted: 0, refused: 0 };
   const unfinished = new Set<Task>();
-  /** In the order of their subscription. */
+  /** In the order of their subscription, or of their queueing anew. */
   const waiting = new Set<Contender>();
   let started = 0;
 
@@ -116,8 +119,7 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
           violated(`too many hold ${key}: ${held.owner} beside ${besides.map(({ owner }) => owner).join(', ')}`);
         }
         const later = others.find(
-          (other) =>
-            other.life === life && mayNotHold(other.held) && other.held.fencingToken >= held.fencingToken,
+          (other) => other.life === life && mayNotHold(other.held) && other.held.fencingToken >= held.fencingToken,
         );
         if (later) violated(`the token of ${key} did not grow`);
       }
@@ -127,14 +129,14 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
     if (!isStale(held) && !isTurnOf(held)) violated(`${held.owner} holds ${held.key} out of its turn`);
   };
 
-  /** Whoever subscribed before, in the same `Locks` for the same key, and waits for as long as it takes. */
+  /** Whoever subscribed before, in the same `Locks`, and waits for as long as it takes for what this one has now. */
   const servedInOrder = (contender: Contender): void => {
-    const keys = [...contender.wants.keys()];
     for (const other of waiting) {
-      if (other.number >= contender.number) break;
+      if (other === contender) break;
       if (other.client !== contender.client || other.task.wait < Infinity) continue;
-      const key = keys.find((one) => other.wants.has(one));
-      if (key !== undefined) violated(`one who came later is served first by client ${String(other.task.client)}: ${key}`);
+      const key = overtakenAt(other, contender);
+      if (key !== undefined)
+        violated(`client ${String(other.task.client)} waits for ${key}, and who came later has it`);
     }
   };
 
@@ -185,8 +187,9 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
   const begin = (task: Task, client: Participant, over: Subscription): Subscription => {
     const { machine, locks } = client;
     const wants = new Map(task.wants.map((want) => [KEYS[want.key] ?? '', want]));
-    const contender: Contender = { task, client, wants, number: (started += 1), startedAt: now() };
     const lock = wanted(task, locks);
+    const { key } = lock;
+    const contender: Contender = { task, client, wants, key, number: (started += 1), startedAt: now() };
     let held: HeldLock | undefined;
     waiting.add(contender);
     over.add(() => waiting.delete(contender));
@@ -194,10 +197,10 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
       lock,
       (taken) => {
         held = taken;
-        waiting.delete(contender);
         holders.set(taken, contender);
         if (task.candidate) elections.leads(locks, task.candidate, taken);
         onHeld(contender, taken);
+        waiting.delete(contender);
         const released = (): void => isDone(taken);
         return watched(bodyOf(task, taken, machine.scheduler, released), taken, machine);
       },
@@ -220,6 +223,13 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
   return {
     account,
     unfinished,
+    requeued(locks, key) {
+      for (const one of [...waiting]) {
+        if (one.client.locks !== locks || one.key !== key) continue;
+        waiting.delete(one);
+        waiting.add(one);
+      }
+    },
     start(task, client) {
       let running: Subscription | undefined;
       const over = new Subscription(() => void unfinished.delete(task));
@@ -232,6 +242,14 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
       });
     },
   };
+}
+
+/** Where one who waits is overtaken by one who holds: of those who want several keys, not where both may hold. */
+function overtakenAt({ wants: waits }: Contender, { wants: holds }: Contender): string | undefined {
+  const shared = [...waits].filter(([key]) => holds.has(key));
+  const isSame = shared.length === waits.size && shared.length === holds.size;
+  const [key] = shared.find(([key, want]) => isSame || !mayBeTogether([want, holds.get(key) ?? want])) ?? [];
+  return key;
 }
 
 /** Emits every now and then while it runs, and ends as the task says. */
