@@ -14,6 +14,8 @@ import type { BackendError, Lease, QueueBackend } from '../../src/index.js';
 export interface Told extends Header {
   /** Of a grant: the lease was there already, by an attempt whose answer was lost. */
   readonly isKnown: boolean;
+  /** How many times the server has been restored, which no server tells. */
+  readonly life: number;
 }
 
 export interface History {
@@ -28,10 +30,15 @@ export interface History {
 /** Answered by any member, without the leader. */
 const LOCAL: readonly BackendCall['verb'][] = ['revoke', 'audit', 'probe'];
 
-/** @param changed called when the server turns out to have another history: all streams break */
-export function createHistory(changed: (cause: BackendError) => void): History {
+/**
+ * @param changed called when the server turns out to have another history: all streams break
+ * @param hasCaughtUp called when it has, and nothing tells
+ */
+export function createHistory(changed: (cause: BackendError) => void, hasCaughtUp: () => void): History {
   const known = new Incarnation(changed);
   const endpoint = {};
+  let life = 0;
+  let epoch = known.asked().epoch;
 
   const isOfAnother = (lease: Lease | undefined): boolean =>
     lease !== undefined && known.objection(lease) !== undefined;
@@ -48,9 +55,13 @@ export function createHistory(changed: (cause: BackendError) => void): History {
       known.heardFrom(question, endpoint, told);
       if (LOCAL.includes(verb)) return;
       // A lease that is new says nothing about the revision. Of a renewal that is behind, the leader is asked.
+      if (verb === 'grant' && !told.isKnown) return;
       const isLease = verb === 'renew' || verb === 'grant';
-      if (isLease && !(known.isDoubtful(question, told) && (verb === 'renew' || told.isKnown))) return;
-      known.answered(question, told);
+      if (!isLease || known.isDoubtful(question, told)) known.answered(question, told);
+      const before = epoch;
+      ({ epoch } = known.asked());
+      if (told.life !== life && epoch === before) hasCaughtUp();
+      ({ life } = told);
     },
 
     around: (network) => ({

@@ -9,6 +9,7 @@ import type { HeldLock, Locks, MarkRequest, QueueBackend } from '../../src/index
 import type { Machine } from './machine.js';
 import type { OnceTask } from './schedule.js';
 import type { SimServer } from './server.js';
+import type { Staleness } from './staleness.js';
 
 export const ONCE = 'once';
 
@@ -22,8 +23,7 @@ export interface OnceAccount {
 interface Host {
   readonly server: SimServer;
   violated(what: string): void;
-  /** Whether its claim was taken from it, and it may not know yet. */
-  isStale(held: HeldLock): boolean;
+  readonly staleness: Staleness;
 }
 
 interface Participant {
@@ -42,7 +42,7 @@ export interface OnceRules {
   readonly account: OnceAccount;
 }
 
-export function createOnceRules({ server, violated, isStale }: Host): OnceRules {
+export function createOnceRules({ server, violated, staleness }: Host): OnceRules {
   const unfinished = new Set<OnceTask>();
   const account: OnceAccount = { ran: 0, given: 0 };
   /** Values whose run came to its end. */
@@ -60,7 +60,7 @@ export function createOnceRules({ server, violated, isStale }: Host): OnceRules 
     if (marked.includes(result)) return;
     marked.push(result);
     for (const [held, other] of bodies) {
-      if (other !== result && held.isHeld() && !isStale(held))
+      if (other !== result && held.isHeld() && !staleness.isStale(held))
         violated(`${result} was marked as done while ${other} runs`);
     }
   };
@@ -68,7 +68,9 @@ export function createOnceRules({ server, violated, isStale }: Host): OnceRules 
   const onBegin = (held: HeldLock, run: string): void => {
     account.ran += 1;
     bodies.set(held, run);
-    if (isStale(held)) return;
+    const [first] = server.queueNow(ONCE).claims;
+    staleness.began(held, first?.token === held.fencingToken);
+    if (staleness.isStale(held)) return;
     const { marker } = server.markerNow(ONCE);
     if (marker) violated(`${run} runs, though it is done: ${marker.value}`);
   };

@@ -18,8 +18,8 @@ export interface SimServer {
   readonly backend: Complete<QueueBackend> & QueueBackend;
   queueNow(key: string): Queue;
   markerNow(key: string): MarkerView;
-  /** What every answer begins with. */
-  header(): Header;
+  /** What every answer begins with, and its life. */
+  header(): Header & { readonly life: number };
   /** Whether the lease is there. Not to be asked in passing: it is renewed by that. */
   renews(lease: Lease): boolean;
   /** All leases that were ever granted. */
@@ -155,7 +155,10 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
     queueNow,
     markerNow: (key) => now((server) => server.markers?.read(key, 0)),
     // It says nothing new unless the server is restored, and is asked for with each answer.
-    header: () => ({ cluster_id: String(cluster), revision: isRestored ? queueNow('').revision.toString() : '1' }),
+    header: () => {
+      const revision = isRestored ? queueNow('').revision.toString() : '1';
+      return { cluster_id: String(cluster), revision, life };
+    },
     renews: isThere,
     leases,
     remove: (key, claim) => void backend.others?.remove(key, claim, 0).subscribe(),

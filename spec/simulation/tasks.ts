@@ -13,6 +13,7 @@ import type { Presence } from './presence.js';
 import { KEYS } from './schedule.js';
 import type { Task, Want } from './schedule.js';
 import type { SimServer } from './server.js';
+import type { Staleness } from './staleness.js';
 
 /** A loss is noticed so soon after a stop of the process: it looks at the clock once a second, and clocks are slow. */
 const NOTICED_WITHIN = 1500;
@@ -40,10 +41,7 @@ interface Host {
   readonly presence: Presence;
   readonly elections: ElectionRules;
   violated(what: string): void;
-  /** Whether somebody may believe to hold what is not there any more, and cannot know it yet. */
-  mayBeGone(key: string, token: bigint): boolean;
-  /** Whether its claim was taken from it, and it may not know yet. */
-  isStale(held: HeldLock): boolean;
+  readonly staleness: Staleness;
 }
 
 export interface TaskRules {
@@ -65,7 +63,8 @@ interface Contender {
   readonly startedAt: number;
 }
 
-export function createTaskRules({ now, server, presence, elections, violated, mayBeGone, isStale }: Host): TaskRules {
+export function createTaskRules({ now, server, presence, elections, violated, staleness }: Host): TaskRules {
+  const { mayBeGone, isStale } = staleness;
   const account: TaskAccount = { held: 0, together: 0, beside: 0, emitted: 0, refused: 0 };
   const unfinished = new Set<Task>();
   /** In the order of their subscription, or of their queueing anew. */
@@ -100,6 +99,8 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
     account.held += 1;
     if (held.keys.length > 1) account.together += 1;
     servedInOrder(contender);
+    const isItsTurn = isTurnOf(held);
+    staleness.began(held, isItsTurn);
     const { life } = server;
     for (const key of held.keys) {
       const others = holding.get(key) ?? [];
@@ -126,7 +127,7 @@ export function createTaskRules({ now, server, presence, elections, violated, ma
       // One of an earlier life holds by what it knew then.
       others.push({ held, life: isStale(held) ? -1 : life });
     }
-    if (!isStale(held) && !isTurnOf(held)) violated(`${held.owner} holds ${held.key} out of its turn`);
+    if (!isStale(held) && !isItsTurn) violated(`${held.owner} holds ${held.key} out of its turn`);
   };
 
   /** Whoever subscribed before, in the same `Locks`, and waits for as long as it takes for what this one has now. */

@@ -38,7 +38,10 @@ export interface Weather {
 /** What there is at the other end. */
 export interface Remote {
   readonly backend: QueueBackend;
-  header(): Header;
+  /** What every answer begins with, and how many times it was restored. */
+  header(): Header & { readonly life: number };
+  /** A restored server has caught up with what a client knew. */
+  hasCaughtUp(): void;
   renews(lease: Lease): boolean;
 }
 
@@ -81,7 +84,7 @@ export function createWire(
 
   const history = createHistory((cause) => {
     for (const broken of [...streams]) broken(cause);
-  });
+  }, server.hasCaughtUp);
   /** Of a grant: whether the lease is there already. Granted again it is renewed in any case. */
   const isKnown = (call: BackendCall): boolean => call.verb === 'grant' && server.renews(call.args[0]);
 

@@ -138,7 +138,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   }
 
   admitted(): void {
-    const inTheWay = this.#isTry ? this.#ownHolders() : [];
+    // What was held on a lease past its deadline is held no more, though the timer that says so is late.
+    const inTheWay = this.#isTry && this.session?.isAlive() ? this.#ownHolders() : [];
     if (inTheWay.length > 0) return this.#tell({ status: 'refused', holders: inTheWay });
     this.#acquireRelease.begin();
   }
