@@ -235,7 +235,10 @@ export function createTaskRules({ now, server, presence, elections, violated, st
       let running: Subscription | undefined;
       const over = new Subscription(() => void unfinished.delete(task));
       unfinished.add(task);
-      client.machine.whenAwake(task.at, () => (running = begin(task, client, over)));
+      client.machine.whenAwake(task.at, () => {
+        // A process that was stopped may find first that it was left.
+        if (!over.closed) running = begin(task, client, over);
+      });
       if (task.leaveAfter === undefined) return;
       client.machine.whenAwake(task.at + task.leaveAfter, () => {
         over.unsubscribe();
