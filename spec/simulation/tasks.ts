@@ -33,6 +33,7 @@ export interface TaskAccount {
 export interface Participant {
   readonly machine: Machine;
   readonly locks: Locks;
+  readonly ttl: number;
 }
 
 interface Host {
@@ -148,7 +149,7 @@ export function createTaskRules({ now, server, presence, elections, violated, st
   };
 
   const onRefused = (
-    { wants, startedAt, number, task }: Contender,
+    { wants, startedAt, number, task, client }: Contender,
     { holders: named }: AlreadyLockedError | LockTimeoutError,
   ): void => {
     account.refused += 1;
@@ -159,7 +160,8 @@ export function createTaskRules({ now, server, presence, elections, violated, st
       );
       if (!wasThere) violated(`client ${String(task.client)} was refused for ${owner}, who was not there`);
     }
-    if (task.wait > 0) return;
+    // Its claim is waited for to leave, but for no longer than for one answer: within that, nobody runs into it.
+    if (task.wait > 0 || now() - startedAt > (0.9 * client.ttl) / 6) return;
     const isLeft = keys.some((key) => server.queueNow(key).claims.some(({ meta }) => tryOf(meta) === number));
     if (isLeft) violated(`a claim of client ${String(task.client)} is there, though its try was refused`);
   };
