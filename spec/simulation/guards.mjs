@@ -119,18 +119,15 @@ export const GUARDS = {
     ['src/backends/etcd3/incarnation.ts', 'if (epoch === this.#epoch) return undefined;', 'return undefined;'],
   ],
   'a cluster that is another one than before has another history': [
-    [
-      'src/backends/etcd3/incarnation.ts',
-      'this.#anew(`its cluster was ${known} and is ${cluster}`);',
-      '',
-    ],
-    ['src/backends/etcd3/incarnation.ts', 'if (now < newest) this.#anew(`its revision was ${newest} and is ${now}`);', ''],
+    ['src/backends/etcd3/incarnation.ts', 'this.#anew(`its cluster was ${known} and is ${cluster}`);', ''],
   ],
-  'a try is sent as one': [
-    ['src/engine/claim.ts', "this.#isTry ? 'try' : isWatched", 'isWatched'],
-  ],
+  'a try is sent as one': [['src/engine/claim.ts', "this.#isTry ? 'try' : isWatched", 'isWatched']],
   'the oldest of those who ask for the same is served first': [
-    ['src/engine/contender.ts', 'return this.#takesTurnOf(claim).#hold(claim, state);', 'return this.#hold(claim, state);'],
+    [
+      'src/engine/contender.ts',
+      'return this.#takesTurnOf(claim).#hold(claim, state);',
+      'return this.#hold(claim, state);',
+    ],
   ],
   'claims that differ are sent one after the other': [
     [
@@ -139,12 +136,14 @@ export const GUARDS = {
       'admitted.size >= 0 || shape === enqueuer.shape',
     ],
   ],
-  'who is named as a holder is one': [
-    ['src/rules/ownership.ts', 'holding(claims)', 'claims'],
-  ],
+  'who is named as a holder is one': [['src/rules/ownership.ts', 'holding(claims)', 'claims']],
   'a proclamation is written over the claim of the candidate that leads': [
     ['src/engine/claim.ts', 'ref.leader = { claim: this, key };', 'ref.leader ??= { claim: this, key };'],
-    ['src/engine/claim.ts', 'for (const ref of this.#leadsFor) if (ref.leader?.claim === this) ref.leader = undefined;', ''],
+    [
+      'src/engine/claim.ts',
+      'for (const ref of this.#leadsFor) if (ref.leader?.claim === this) ref.leader = undefined;',
+      '',
+    ],
   ],
   'an observer of an election is not told older things than before': [
     ['src/engine/queue/key-queue.ts', 'if (this.#queue && queue.revision < this.#queue.revision) return;', ''],

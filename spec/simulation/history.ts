@@ -38,6 +38,7 @@ export function createHistory(changed: (cause: BackendError) => void, hasCaughtU
   const known = new Incarnation(changed);
   const endpoint = {};
   let life = 0;
+  let cluster: string | undefined;
   let epoch = known.asked().epoch;
 
   const isOfAnother = (lease: Lease | undefined): boolean =>
@@ -60,8 +61,8 @@ export function createHistory(changed: (cause: BackendError) => void, hasCaughtU
       if (!isLease || known.isDoubtful(question, told)) known.answered(question, told);
       const before = epoch;
       ({ epoch } = known.asked());
-      if (told.life !== life && epoch === before) hasCaughtUp();
-      ({ life } = told);
+      if (told.life !== life && epoch === before && cluster === told.cluster_id) hasCaughtUp();
+      ({ life, cluster_id: cluster } = told);
     },
 
     around: (network) => ({

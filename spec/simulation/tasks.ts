@@ -47,7 +47,7 @@ interface Host {
 
 export interface TaskRules {
   start(task: Task, client: Participant): void;
-  /** Those who wait for it in these `Locks` have lost their place, and have another one at the end. */
+  /** One of those who wait for it in these `Locks` has lost its place, and has another one at the end. */
   requeued(locks: Locks, key: string): void;
   /** Those that are not over yet. */
   readonly unfinished: ReadonlySet<Task>;
@@ -68,8 +68,10 @@ export function createTaskRules({ now, server, presence, elections, violated, st
   const { mayBeGone, isStale } = staleness;
   const account: TaskAccount = { held: 0, together: 0, beside: 0, emitted: 0, refused: 0 };
   const unfinished = new Set<Task>();
-  /** In the order of their subscription, or of their queueing anew. */
+  /** In the order of their subscription. */
   const waiting = new Set<Contender>();
+  /** Those who may be behind others by now, who came later. */
+  const requeued = new WeakSet<Contender>();
   let started = 0;
 
   const holders = new WeakMap<HeldLock, Contender>();
@@ -135,7 +137,7 @@ export function createTaskRules({ now, server, presence, elections, violated, st
   const servedInOrder = (contender: Contender): void => {
     for (const other of waiting) {
       if (other === contender) break;
-      if (other.client !== contender.client || other.task.wait < Infinity) continue;
+      if (other.client !== contender.client || other.task.wait < Infinity || requeued.has(other)) continue;
       const key = overtakenAt(other, contender);
       if (key !== undefined)
         violated(`client ${String(other.task.client)} waits for ${key}, and who came later has it`);
@@ -227,11 +229,7 @@ export function createTaskRules({ now, server, presence, elections, violated, st
     account,
     unfinished,
     requeued(locks, key) {
-      for (const one of [...waiting]) {
-        if (one.client.locks !== locks || one.key !== key) continue;
-        waiting.delete(one);
-        waiting.add(one);
-      }
+      for (const one of waiting) if (one.client.locks === locks && one.key === key) requeued.add(one);
     },
     start(task, client) {
       let running: Subscription | undefined;
