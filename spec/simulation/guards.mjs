@@ -112,14 +112,8 @@ export const GUARDS = {
   'who holds asks whether it is done before it runs it': [
     ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);\n          else if', 'if'],
   ],
-  'a marker is written only while the claim of its run is there': [
-    ['src/backends/memory/markers.ts', "if (!isQueued(request)) return 'gone';", ''],
-  ],
   'a lease of another history is not renewed': [
     ['src/backends/etcd3/incarnation.ts', 'if (epoch === this.#epoch) return undefined;', 'return undefined;'],
-  ],
-  'a cluster that is another one than before has another history': [
-    ['src/backends/etcd3/incarnation.ts', 'this.#anew(`its cluster was ${known} and is ${cluster}`);', ''],
   ],
   'a try is sent as one': [['src/engine/claim.ts', "this.#isTry ? 'try' : isWatched", 'isWatched']],
   'the oldest of those who ask for the same is served first': [
@@ -135,17 +129,5 @@ export const GUARDS = {
       'admitted.size === 0 || (shape !== undefined && shape === enqueuer.shape)',
       'admitted.size >= 0 || shape === enqueuer.shape',
     ],
-  ],
-  'who is named as a holder is one': [['src/rules/ownership.ts', 'holding(claims)', 'claims']],
-  'a proclamation is written over the claim of the candidate that leads': [
-    ['src/engine/claim.ts', 'ref.leader = { claim: this, key };', 'ref.leader ??= { claim: this, key };'],
-    [
-      'src/engine/claim.ts',
-      'for (const ref of this.#leadsFor) if (ref.leader?.claim === this) ref.leader = undefined;',
-      '',
-    ],
-  ],
-  'an observer of an election is not told older things than before': [
-    ['src/engine/queue/key-queue.ts', 'if (this.#queue && queue.revision < this.#queue.revision) return;', ''],
   ],
 };

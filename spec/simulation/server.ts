@@ -200,12 +200,12 @@ function reliving(world: World): World & { readonly past: World; goOn(): void } 
     past,
     now: () => (behind === undefined ? past.now() : world.now() - behind),
     at(instant, event) {
-      if (behind !== undefined) return world.at(instant + behind + ROUNDING, event);
+      if (behind !== undefined) { world.at(instant + behind + ROUNDING, event); return; }
       const once = (): void => {
         if (due.delete(once)) event();
       };
       due.set(once, instant + ROUNDING);
-      return past.at(instant + ROUNDING, once);
+      past.at(instant + ROUNDING, once);
     },
     runUntil: (instant) => past.runUntil(instant),
     goOn() {
