@@ -200,7 +200,10 @@ function reliving(world: World): World & { readonly past: World; goOn(): void } 
     past,
     now: () => (behind === undefined ? past.now() : world.now() - behind),
     at(instant, event) {
-      if (behind !== undefined) { world.at(instant + behind + ROUNDING, event); return; }
+      if (behind !== undefined) {
+        world.at(instant + behind + ROUNDING, event);
+        return;
+      }
       const once = (): void => {
         if (due.delete(once)) event();
       };
