@@ -1,12 +1,13 @@
 /**
  * What a lock makes of clocks that are set, machines that sleep, processes that stand still and servers that are silent.
  */
-import { describe, it } from '@jest/globals';
-import { NEVER, defer, filter, interval, map, switchMap, throwError } from 'rxjs';
+import { describe, expect, it } from '@jest/globals';
+import { NEVER, defer, filter, firstValueFrom, interval, map, switchMap, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { BackendError, createLocks, usingLock } from '../../src/index.js';
 import { TIMES, atFrame, codes, events, letters, machineOf, openServer, seen, serverOf } from '../support/marbles.js';
+import { failureOf } from '../support/waiting.js';
 
 const LOST = 'LOCK_LOST expired';
 /** Long enough for a clock to tell a sleep from its own grain of 25 ms. */
@@ -247,4 +248,23 @@ describe('a lease revoked behind the back of its client', () => {
       m.expect(l).toBeObservable('h---#', undefined, 'LOCK_LOST session');
     }),
   );
+});
+
+describe('a try', () => {
+  it('right after the machine woke asks the server, whatever is held on a lease that has run out meanwhile', async () => {
+    const memory = memoryBackend();
+    const modes: string[] = [];
+    const enqueue: typeof memory.enqueue = (claims, ms, mode) => {
+      modes.push(mode);
+      return memory.enqueue(claims, ms, mode);
+    };
+    let asleep = 0;
+    const locks = createLocks({ ...memory, enqueue }, { clock: { now: () => performance.now() + asleep } });
+    const lost = failureOf(firstValueFrom((await locks.mutex('k').acquire()).renewals$.pipe(filter(() => false))));
+    asleep = HOUR;
+    const refused = failureOf(locks.mutex('k').acquire({ wait: 0 }));
+    expect(modes).toEqual(['show', 'try']);
+    await locks.close();
+    await Promise.all([lost, refused]);
+  });
 });

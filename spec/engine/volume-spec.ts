@@ -19,6 +19,7 @@ import {
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { createLocks, usingLock, withLock } from '../../src/index.js';
+import type { Locks } from '../../src/index.js';
 import { TIMES, letters, seen, serverOf } from '../support/marbles.js';
 
 describe('one lock', () => {
@@ -80,4 +81,36 @@ describe('one lock', () => {
       expect(rounds).toBe(2000);
     }),
   );
+});
+
+describe('a lock of a thousand keys', () => {
+  const KEYS = Array.from({ length: 1000 }, (_, n) => `k${String(n)}`);
+  const allOf = (locks: Locks) => locks.all(...KEYS.map((key) => locks.mutex(key)));
+
+  it('is looked at as a whole once when all are free, not with each key', async () => {
+    const all = allOf(createLocks(memoryBackend()));
+    const looks = jest.spyOn(Array.prototype, 'flatMap');
+    try {
+      const held = await all.acquire();
+      await held.release();
+      const visited = looks.mock.contexts.reduce<number>((sum, one) => sum + (Array.isArray(one) ? one.length : 0), 0);
+      expect(visited).toBeLessThan(10 * KEYS.length);
+    } finally {
+      looks.mockRestore();
+    }
+  });
+
+  it('tells who waits for it of each half that comes free, and holds with the last key', async () => {
+    const memory = memoryBackend();
+    const before = await allOf(createLocks(memory)).acquire();
+    const told: string[] = [];
+    const waiting = allOf(createLocks(memory))
+      .lock$()
+      .subscribe(({ status }) => told.push(status));
+    expect(told).toEqual(['waiting']);
+    await before.release();
+    expect(told.at(-1)).toBe('held');
+    expect(told.length).toBeLessThan(50);
+    waiting.unsubscribe();
+  });
 });

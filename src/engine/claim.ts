@@ -30,12 +30,17 @@ export interface LeaderRef {
 
 /** What one claim asks for. */
 export interface ClaimOptions {
-  readonly specs: readonly (LockSpec & { readonly leaderRef?: LeaderRef | undefined })[];
+  readonly specs: readonly LockSpec[];
   readonly isTry: boolean;
   /** What it asks for, in one string: claims of one shape are interchangeable. Nothing where none is. */
   readonly shape: string | undefined;
   readonly meta: JsonValue | undefined;
 }
+
+/** Of a claim that is blocked at more keys than these, its contender is told half of the time at most: each time all of them are looked at. */
+const CONFLATE_ABOVE = 16;
+
+type Standing = Extract<ClaimState, { status: 'blocked' | 'first' }>;
 
 /** The claim in the queue of one of its keys. */
 class Place {
@@ -63,11 +68,17 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   readonly #places: readonly Place[];
   readonly #acquireRelease: AcquireRelease<EnqueueResult>;
   #requests: readonly ClaimRequest[] = [];
+  readonly #leadsFor: LeaderRef[] = [];
   #isLeaving = false;
   #handsOff = false;
   /** Until when it is to stay on the server, once it has left. */
   #keepUntil = 0;
   #handedOff: HandedOff | undefined;
+  /** At how many of its keys it is known where it stands, and at how many of these it is blocked. */
+  #known = 0;
+  #blocked = 0;
+  /** How often that has changed since its contender was told. */
+  #untold = 0;
 
   constructor(runtime: LocksRuntime, options: ClaimOptions, listener: OnClaimState) {
     this.#runtime = runtime;
@@ -109,12 +120,18 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     this.#runtime.sessions.join(this, this.keys[0]);
   }
 
+  /** Of a candidate that holds: what is proclaimed by its election object is written over this claim, until it leaves. */
+  leadsFor(ref: LeaderRef, key: string): void {
+    ref.leader = { claim: this, key };
+    this.#leadsFor.push(ref);
+  }
+
   leave(handOff: boolean, keepUntil = 0): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     this.#handsOff = handOff && keepUntil === 0;
     this.#keepUntil = keepUntil;
-    this.#leads(false);
+    for (const ref of this.#leadsFor) if (ref.leader?.claim === this) ref.leader = undefined;
     this.#runtime.enqueueOrder.leave(this);
     this.#acquireRelease.release();
     // What is to stay needs the session until it has moved to a lease of its own.
@@ -138,7 +155,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   }
 
   admitted(): void {
-    const inTheWay = this.#isTry ? this.#ownHolders() : [];
+    // What was held on a lease past its deadline is held no more, though the timer that says so is late.
+    const inTheWay = this.#isTry && this.session?.isAlive() ? this.#ownHolders() : [];
     if (inTheWay.length > 0) return this.#tell({ status: 'refused', holders: inTheWay });
     this.#acquireRelease.begin();
   }
@@ -227,15 +245,6 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return this.#options.isTry;
   }
 
-  /** Told before its contender, which may proclaim at once. */
-  #leads(isFirst: boolean): void {
-    for (const { key, leaderRef } of this.#options.specs) {
-      if (!leaderRef) continue;
-      if (isFirst) leaderRef.leader = { claim: this, key };
-      else if (leaderRef.leader?.claim === this) leaderRef.leader = undefined;
-    }
-  }
-
   /** Claims of this `Locks` that hold and would keep a try out: the server need not be asked. */
   #ownHolders(): readonly Holder[] {
     return this.#places.flatMap(({ queue }, i) => {
@@ -248,20 +257,34 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   #onPlace(place: Place): OnClaimState {
     return (state) => {
       if (state.status === 'wanted') this.revocation = state.revocation;
-      else place.state = state;
+      else this.#stands(place, state);
       // Past the deadline it went with its lease, and the timer that would have said so is late.
       if (state.status === 'lost' && !this.session?.isAlive()) {
         return this.#tell({ status: 'lost', loss: new ClaimLost('expired') });
       }
       if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);
-      const whole = this.#places.length === 1 ? state : wholeOf(this.#places);
-      if (whole) this.#tell(whole);
+      if (this.#places.length === 1) return this.#tell(state);
+      if (this.#isWorthTelling()) this.#tell(wholeOf(this.#places));
     };
+  }
+
+  #stands(place: Place, state: ClaimState): void {
+    this.#known += Number(isStanding(state)) - Number(isStanding(place.state));
+    this.#blocked += Number(state.status === 'blocked') - Number(place.state?.status === 'blocked');
+    this.#untold += 1;
+    place.state = state;
+  }
+
+  /** Each change is told only where that costs little, or where it may hold now: thousands of keys change one by one. */
+  #isWorthTelling(): boolean {
+    if (this.#known < this.#places.length) return false;
+    if (this.#blocked > CONFLATE_ABOVE && this.#untold < this.#blocked) return false;
+    this.#untold = 0;
+    return true;
   }
 
   #tell(state: ClaimState): void {
     if (state.status !== 'wanted') this.state = state;
-    if (state.status === 'first') this.#leads(true);
     this.listener(state);
   }
 
@@ -321,10 +344,12 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   }
 }
 
-/** Where a claim of several keys stands, once that is known of each: it holds where it is first everywhere. */
-function wholeOf(places: readonly Place[]): ClaimState | undefined {
-  const states = places.flatMap(({ state }) => (state?.status === 'blocked' || state?.status === 'first' ? state : []));
-  if (states.length < places.length) return undefined;
+const isStanding = (state: ClaimState | undefined): state is Standing =>
+  state?.status === 'blocked' || state?.status === 'first';
+
+/** Where a claim of several keys stands, which is known of each: it holds where it is first everywhere. */
+function wholeOf(places: readonly Place[]): ClaimState {
+  const states = places.flatMap(({ state }) => (isStanding(state) ? state : []));
   const blocked = states.filter((state) => state.status === 'blocked');
   if (blocked.length > 0) {
     const ahead = blocked.reduce((most, one) => Math.max(most, one.ahead ?? 0), 0);

@@ -279,6 +279,8 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#waitsNoMore();
     const hold = new Hold(this.#runtime, key, session, token, this, atMost);
     this.#phase = { name: 'held', claim, hold };
+    // Before anybody is told: its user may proclaim at once.
+    this.#target.heldBy(claim);
     if (settled$) settlesWith(hold.held, settled$);
     if (atMost < Infinity) {
       this.#overdue = at(time, hold.overdueAt, LOOK_EVERY).subscribe(() => this.#lost(new ClaimLost('overdue')));

@@ -44,6 +44,16 @@ export class LockTarget {
     return meta === undefined ? this.#shape : this.#shape + JSON.stringify(meta);
   }
 
+  /**
+   * Its contender holds by that claim, which may have been made for a candidate of another election object: those that
+   * ask for the same exchange their claims.
+   */
+  heldBy(claim: ContendingClaim): void {
+    for (const { key, leaderRef } of this.specs) {
+      if (leaderRef && claim instanceof Claim) claim.leadsFor(leaderRef, key);
+    }
+  }
+
   /** What to contend with. */
   claim({ meta, wait }: AcquireOptions, shape: string | undefined, listener: OnClaimState): ContendingClaim {
     const { localQueue } = this.#runtime;

@@ -1,7 +1,19 @@
 import { sleepProofClock } from '../../../src/time/clock.js';
 import { describe, expect, it } from '@jest/globals';
 import Etcd from 'node-etcd';
-import { NEVER, distinctUntilChanged, firstValueFrom, lastValueFrom, map, mergeMap, take, tap, throwError } from 'rxjs';
+import {
+  NEVER,
+  Subject,
+  distinctUntilChanged,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  mergeMap,
+  of,
+  take,
+  tap,
+  throwError,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
@@ -331,6 +343,34 @@ describe('proclaim', () => {
     leading.unsubscribe();
     await expect(theirs.proclaim('A')).rejects.toThrow(LockNotOwnedError);
     await expect(ours.proclaim('A')).resolves.toBeUndefined();
+    queued.unsubscribe();
+    await client.close();
+  });
+
+  it('is of the object whose candidate leads, where two objects propose the same', async () => {
+    // The claim that was asked for first comes in last: what comes first goes to the older candidate all the same.
+    const memory = memoryBackend();
+    const late = new Subject<void>();
+    let isFirst = true;
+    const enqueue: typeof memory.enqueue = (...args) => {
+      const wait$ = isFirst ? late.pipe(take(1)) : of(undefined);
+      isFirst = false;
+      return wait$.pipe(mergeMap(() => memory.enqueue(...args)));
+    };
+    const client = createLocks({ ...memory, enqueue });
+    const [older, younger] = [client.election('e'), client.election('e')];
+    const led: string[] = [];
+    const leading = older.campaign$('A').subscribe(() => led.push('older'));
+    const queued = younger.campaign$('A').subscribe(() => led.push('younger'));
+    late.next();
+    expect(led).toEqual(['older']);
+    await expect(older.proclaim('B')).resolves.toBeUndefined();
+    await expect(younger.proclaim('C')).rejects.toThrow(LockNotOwnedError);
+    expect(await firstValueFrom(older.leader$)).toMatchObject({ value: 'B' });
+    leading.unsubscribe();
+    expect(led).toEqual(['older', 'younger']);
+    await expect(older.proclaim('D')).rejects.toThrow(LockNotOwnedError);
+    await expect(younger.proclaim('E')).resolves.toBeUndefined();
     queued.unsubscribe();
     await client.close();
   });

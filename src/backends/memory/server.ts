@@ -173,6 +173,11 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
+    // They are one claim: where somebody has taken a part of it out meanwhile, the rest does not get another place.
+    const [missing] = added.length < entering.length ? added : [];
+    if (missing) {
+      throw new BackendError(`"${missing.key}": the claim was withdrawn before it came in.`, { retryable: false });
+    }
     const inTheWay = mode === 'try' ? added.filter(({ key, mine }) => wouldWait(claimsAt(key), mine)) : [];
     if (inTheWay.length > 0) return { status: 'refused', queues: inTheWay.map(({ key }) => queueOf(key)) };
     for (const { lease, name, key, mine } of added) {
