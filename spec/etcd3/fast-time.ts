@@ -15,13 +15,14 @@ const turn = (): Promise<void> => new Promise((resolve) => void soon(resolve));
 /** To be called within a spec: all clocks and timers of the machine stand still, but for this. */
 export async function fast<T>(work: () => Promise<T>): Promise<T> {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'clearImmediate', 'nextTick', 'queueMicrotask'] });
-  let isOver = false;
+  const over = new AbortController();
+  const { signal } = over;
   try {
-    const result = work().finally(() => (isOver = true));
+    const result = work().finally(() => over.abort());
     result.catch(() => undefined);
-    for (let timers = 0; !isOver; timers += 1) {
-      for (let i = 0; i < TURNS && !isOver; i += 1) await turn();
-      if (isOver) break;
+    for (let timers = 0; !signal.aborted; timers += 1) {
+      for (let i = 0; i < TURNS && !signal.aborted; i += 1) await turn();
+      if (signal.aborted) break;
       if (timers > MOST || jest.getTimerCount() === 0) throw new Error('nothing more happens, and it is not over');
       jest.advanceTimersToNextTimer();
     }
