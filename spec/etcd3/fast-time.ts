@@ -16,13 +16,13 @@ const turn = (): Promise<void> => new Promise((resolve) => void soon(resolve));
 export async function fast<T>(work: () => Promise<T>): Promise<T> {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'clearImmediate', 'nextTick', 'queueMicrotask'] });
   const over = new AbortController();
-  const { signal } = over;
+  const isOver = (): boolean => over.signal.aborted;
   try {
     const result = work().finally(() => over.abort());
     result.catch(() => undefined);
-    for (let timers = 0; !signal.aborted; timers += 1) {
-      for (let i = 0; i < TURNS && !signal.aborted; i += 1) await turn();
-      if (signal.aborted) break;
+    for (let timers = 0; !isOver(); timers += 1) {
+      for (let i = 0; i < TURNS && !isOver(); i += 1) await turn();
+      if (isOver()) break;
       if (timers > MOST || jest.getTimerCount() === 0) throw new Error('nothing more happens, and it is not over');
       jest.advanceTimersToNextTimer();
     }

@@ -6,7 +6,12 @@ import type { ClaimRequest, EnqueueMode, Lease, QueuedClaim } from '../../src/in
 import { wayTo } from './double/client.js';
 import type { Asked, Fate, Method } from './double/client.js';
 import { EtcdDouble } from './double/etcd-double.js';
-import { LEASE, claimOf } from './fakes.js';
+import { LEASE, claimOf, turns } from './fakes.js';
+
+/** After all that was set off, a few questions and answers, has been carried out. */
+export async function quiet(): Promise<void> {
+  for (let i = 0; i < 6; i += 1) await turns();
+}
 
 export const WITHIN = 1000;
 
