@@ -127,6 +127,7 @@ describe('a queue', () => {
         'etcd3 could not follow the queue: Error: what it asks for is compacted, up to revision 4',
       ),
     });
+    expect(etcd.watchStreams.size).toBe(0);
     const again = seenOf(backend.queue('a', WITHIN));
     await quiet();
     expect(idsOf(again.values)).toEqual([
@@ -155,6 +156,14 @@ describe('a queue', () => {
     again.stop();
   });
 
+  it('whose stream cannot be opened says so', async () => {
+    const { backend, next } = worldOf();
+    next('watch', refusal.down());
+    const seen = seenOf(backend.queue('a', WITHIN));
+    await quiet();
+    expect(seen.error).toMatchObject({ retryable: true, message: expect.stringContaining('nobody answers there') });
+  });
+
   it('that may not be watched any more is told why, and the others go on', async () => {
     const { backend, put, etcd } = worldOf();
     const free = { key: Buffer.from('a'), range_end: Buffer.from('b') };
@@ -168,6 +177,11 @@ describe('a queue', () => {
       message: expect.stringContaining('the user may not read and write'),
     });
     etcd.role = undefined;
+    const c = seenOf(backend.queue('c', WITHIN));
+    await quiet();
+    expect(c.values).toHaveLength(2);
+    expect(etcd.watchStreams.size).toBe(1);
+    c.stop();
     put('a/1');
     await quiet();
     expect(idsOf(a.values)).toEqual([[], [], ['1']]);

@@ -9,7 +9,7 @@ import type { Guard } from '../../src/backends/etcd3/guards.js';
 import { settlesWith } from '../../src/backend/settled.js';
 import type { HeldLock } from '../../src/index.js';
 import { refusal } from './double/refusal.js';
-import { on, quiet, worldOf } from './world.js';
+import { WITHIN, answerOf, on, quiet, worldOf } from './world.js';
 
 interface Hold {
   readonly remaining?: number;
@@ -198,6 +198,21 @@ describe('a guarded transaction', () => {
       });
       expect(valueOf('x')).toBeUndefined();
     }
+  });
+
+  it.each([0, 1])('of several keys is refused once the claim of one is gone (%d)', async (gone) => {
+    const { backend, lock, granted, etcd, remove, valueOf, way } = await held();
+    const lease = await granted({ id: '2a' });
+    await answerOf(backend.enqueue([on(lease, 'x', '1'), on(lease, 'y', '1')], WITHIN, 'plain'));
+    const both = { ...lock, key: 'x, y', keys: ['x', 'y'], fencingToken: etcd.store.revision } as HeldLock;
+    const given = { put: { v: '1' }, get: ['v', 'w', 'z'] };
+    expect(await backend.transaction(both, { ...given, if: { u: '' } })).toMatchObject({ succeeded: false });
+    way.fate = ({ method }) => {
+      if (method === 'txn') remove(`${both.keys[gone] ?? ''}/2a-1`);
+      return undefined;
+    };
+    expect(await guardOf(backend.transaction(both, given))).toMatchObject({ code: 'LOCK_NOT_OWNED', key: 'x, y' });
+    expect(valueOf('v')).toBeUndefined();
   });
 
   it('without an answer says so', async () => {

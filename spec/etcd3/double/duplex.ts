@@ -21,7 +21,7 @@ export abstract class Stream<Request, Response> implements DuplexStream<Request,
     // The overloads of the interface say which listener goes with which event.
     if (event === 'data') this.#data = listener as (response: Response) => void;
     else if (event === 'error') this.#error = listener as (error: Error) => void;
-    else this.#end = listener as () => void;
+    else if (event === 'end') this.#end = listener as () => void;
     return this;
   }
 
