@@ -17,7 +17,7 @@ export abstract class Stream<Request, Response> implements DuplexStream<Request,
     return this.#isOver;
   }
 
-  on(event: 'data' | 'error' | 'end', listener: (told: never) => void): this {
+  on(event: string, listener: (told: never) => void): this {
     // The overloads of the interface say which listener goes with which event.
     if (event === 'data') this.#data = listener as (response: Response) => void;
     else if (event === 'error') this.#error = listener as (error: Error) => void;

@@ -24,7 +24,7 @@ const each = (tell) => (rows) => (title, body, timeout) => {
   }
 };
 
-export const it = (title, run, timeout = 1000) => {
+export const it = (title, run, timeout = 2000) => {
   collected.push({ name: [...titles, title].join(' '), run, timeout, ...hooks });
 };
 it.each = each(it);

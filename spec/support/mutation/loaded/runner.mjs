@@ -67,7 +67,7 @@ class LoadedRunner {
     const tests = [];
     for (const test of this.tests) {
       state.currentTestId = test.name;
-      tests.push(await this.#run(test));
+      tests.push(await this.#run({ ...test, timeout: 20 * test.timeout }));
       state.currentTestId = undefined;
     }
     return { status: DryRunStatus.Complete, tests, mutantCoverage: state.mutantCoverage };
