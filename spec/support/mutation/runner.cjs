@@ -9,6 +9,7 @@ module.exports = class extends TestRunner {
   runTests(tests, watcher, options) {
     if (!process.env.__STRYKER_ACTIVE_MUTANT__) return super.runTests(tests, watcher, options);
     const [first] = tests;
+    process.env.RXLOCK_SPECS = JSON.stringify(tests.map(({ path }) => path));
     return super.runTests([{ ...first, path: join(__dirname, 'all.cjs') }], watcher, options);
   }
 };

@@ -91,7 +91,8 @@ export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undef
       : ({ ...range, target: 'Mod', result: 'Less', mod_revision: Number(seen + 1n) } as const),
   );
   const looks = ranges.map((range) => ({ request_range: { ...range, ...OLDEST_FEW } }));
-  return { compare: [...compare, ...nothingCame], success, failure: [...failure, ...looks] };
+  const withdrawn = claims.map((claim) => lookFor(tombstoneKey(claim)));
+  return { compare: [...compare, ...nothingCame], success, failure: [...failure, ...looks, ...withdrawn] };
 }
 
 export type Response = TxnAnswer['responses'][number];
@@ -157,6 +158,9 @@ export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer): En
   if (succeeded || own.every(({ response_range: found }) => found.kvs.length > 0)) {
     return queuedAll(claims, { ...answer, responses: own });
   }
+  // Nothing that comes or leaves would let it in any more: not to be tried again.
+  const gone = claims.find((_, i) => (responses[2 * claims.length + i]?.response_range.kvs.length ?? 0) > 0);
+  if (gone) throw withdrawn(gone);
   const queues = claims.map(({ key }, i) => {
     const read = responses[claims.length + i]?.response_range;
     return read && !read.more ? queueOf(key, revision, read.kvs) : undefined;
@@ -168,11 +172,14 @@ export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer): En
 export const isBlocked = (claims: readonly ClaimRequest[], queues: readonly Queue[]): boolean =>
   claims.some((claim, i) => wouldWait(queues[i]?.claims ?? [], claim));
 
+const withdrawn = ({ key }: ClaimRequest): BackendError =>
+  new BackendError(`"${key}": the claim was withdrawn before it came in.`, { retryable: false });
+
 /** `found`: the answer to looking for it, where it had been asked before. */
 function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefined, shown: Response | undefined) {
   const [there] = found?.response_range.kvs ?? [];
   const mine = found ? there && decodeClaim(claim.key, there) : queuedAs(claim, revision);
-  if (!mine) throw new BackendError(`"${claim.key}": the claim was withdrawn before it came in.`, { retryable: false });
+  if (!mine) throw withdrawn(claim);
   return { claim: mine, queue: shown && queueWith(mine, claim.key, revision, shown.response_txn) };
 }
 
