@@ -97,7 +97,7 @@ describe('a claim', () => {
 
   it('of no key is a mistake of the caller', () => {
     const { backend } = worldOf();
-    expect(() => backend.enqueue([], WITHIN, 'plain')).toThrow('claims that are to go together are one at least.');
+    expect(() => backend.enqueue([], WITHIN, 'plain')).toThrow('at least one claim is needed.');
   });
 });
 
@@ -241,7 +241,8 @@ describe('who leaves', () => {
     const mine = await entered(claim);
     etcd.room = 'full';
     expect(await failing(backend.dequeue([claim], undefined, WITHIN))).toMatchObject({
-      retryable: true,
+      retryable: false,
+      outcome: 'unknown',
       message: expect.stringMatching(/^etcd3 could not release "a": the server is out of space/),
     });
     expect(keys()).toEqual([]);
@@ -380,7 +381,7 @@ describe('what is written over a claim', () => {
     const known = { ...mine, meta: deep as never };
     expect(await failing(backend.others?.ask('a', known, { reason: '', within: 1 }, WITHIN) ?? NONE)).toMatchObject({
       retryable: false,
-      message: 'etcd3 could not ask for "a": what is to be written cannot be written as JSON.',
+      message: 'etcd3 could not ask for "a": the claim cannot be written as JSON.',
     });
     expect(asked()).toEqual([]);
   });
@@ -410,7 +411,9 @@ describe('an error', () => {
       expect(await failing(verb$ ?? NONE)).toMatchObject({
         code: 'BACKEND',
         retryable: true,
-        message: expect.stringContaining(`etcd3 could not ${what}: nobody answers there`),
+        message: expect.stringContaining(
+          `etcd3 could not ${what}: no answer: is etcd running, and are the \`hosts\` of the client right?`,
+        ),
       });
     }
     await turns();

@@ -124,7 +124,7 @@ describe('a queue', () => {
       code: 'BACKEND',
       retryable: true,
       message: expect.stringContaining(
-        'etcd3 could not follow the queue: Error: what it asks for is compacted, up to revision 4',
+        'etcd3 could not follow the queue: Error: its start was compacted, up to revision 4',
       ),
     });
     expect(etcd.watchStreams.size).toBe(0);
@@ -138,7 +138,7 @@ describe('a queue', () => {
   });
 
   it.each([
-    ['breaks', refusal.down(), 'nobody answers there'],
+    ['breaks', refusal.down(), 'no answer: is etcd running, and are the `hosts` of the client right?'],
     ['ends', undefined, 'the stream ended'],
   ])('whose stream %s says so, as do all others on it', async (_, error, words) => {
     const { backend, etcd } = worldOf();
@@ -161,7 +161,10 @@ describe('a queue', () => {
     next('watch', refusal.down());
     const seen = seenOf(backend.queue('a', WITHIN));
     await quiet();
-    expect(seen.error).toMatchObject({ retryable: true, message: expect.stringContaining('nobody answers there') });
+    expect(seen.error).toMatchObject({
+      retryable: true,
+      message: expect.stringContaining('no answer: is etcd running, and are the `hosts` of the client right?'),
+    });
   });
 
   it('that may not be watched any more is told why, and the others go on', async () => {

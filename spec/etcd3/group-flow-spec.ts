@@ -228,7 +228,11 @@ describe('a group that fails', () => {
     alone.ask('a', { size: 200 });
     await quiet();
     failed(alone.sent[0], refusal.tooManyOperations());
-    expect(alone.told).toEqual([expect.stringContaining('more keys at once than the server takes')]);
+    expect(alone.told).toEqual([
+      expect.stringContaining(
+        'the server does not take that many keys at once: raise its `--max-txn-ops`, or lock fewer keys together.',
+      ),
+    ]);
   });
 
   it('with an error that is not ours is told as it is, to each', async () => {

@@ -93,7 +93,7 @@ describe('a lease', () => {
   });
 
   it.each([
-    ['breaks', refusal.down(), 'nobody answers there'],
+    ['breaks', refusal.down(), 'no answer: is etcd running, and are the `hosts` of the client right?'],
     ['ends', undefined, 'etcd3 could not renew the lease: Error: the stream ended'],
   ])('whose stream %s is not renewed, and that may pass', async (_, error, words) => {
     const { backend, granted, etcd } = worldOf();
@@ -110,7 +110,7 @@ describe('a lease', () => {
     next('leaseKeepAlive', refusal.down());
     expect(await failing(backend.renew(lease, WITHIN))).toMatchObject({
       retryable: true,
-      message: expect.stringMatching(/^etcd3 could not renew the lease: nobody answers there/),
+      message: 'etcd3 could not renew the lease: no answer: is etcd running, and are the `hosts` of the client right?',
     });
   });
 
@@ -178,7 +178,7 @@ describe('a server that was restored from a backup', () => {
         retryable: true,
         message:
           'etcd3 is not the server that it was: its revision was 5 and is 1, as after a restore from a backup. All ' +
-          'locks are lost, and fencing tokens may repeat: what compares them has to be told.',
+          'locks are lost, and fencing tokens may repeat: reset every service that compares them.',
       },
     });
     expect(await answerOf(backend.enqueue([on(lease, 'a', '2')], WITHIN, 'plain'))).toEqual({ status: 'lease-gone' });

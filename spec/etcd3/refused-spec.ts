@@ -17,6 +17,7 @@ import {
 } from '../../src/backends/etcd3/errors.js';
 import { Incarnation } from '../../src/backends/etcd3/incarnation.js';
 import { BackendError } from '../../src/index.js';
+import type { RequestOutcome } from '../../src/index.js';
 import { EtcdDouble } from './double/etcd-double.js';
 import { refusal } from './double/refusal.js';
 import { wayTo } from './double/client.js';
@@ -81,7 +82,8 @@ describe('a full server', () => {
     const answers = await Promise.all(claims.map((claim) => failing(backend.enqueue([claim], WITHIN, 'show'))));
     expect(answers).toMatchObject(
       ['a', 'b', 'c'].map((key) => ({
-        retryable: true,
+        retryable: false,
+        outcome: 'unknown',
         message: expect.stringMatching(new RegExp(`^etcd3 could not queue for "${key}": the server is out of space`)),
       })),
     );
@@ -93,12 +95,18 @@ describe('a full server', () => {
     const lease = await granted();
     etcd.room = 'last';
     const claim = on(lease, 'a', '1');
-    expect(await failing(backend.enqueue([claim], WITHIN, 'show'))).toMatchObject({ retryable: true });
+    expect(await failing(backend.enqueue([claim], WITHIN, 'show'))).toMatchObject({
+      retryable: false,
+      outcome: 'unknown',
+    });
     expect(keys()).toEqual(['a/1a-1']);
     etcd.room = 'space';
     expect(await answerOf(backend.enqueue([claim], WITHIN, 'show'))).toMatchObject({ status: 'queued' });
     etcd.room = 'full';
-    expect(await failing(backend.dequeue([claim], undefined, WITHIN))).toMatchObject({ retryable: true });
+    expect(await failing(backend.dequeue([claim], undefined, WITHIN))).toMatchObject({
+      retryable: false,
+      outcome: 'unknown',
+    });
     expect(keys()).toEqual([]);
   });
 
@@ -114,92 +122,121 @@ describe('a full server', () => {
 });
 
 describe('an error of the client', () => {
-  const TABLE: readonly [text: string, retryable: boolean, advice: string][] = [
+  const TABLE: readonly [text: string, retryable: boolean, outcome: RequestOutcome, advice: string][] = [
     [
       'etcdserver: revision of auth store is old',
       true,
-      'the token of the client is no longer taken, as after a change of users or roles. With a client of your own that goes on: give etcd3Backend() the options instead.',
+      'unknown',
+      'the server no longer accepts the token of the client, as after a change of users or roles. If this goes on with a client of your own, give etcd3Backend() the options instead.',
     ],
     [
       '16 UNAUTHENTICATED: etcdserver: invalid auth token',
       true,
-      'the token of the client is no longer taken, as after a change of users or roles. With a client of your own that goes on: give etcd3Backend() the options instead.',
+      'unknown',
+      'the server no longer accepts the token of the client, as after a change of users or roles. If this goes on with a client of your own, give etcd3Backend() the options instead.',
     ],
     [
       '7 PERMISSION_DENIED: no',
       false,
+      'none',
       "the user may not read and write the lock's key: grant its role readwrite on the prefix of your locks.",
     ],
     [
       'etcdserver: permission denied',
       false,
+      'none',
       "the user may not read and write the lock's key: grant its role readwrite on the prefix of your locks.",
     ],
     [
       'etcdserver: authentication failed, invalid user ID or password',
       false,
+      'none',
       'user name or password are wrong, or missing: check `auth` of the client.',
     ],
     [
       '3 INVALID_ARGUMENT: etcdserver: user name is empty',
       false,
+      'none',
       'user name or password are wrong, or missing: check `auth` of the client.',
     ],
     [
       'etcdserver: mvcc: database space exceeded',
-      true,
+      false,
+      'unknown',
       'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
     ],
     [
       'alarm:NOSPACE',
-      true,
+      false,
+      'unknown',
       'the server is out of space: compact, defragment, then `etcdctl alarm disarm`. Held locks go on.',
     ],
     [
       '3 INVALID_ARGUMENT: etcdserver: too many operations in txn request',
       false,
-      'more keys at once than the server takes: raise its `--max-txn-ops`, or lock fewer together.',
+      'none',
+      'the server does not take that many keys at once: raise its `--max-txn-ops`, or lock fewer keys together.',
     ],
     [
       '8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)',
-      true,
-      'the answer is larger than the client takes (4 MB): keys below the name of the lock hold a lot. Give locks a name of their own.',
+      false,
+      'unknown',
+      'the answer is larger than 4 MB, the limit of the client: keys below the name of the lock hold much data. Use separate names for locks.',
     ],
-    ['8 RESOURCE_EXHAUSTED: grpc: received message larger than max', false, 'the server refuses the request as such.'],
-    ['etcdserver: request is too large', false, 'the server refuses the request as such.'],
-    ['3 INVALID_ARGUMENT: odd', false, 'the server refuses the request as such.'],
-    ['11 OUT_OF_RANGE: odd', false, 'the server refuses the request as such.'],
+    [
+      '8 RESOURCE_EXHAUSTED: grpc: received message larger than max',
+      false,
+      'none',
+      'the server says that the request is invalid.',
+    ],
+    ['etcdserver: request is too large', false, 'none', 'the server says that the request is invalid.'],
+    ['3 INVALID_ARGUMENT: odd', false, 'none', 'the server says that the request is invalid.'],
+    ['11 OUT_OF_RANGE: odd', false, 'none', 'the server says that the request is invalid.'],
     [
       'unable to verify the first certificate',
       true,
+      'unknown',
       'no TLS connection, because of a certificate: check `credentials` of the client, and `hosts` against the names in the certificate of the server.',
     ],
     [
       'SSL routines:',
       true,
+      'unknown',
       'no TLS connection, because of a certificate: check `credentials` of the client, and `hosts` against the names in the certificate of the server.',
     ],
     [
       '14 UNAVAILABLE: etcdserver: no leader',
       true,
-      'that member knows no leader: it is cut off from its cluster, or one is being elected.',
+      'unknown',
+      'this member has no leader: it is cut off from its cluster, or an election is going on.',
     ],
-    ['14 UNAVAILABLE: gone', true, 'nobody answers there: is etcd up, and are `hosts` of the client right?'],
-    ['connect ECONNREFUSED', true, 'nobody answers there: is etcd up, and are `hosts` of the client right?'],
+    ['14 UNAVAILABLE: gone', true, 'unknown', 'no answer: is etcd running, and are the `hosts` of the client right?'],
+    ['connect ECONNREFUSED', true, 'unknown', 'no answer: is etcd running, and are the `hosts` of the client right?'],
     [
       'failed to connect to all addresses',
       true,
-      'nobody answers there: is etcd up, and are `hosts` of the client right?',
+      'unknown',
+      'no answer: is etcd running, and are the `hosts` of the client right?',
     ],
-    ['No connection established', true, 'nobody answers there: is etcd up, and are `hosts` of the client right?'],
-    ['Execution prevented because the circuit breaker is open', true, "the client's own circuit breaker is open."],
-    ['whatever else', true, 'Error: whatever else'],
+    [
+      'No connection established',
+      true,
+      'unknown',
+      'no answer: is etcd running, and are the `hosts` of the client right?',
+    ],
+    [
+      'Execution prevented because the circuit breaker is open',
+      true,
+      'unknown',
+      "the client's own circuit breaker is open.",
+    ],
+    ['whatever else', true, 'unknown', 'Error: whatever else'],
   ];
 
-  it.each(TABLE)('%s may pass: %p', (text, retryable, advice) => {
+  it.each(TABLE)('%s may pass: %p; whether it was carried out: %s', (text, retryable, outcome, advice) => {
     const cause = new Error(text);
     const error = toBackendError('do it', cause);
-    expect(error).toMatchObject({ retryable, message: `etcd3 could not do it: ${advice}` });
+    expect(error).toMatchObject({ retryable, outcome, message: `etcd3 could not do it: ${advice}` });
     expect(error.cause).toBe(cause);
   });
 
@@ -214,7 +251,9 @@ describe('an error of the client', () => {
     class Unavailable extends Error {
       override readonly name = 'UNAVAILABLE';
     }
-    expect(toBackendError('do it', new Unavailable('x')).message).toContain('nobody answers there');
+    expect(toBackendError('do it', new Unavailable('x')).message).toContain(
+      'no answer: is etcd running, and are the `hosts` of the client right?',
+    );
     expect(toBackendError('do it', 'a text').message).toBe('etcd3 could not do it: a text');
     const ours = new BackendError('ours', { retryable: false });
     expect(toBackendError('do it', ours)).toBe(ours);
@@ -349,7 +388,7 @@ describe('a call', () => {
     expect(await failing(calls.call('do it', 100, () => of(other), endpoints[1]))).toMatchObject({
       code: 'BACKEND',
       retryable: true,
-      message: 'etcd3: `hosts` name members of two clusters, which know nothing of each other: name those of one.',
+      message: 'etcd3: `hosts` names members of two clusters. Give the members of one cluster.',
       cause: { name: 'OtherCluster', message: 'one endpoint is of cluster 1, another of 2' },
     });
   });
