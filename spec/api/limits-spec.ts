@@ -17,6 +17,8 @@ describe('settings', () => {
       ttl: 10_000,
       owner: `${hostname()}:${String(process.pid)}`,
       renewEvery: undefined,
+      renewIn: 'main',
+      maxStall: 60_000,
       safetyMargin: undefined,
       prefix: '',
       random: Math.random,
@@ -25,7 +27,8 @@ describe('settings', () => {
 
   it('are taken as they are given', () => {
     const options = { ttl: 5, owner: 'me', renewEvery: 2, safetyMargin: 1, prefix: 'a/', random: () => 0 };
-    expect(checkedSettings(options)).toEqual(options);
+    const given = { ...options, renewIn: 'worker', maxStall: 7 } as const;
+    expect(checkedSettings(given)).toEqual(given);
   });
 
   it.each<[string, LocksOptions]>([
@@ -39,7 +42,11 @@ describe('settings', () => {
   });
 
   it.each<[string, LocksOptions, string]>([
-    ['a ttl above a day', { ttl: DAY + 1 }, 'more than a day. Renewal is automatic: give how long a lock outlives its process, not how long it is held.'],
+    [
+      'a ttl above a day',
+      { ttl: DAY + 1 },
+      'more than a day. Renewal is automatic: give how long a lock outlives its process, not how long it is held.',
+    ],
     ['a ttl in a text', { ttl: untyped('5') }, 'ttl is "5": give a number of milliseconds greater than 0.'],
     ['a margin of the ttl', { ttl: 10, safetyMargin: 10 }, 'give milliseconds, from 0 to less than ttl (10).'],
     ['a negative margin', { safetyMargin: -1 }, 'from 0 to less than ttl (10000).'],

@@ -435,7 +435,8 @@ onEachNetwork('runOnce', () => {
         undefined,
         new LockNotOwnedError({
           key: 'k',
-          message: '"k" is not held by the given lock, so it is not marked as done. Give the held lock that turn$() emitted.',
+          message:
+            '"k" is not held by the given lock, so it is not marked as done. Give the held lock that turn$() emitted.',
         }),
       );
     }),
