@@ -83,10 +83,11 @@ describe('a quick run of the bench', () => {
   });
 
   it('10,000 locks are held on one lease, renewed once in a third of its ttl', () => {
-    expect(rowOf('held', 'rxlock').requests).toBeLessThan(0.1);
+    // Claims travel in groups. Each lock is watched once it has been held for a while: one message on the stream.
+    expect(rowOf('held', 'rxlock').requests).toBeLessThan(1.1);
     expect(figureOf('held', 'leases')).toBe(1);
     expect(figureOf('held', 'keepalives')).toBeLessThan(2);
-    expect(figureOf('held', 'heap per lock')).toBeLessThan(7);
+    expect(figureOf('held', 'heap per lock')).toBeLessThan(5);
   });
 
   it('what one does for all costs who waits its place and its withdrawal, and a process its watches', () => {

@@ -1,8 +1,8 @@
 import { describe, it } from '@jest/globals';
-import { map } from 'rxjs';
+import { NEVER, concat, map, of } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import type { Ownerships } from '../../src/index.js';
-import { TIMES, atFrame, letters, seen, serverOf } from '../support/marbles.js';
+import { SLOW, TIMES, atFrame, letters, openServer, seen, serverOf } from '../support/marbles.js';
 
 describe('ownership$', () => {
   it(
@@ -31,6 +31,26 @@ describe('ownership$', () => {
       m.expect(contend(), '--^------------!').toBeObservable('--h----');
       m.expect(contend(), '---^----!').toBeObservable('       ---w---');
       m.expect(contend(), '-----^----!').toBeObservable('     -----w--w');
+    }),
+  );
+
+  it(
+    'begins with what is read after the subscription, also where a holder is about to follow from what it knew',
+    marbles((m) => {
+      // As etcd: from a view on, that view comes first.
+      const server = openServer(m, 1, (memory) => ({
+        ...memory,
+        queue: (key, timeout, from) => (from ? concat(of(from), NEVER) : memory.queue(key, timeout)),
+      }));
+      const holder = server.client(SLOW);
+      const lock = holder.mutex('k');
+      const waiting$ = lock
+        .ownership$()
+        .pipe(map((state) => (state.status === 'held' ? String(state.waiting) : state.status.charAt(0))));
+      // Granted at 2, held at 4; followed from 12 on, from the view of 4, in which nobody waits.
+      m.expect(letters(lock.lock$()), '                   ^----------------!').toBeObservable('----h');
+      m.expect(letters(server.client(SLOW).mutex('k').lock$()), '-----^-----------!').toBeObservable('---------w');
+      m.expect(waiting$, '                                -------------^---!').toBeObservable('---------------1');
     }),
   );
 

@@ -22,11 +22,12 @@ async function held({ remaining = 4000, renewals$ = NEVER, keys = ['a'] }: Hold 
   const lease = await world.granted();
   let token = 0n;
   for (const key of keys) ({ token } = await world.entered(on(lease, key, '1')));
-  const state = { signal: new AbortController().signal, isHeld: true };
+  const state = { isHeld: true };
   const lock = {
     key: keys.join(', '),
     keys,
     fencingToken: token,
+    signal: new AbortController().signal,
     isHeld: () => state.isHeld,
     remaining: () => remaining,
     renewals$,

@@ -8,6 +8,7 @@ import { checkedElection, checkedSignal } from '../api/shapes.js';
 import { isNewer, readEnvelope, sharedJson, writtenEnvelope } from '../api/shared-value.js';
 import type { Envelope, Position, SharedEnd } from '../api/shared-value.js';
 import { reasonOf } from '../api/texts.js';
+import { inSubscriberContext } from '../platform/in-context.js';
 import { timeOf } from '../time/clock.js';
 import { whileLeader } from './while-leader.js';
 
@@ -73,7 +74,7 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
           new Proclaimer(election, held, hearer, lingered$, leading).begin(source);
         });
       subscriber.add(whileLeader(candidate, lead, { signal, scheduler }).subscribe(subscriber));
-    });
+    }).pipe(inSubscriberContext());
 }
 
 /** One subscriber, and what it has seen. */

@@ -605,7 +605,7 @@ const scenarios: Record<Title, () => Promise<void>> = {
     assert.equal(failures, 2);
     assert.throws(
       () => Reflect.apply(RunOnce, undefined, ['k', {}]) as unknown,
-      /keep is undefined: give the milliseconds/,
+      /keep is undefined: give milliseconds/,
     );
     for (const { app } of apps) await app.close();
   },

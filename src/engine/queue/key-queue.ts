@@ -139,8 +139,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     return new Observable((subscriber) => {
       const views = (this.#views ??= new Subject());
       const listening = views.subscribe(subscriber);
-      // A view that is followed lags behind what this client was just told: it is read again.
-      const isStale = fresh && this.#isLive;
+      // A view that is followed, or is about to be from an earlier one on, lags behind what this client was just told: it is
+      // read again. Not while nobody answers: the next attempt reads.
+      const isStale = fresh && this.#listWatch !== undefined && this.#lost === undefined;
       if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
       this.#follow(undefined);
