@@ -4,21 +4,16 @@
  */
 import { Observable } from 'rxjs';
 import { decorate } from '../../src/backend/decorate.js';
-import type { BackendCall } from '../../src/backend/decorate.js';
-import type { Header } from '../../src/backends/etcd3/incarnation.js';
 import { BackendError } from '../../src/index.js';
-import type { Lease, QueueBackend } from '../../src/index.js';
-import { createHistory } from './history.js';
+import type { LockBackend } from '../../src/index.js';
 import type { Machine } from './machine.js';
 import type { World } from './world.js';
 
 export interface Wire {
-  readonly backend: QueueBackend;
+  readonly backend: LockBackend;
   partition(ms: number): void;
   /** Requests arrive, replies are lost. */
   loseReplies(ms: number): void;
-  /** Requests take up to this much longer: those who sent them may have given up by then. */
-  late(ms: number, by: number): void;
   /** Replies take up to this much longer. */
   slow(ms: number, by: number): void;
   /** The next event of a watch gets lost, and its stream goes on: servers have had such bugs. */
@@ -35,27 +30,15 @@ export interface Weather {
   readonly loss: number;
 }
 
-/** What there is at the other end. */
-export interface Remote {
-  readonly backend: QueueBackend;
-  /** What every answer begins with, and how many times it was restored. */
-  header(): Header & { readonly life: number };
-  /** A restored server has caught up with what a client knew. */
-  hasCaughtUp(): void;
-  renews(lease: Lease): boolean;
-}
-
 export function createWire(
   world: World,
   machine: Machine,
-  server: Remote,
+  server: LockBackend,
   weather: Weather,
   random: () => number,
 ): Wire {
   let cutUntil = 0;
   let repliesLostUntil = 0;
-  let lateUntil = 0;
-  let lateBy = 0;
   let slowUntil = 0;
   let slowBy = 0;
   let goneUntil = 0;
@@ -63,13 +46,12 @@ export function createWire(
   let life = 0;
   let healed = false;
   let eventsToLose = 0;
-  const streams = new Set<(cause?: BackendError) => void>();
+  const streams = new Set<() => void>();
 
   const delay = (): number => {
     if (healed) return 1 + random() * 4;
     return random() * weather.latency;
   };
-  const lateness = (): number => (world.now() < lateUntil ? random() * lateBy : 0);
   const slowness = (): number => (world.now() < slowUntil ? random() * slowBy : 0);
   const arrives = (): boolean => world.now() >= cutUntil && (healed || random() >= weather.loss);
 
@@ -82,70 +64,49 @@ export function createWire(
     return true;
   };
 
-  const history = createHistory((cause) => {
-    for (const broken of [...streams]) broken(cause);
-  }, server.hasCaughtUp);
-  /** Of a grant: whether the lease is there already. Granted again it is renewed in any case. */
-  const isKnown = (call: BackendCall): boolean => call.verb === 'grant' && server.renews(call.args[0]);
-
-  const carry = <T>(request$: Observable<T>, call: BackendCall): Observable<T> =>
+  const carry = <T>(request$: Observable<T>): Observable<T> =>
     new Observable((subscriber) => {
       const sent = life;
-      const asked = history.asked();
       if (!arrives() || isRefused(() => subscriber.error(reset()))) return;
-      world.at(world.now() + delay() + lateness(), () => {
+      world.at(world.now() + delay(), () => {
         if (world.now() < cutUntil || life !== sent) return;
-        const wasKnown = isKnown(call);
         request$.subscribe({
-          next: (reply) => {
-            const told = { ...server.header(), isKnown: wasKnown };
+          next: (reply) =>
             answer(() => {
-              history.answered(asked, call.verb, told);
               subscriber.next(reply);
               subscriber.complete();
-            });
-          },
+            }),
           error: (error: unknown) => answer(() => subscriber.error(error)),
         });
       });
       const answer = (told: () => void): void => {
         if (!arrives() || world.now() < repliesLostUntil) return;
         machine.whenAwake(world.now() + delay() + slowness(), () => {
-          // What nobody waits for any more is not heard.
-          if (world.now() >= cutUntil && life === sent && !subscriber.closed) told();
+          if (world.now() >= cutUntil && life === sent) told();
         });
       };
     });
 
   /** What is told without being asked for comes in order, or the stream breaks. */
-  const follow = <T>(source$: Observable<T>, call: BackendCall): Observable<T> =>
+  const follow = <T>(source$: Observable<T>): Observable<T> =>
     new Observable((subscriber) => {
       const opened = life;
-      const asked = history.asked();
-      // Gone on from a view that is known, nothing is read.
-      let isRead = call.verb === 'queue' && call.args[2] !== undefined;
       let last = world.now();
-      const broken = (cause: BackendError = reset()): void => subscriber.error(cause);
+      const broken = (): void => subscriber.error(reset());
       streams.add(broken);
       subscriber.add(() => streams.delete(broken));
-      if (!arrives() || isRefused(() => broken())) return;
+      if (!arrives() || isRefused(broken)) return;
       world.at(world.now() + delay(), () => {
         if (subscriber.closed || life !== opened) return;
         subscriber.add(
           source$.subscribe((event) => {
-            const told = isRead ? undefined : { ...server.header(), isKnown: false };
-            isRead = true;
             last = Math.max(last, world.now() + delay() + slowness());
             machine.whenAwake(last, () => {
-              if (life !== opened || subscriber.closed) return;
+              if (life !== opened) return;
               // In a partition it stays silent, and what was told meanwhile is gone for good. Single events get lost, too:
               // servers have had such bugs, and the engine reads again once in a while for their sake.
               if (eventsToLose > 0) eventsToLose -= 1;
-              else if (arrives()) {
-                if (told) history.answered(asked, call.verb, told);
-                // Unless the history was found to be another one by that, and the stream broken.
-                subscriber.next(event);
-              }
+              else if (arrives()) subscriber.next(event);
             });
           }),
         );
@@ -153,9 +114,7 @@ export function createWire(
     });
 
   return {
-    backend: history.around(
-      decorate(server.backend, (source$, call) => (call.isStream ? follow(source$, call) : carry(source$, call))),
-    ),
+    backend: decorate(server, (source$, { isStream }) => (isStream ? follow(source$) : carry(source$))),
     serverGone(until) {
       life += 1;
       goneUntil = Math.max(goneUntil, until);
@@ -175,10 +134,6 @@ export function createWire(
     loseReplies(ms) {
       repliesLostUntil = world.now() + ms;
     },
-    late(ms, by) {
-      lateUntil = world.now() + ms;
-      lateBy = by;
-    },
     slow(ms, by) {
       slowUntil = world.now() + ms;
       slowBy = by;
@@ -188,7 +143,7 @@ export function createWire(
     },
     heal() {
       healed = true;
-      cutUntil = repliesLostUntil = lateUntil = slowUntil = goneUntil = 0;
+      cutUntil = repliesLostUntil = slowUntil = goneUntil = 0;
     },
   };
 }
