@@ -179,7 +179,7 @@ describe('an error of the client', () => {
     ],
     [
       '8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)',
-      false,
+      true,
       'unknown',
       'the answer is larger than 4 MB, the limit of the client: keys below the name of the lock hold much data. Use separate names for locks.',
     ],

@@ -290,7 +290,7 @@ describe('an error', () => {
     ['etcdserver: invalid auth token', true, 'unknown'],
     ['etcdserver: request timed out', true, 'unknown'],
     ['etcdserver: mvcc: database space exceeded', false, 'unknown'],
-    ['8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)', false, 'unknown'],
+    ['8 RESOURCE_EXHAUSTED: Received message larger than max (5 vs. 4)', true, 'unknown'],
     ['etcdserver: permission denied', false, 'none'],
     ['etcdserver: authentication failed, invalid user ID or password', false, 'none'],
   ])('%s: asking again may help: %p; whether it was carried out: %s', (message, retryable, outcome) => {

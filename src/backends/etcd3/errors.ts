@@ -52,10 +52,10 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'the server does not take that many keys at once: raise its `--max-txn-ops`, or lock fewer keys together.',
   },
   {
-    // Of an answer, by the client: what was asked for may have been carried out.
+    // Of an answer, by the client: what was asked for may have been carried out. Asked again, a claim is found, and its
+    // queue read in pages.
     matches: LARGE_ANSWER,
-    retryable: false,
-    outcome: 'unknown',
+    retryable: true,
     advice:
       'the answer is larger than 4 MB, the limit of the client: keys below the name of the lock hold much data. Use separate names for locks.',
   },

@@ -6,7 +6,7 @@ import { EMPTY, Observable, Subscription, asapScheduler, concat, ignoreElements,
 import type { Subscriber } from 'rxjs';
 import { afterIo } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
-import { isLeaseGone, isTooManyOperations, toBackendError } from './errors.js';
+import { isAnswerTooLarge, isLeaseGone, isTooManyOperations, toBackendError } from './errors.js';
 import { checkedOnly } from './access.js';
 import type { Access } from './access.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
@@ -156,7 +156,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 function isOfOneMember(error: unknown): boolean {
   if (!(error instanceof BackendError) || isLeaseGone(error.cause)) return false;
   // Also where the outcome is unknown: a server that is full still deletes claims, an answer that is too large is that of many.
-  return !error.retryable;
+  return !error.retryable || isAnswerTooLarge(error.cause);
 }
 
 /** A transaction that waits to be sent or answered. */
