@@ -58,8 +58,8 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
   checkedSignal('signal', signal);
   const candidate = election.candidate(writtenEnvelope({ number: 0, by: '' }));
 
-  return (source) =>
-    new Observable<T>((subscriber) => {
+  return (source) => {
+    const shared$ = new Observable<T>((subscriber) => {
       const hearer = new Hearer<T>(election.name, subscriber);
       subscriber.add(election.leader$.subscribe((leader) => hearer.hear(leader)));
       if (subscriber.closed) return;
@@ -74,7 +74,9 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
           new Proclaimer(election, held, hearer, lingered$, leading).begin(source);
         });
       subscriber.add(whileLeader(candidate, lead, { signal, scheduler }).subscribe(subscriber));
-    }).pipe(inSubscriberContext());
+    });
+    return shared$.pipe(inSubscriberContext());
+  };
 }
 
 /** One subscriber, and what it has seen. */
