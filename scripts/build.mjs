@@ -34,7 +34,7 @@ function writeOutPlatform(form) {
 function writeOutWorkerFile(form) {
   if (form !== 'esm') return;
   const file = 'dist/esm/backends/etcd3/renewal-worker/worker-file.js';
-  writeFileSync(file, "export const workerFile = new URL('./worker.js', import.meta.url);\n");
+  writeFileSync(file, "export const workerFile = () => new URL('./worker.js', import.meta.url);\n");
 }
 
 rmSync('dist', { recursive: true, force: true });

@@ -48,7 +48,7 @@ function started(
 
   alive();
   const task: WorkerTask = { options, lease, plan, buffer: memory.buffer };
-  const worker = new Worker(workerFile, { workerData: task, execArgv: [], env: {} });
+  const worker = new Worker(workerFile(), { workerData: task, execArgv: [], env: {} });
   // It lives as long as who needs it.
   worker.unref();
   worker.on('error', ended);

@@ -3,4 +3,4 @@
  */
 import { join } from 'node:path';
 
-export const workerFile: string | URL = join(__dirname, 'worker.js');
+export const workerFile = (): string | URL => join(__dirname, 'worker.js');
