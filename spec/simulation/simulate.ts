@@ -8,6 +8,7 @@ import { memoryBackend } from '../../src/backends/memory/index.js';
 import { LockError, LocksClosedError, createLocks, usingLock } from '../../src/index.js';
 import type { HeldLock, Lease, Lock, QueueBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
 import { ClaimLost } from '../../src/engine/session.js';
+import { randomFrom } from '../../src/testing/random.js';
 import { createMachine } from './machine.js';
 import type { Machine } from './machine.js';
 import { ONCE, createOnceRules } from './once.js';
@@ -15,7 +16,7 @@ import { HEAL_AT, KEYS, LONGEST_HOLD, MOST_TASKS, TTL } from './schedule.js';
 import type { Fault, Schedule, Task, Want } from './schedule.js';
 import { createWire } from './wire.js';
 import type { Wire } from './wire.js';
-import { createWorld, randomFrom } from './world.js';
+import { createWorld } from './world.js';
 
 /** What is promised was not kept. */
 export class Violation extends Error {

@@ -3,7 +3,7 @@
  */
 import { FAULTS, KINDS, NAMES, normalised } from '../../site/lab/model/schedule.js';
 import type { Action, FaultVerb, Name, Schedule } from '../../site/lab/model/schedule.js';
-import { randomFrom } from '../simulation/world.js';
+import { randomFrom } from '../../src/testing/random.js';
 
 const VERBS: readonly FaultVerb[] = ['cut', 'heal', 'delay', 'freeze', 'kill', 'restart', 'clock', 'leave'];
 

@@ -61,6 +61,16 @@ function whole(...changes: readonly (Change | readonly Change[])[]): readonly Ch
   );
 }
 
+/** Run 1 is marked and forgotten, then run 3 is marked, at that time. */
+const runAgain = (markedAt: number) =>
+  whole(
+    stay(10, 26),
+    marked(25, 10, { value: 'run 1' }),
+    unmarked(30),
+    stay(40, 60),
+    marked(markedAt, 40, { value: 'run 3' }),
+  );
+
 type Named = [title: string, parts: Parts];
 
 /** For each rule, what breaks it. */
@@ -139,13 +149,7 @@ export const BAD_RUNS: Readonly<Record<string, readonly Named[]>> = {
           'c1.0': [ran(12, 20, 1, 10), ran(45, 50, 3, 40)],
           'c2.0': [given(62, 63, 4, 'run 3'), given(64, 65, 5, 'run 1')],
         },
-        changes: whole(
-          stay(10, 26),
-          marked(25, 10, { value: 'run 1' }),
-          unmarked(30),
-          stay(40, 60),
-          marked(55, 40, { value: 'run 3' }),
-        ),
+        changes: runAgain(55),
       },
     ],
     [
@@ -155,13 +159,7 @@ export const BAD_RUNS: Readonly<Record<string, readonly Named[]>> = {
           'c1.0': [ran(12, 20, 1, 10)],
           'c2.0': [ran(45, 50, 3, 40), given(64, 65, 5, 'run 1')],
         },
-        changes: whole(
-          stay(10, 26),
-          marked(25, 10, { value: 'run 1' }),
-          unmarked(30),
-          stay(40, 60),
-          marked(52, 40, { value: 'run 3' }),
-        ),
+        changes: runAgain(52),
       },
     ],
     [
@@ -250,13 +248,7 @@ export const GOOD_RUNS: readonly Named[] = [
         'c2.0': [given(15, 90, 2, 'run 1')],
         'c3.0': [given(62, 63, 4, 'run 3')],
       },
-      changes: whole(
-        stay(10, 26),
-        marked(25, 10, { value: 'run 1' }),
-        unmarked(30),
-        stay(40, 60),
-        marked(55, 40, { value: 'run 3' }),
-      ),
+      changes: runAgain(55),
     },
   ],
   [
@@ -280,13 +272,7 @@ export const GOOD_RUNS: readonly Named[] = [
         'c2.0': [given(62, 63, 4, 'run 3'), given(700, 701, 5, 'run 1')],
       },
       run: [{ t: 500, type: 'restored', from: 400, revision: 28 }],
-      changes: whole(
-        stay(10, 26),
-        marked(25, 10, { value: 'run 1' }),
-        unmarked(30),
-        stay(40, 60),
-        marked(55, 40, { value: 'run 3' }),
-      ),
+      changes: runAgain(55),
     },
   ],
 ];

@@ -19,48 +19,40 @@ export interface WorkerTask {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** The worker of each lease, made from the options of our own client. */
+/** Starts the worker of a lease, with a client made from the same options as ours. */
 export const renewalWorkers =
-  (options: Etcd3Options, server: EtcdServer) =>
-  (lease: Lease, plan: RenewalPlan): RenewalWorker =>
-    started(options, server, lease, plan);
+  (options: Etcd3Options, { source, history, isDirect }: EtcdServer) =>
+  (lease: Lease, { clock, failed, ...plan }: RenewalPlan): RenewalWorker => {
+    const memory = new SharedMemory();
+    const until = new RenewedUntil(memory, clock, processTime);
+    let isOver = false;
 
-function started(
-  options: Etcd3Options,
-  { source, history, isDirect }: EtcdServer,
-  lease: Lease,
-  { clock, failed, ...plan }: RenewalPlan,
-): RenewalWorker {
-  const memory = new SharedMemory();
-  const until = new RenewedUntil(memory, clock, processTime);
-  let isOver = false;
-
-  const alive = (): void => {
-    memory.newest = history.newest;
-    memory.direct = source.endpoints().map(({ client }) => isDirect(client));
-    memory.aliveAt = until.rebase();
-  };
-  const ended = (error: Error): void => {
-    if (isOver) return;
-    isOver = true;
-    failed(error);
-  };
-
-  alive();
-  const task: WorkerTask = { options, lease, plan, buffer: memory.buffer };
-  const worker = new Worker(workerFile(), { workerData: task, execArgv: [], env: {} });
-  // It lives as long as who needs it.
-  worker.unref();
-  worker.on('error', ended);
-  worker.on('exit', (code) => ended(new Error(`its thread ended with ${code}.`)));
-
-  return {
-    alive,
-    until: () => until.now,
-    end() {
+    const alive = (): void => {
+      memory.newest = history.newest;
+      memory.direct = source.endpoints().map(({ client }) => isDirect(client));
+      memory.aliveAt = until.rebase();
+    };
+    const ended = (error: Error): void => {
+      if (isOver) return;
       isOver = true;
-      // What it has under way goes with it.
-      void worker.terminate();
-    },
+      failed(error);
+    };
+
+    alive();
+    const task: WorkerTask = { options, lease, plan, buffer: memory.buffer };
+    const worker = new Worker(workerFile(), { workerData: task, execArgv: [], env: {} });
+    // It lives as long as who needs it.
+    worker.unref();
+    worker.on('error', ended);
+    worker.on('exit', (code) => ended(new Error(`its thread ended with ${code}.`)));
+
+    return {
+      alive,
+      until: () => until.now,
+      end() {
+        isOver = true;
+        // What it has under way goes with it.
+        void worker.terminate();
+      },
+    };
   };
-}
