@@ -310,6 +310,9 @@ export class BackendError extends LockError {
   }
 }
 
+/** Whether it was refused for good: the server changed nothing, and asking again does not help. */
+export const isRefusal = ({ retryable, outcome }: BackendError): boolean => !retryable && outcome === 'none';
+
 /** What another process of the fleet ran for all has failed there: with `failures: 'count'`, and of a shared source. */
 export class RunFailedError extends LockError {
   static override readonly code = 'RUN_FAILED';

@@ -20,11 +20,12 @@ import {
   throwError,
 } from 'rxjs';
 import { at, failAt } from '../time/clock.js';
+import { isRefusal } from '../api/errors.js';
 import type { LossReason } from '../api/errors.js';
 import type { Lease, RenewResult, RenewalWorker } from '../backend/port.js';
 import { deadline, timingOf } from '../rules/timing.js';
 import type { Timing } from '../rules/timing.js';
-import { isRefusal, request } from './io/request.js';
+import { request } from './io/request.js';
 import { AcquireRelease } from './io/acquire-release.js';
 import type { Runtime } from './runtime.js';
 import type { ForeignWrite } from '../api/revocation.js';

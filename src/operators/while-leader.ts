@@ -1,7 +1,7 @@
 import { catchError, defer, retry, throwError, using } from 'rxjs';
 import type { Observable, ObservableInput, ObservedValueOf, SchedulerLike } from 'rxjs';
 import { timeOf } from '../time/clock.js';
-import { BackendError, LockLostError } from '../api/errors.js';
+import { BackendError, LockLostError, isRefusal } from '../api/errors.js';
 import type { HeldLock, Lock } from '../api/lock.js';
 import { checkedAcquireOptions } from '../api/options.js';
 import type { ContendOptions } from '../api/options.js';
@@ -87,4 +87,4 @@ const PATIENCE = 60_000;
 class InnerFailed extends Error {}
 
 const mayPass = (error: unknown): boolean =>
-  error instanceof LockLostError || (error instanceof BackendError && (error.retryable || error.outcome === 'unknown'));
+  error instanceof LockLostError || (error instanceof BackendError && !isRefusal(error));

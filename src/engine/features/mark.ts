@@ -2,13 +2,13 @@
  * The marker of a key, written by the one who holds it.
  */
 import { EMPTY, Observable } from 'rxjs';
-import { BackendError, LockNotOwnedError } from '../../api/errors.js';
+import { BackendError, LockNotOwnedError, isRefusal } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import { quoted } from '../../api/texts.js';
 import type { Lease, MarkResult, Markers } from '../../backend/port.js';
 import { claimOf } from '../hold.js';
 import { AcquireRelease } from '../io/acquire-release.js';
-import { isRefusal, request } from '../io/request.js';
+import { request } from '../io/request.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 
 /** What is written. */

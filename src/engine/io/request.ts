@@ -33,9 +33,6 @@ export interface Request<T> {
 /** Whether asking again may help. */
 export const isRetryable = (error: unknown): error is BackendError => error instanceof BackendError && error.retryable;
 
-/** Whether it was refused for good: the server changed nothing, and asking again does not help. */
-export const isRefusal = ({ retryable, outcome }: BackendError): boolean => !retryable && outcome === 'none';
-
 export const retryFewTimes = (error: BackendError, failures: number): boolean => error.retryable && failures < ATTEMPTS;
 
 /** For requests that are made again later anyway. */
