@@ -41,7 +41,11 @@ export function processOn(url: string): Promise<Remote> {
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return remote({
     send(message) {
-      if (child.connected) child.send(message);
+      if (!child.connected || child.killed) return;
+      // Without a callback, a message that was on its way when the process was killed is an error nobody can catch.
+      child.send(message, (error) => {
+        if (error && !child.killed) child.emit('error', error);
+      });
     },
     onMessage: (listener) => child.on('message', listener),
     terminate: () => {
