@@ -44,6 +44,15 @@ describe.each(ETCDS)('$server', ({ suite }) => {
     await Promise.all([etcd.stop(), small.stop()]);
   });
 
+  it('a try that is let in costs as much as any other claim: two transactions, and no watch', async () => {
+    const locks = client();
+    await locks.mutex('warm').use(() => undefined);
+    const [txns, watches] = [await counted('Txn'), await counted('Watch')];
+    for (let n = 0; n < 20; n += 1) await locks.mutex(`try/${String(n)}`).use(() => undefined, { wait: 0 });
+    const watched = await counted('Watch');
+    expect([(await counted('Txn')) - txns, watched - watches]).toEqual([40, 0]);
+  });
+
   describe('group commit', () => {
     it('takes and gives back 500 locks asked for at once in a few dozen transactions', async () => {
       const locks = client();

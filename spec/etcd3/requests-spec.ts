@@ -77,6 +77,7 @@ describe('a try', () => {
           all.map((kvs) => ({ response_range: { kvs, more: false } })),
           false,
         ),
+        undefined,
       );
     expect(found([], [stored('a/7e57', '', 3)])).toMatchObject({
       status: 'busy',

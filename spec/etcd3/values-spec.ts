@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { appliedTo, byName, claimsOf, decodeClaim, nameOf, objectionTo } from '../../src/backends/etcd3/keys.js';
 import type { Change, StoredClaim } from '../../src/backends/etcd3/keys.js';
 import { checkedOnly } from '../../src/backends/etcd3/access.js';
-import { historyRequest, idOf, isBlocked, queuedAll, triedAll } from '../../src/backends/etcd3/requests.js';
+import { historyRequest, idOf, isBlocked, queuedAll, triedAll, tryRequest } from '../../src/backends/etcd3/requests.js';
 import type { TxnAnswer } from '../../src/backends/etcd3/requests.js';
 import { LEASE, claimOf, stored } from './fakes.js';
 
@@ -194,27 +194,44 @@ describe('a request', () => {
     const claims = [claimOf('a', { id: '1' }), claimOf('b', { id: '1' })];
     const [mine, both] = [found(stored('a/1a-1', OURS, 3)), found(stored('b/1a-1', OURS, 4))];
     const rest = [found(), found(), found(), found()];
-    expect(triedAll(claims, answer([mine, both, ...rest], false))).toMatchObject({
+    expect(triedAll(claims, answer([mine, both, ...rest], false), undefined)).toMatchObject({
       status: 'queued',
       entries: [{ claim: { token: 3n } }, { claim: { token: 4n } }],
     });
-    expect(triedAll(claims, answer([mine, found(), ...rest], false))).toMatchObject({
+    expect(triedAll(claims, answer([mine, found(), ...rest], false), undefined)).toMatchObject({
       status: 'busy',
       queues: [{ key: 'a' }, { key: 'b' }],
     });
-    expect(triedAll(claims, answer([], true))).toMatchObject({
+  });
+
+  it('that comes in where nothing was there shows the queues: its own claims', () => {
+    const claims = [claimOf('a', { id: '1' }), claimOf('b', { id: '1' })];
+    const queue = { revision: 9n, claims: [{ token: 9n }] };
+    expect(triedAll(claims, answer([], true), undefined)).toMatchObject({
       status: 'queued',
       entries: [
-        { claim: { token: 9n }, queue: undefined },
-        { claim: { token: 9n }, queue: undefined },
+        { claim: { token: 9n }, queue: { key: 'a', ...queue } },
+        { claim: { token: 9n }, queue: { key: 'b', ...queue } },
       ],
     });
+  });
+
+  it('that comes in beside others reads the queues after its claims are in', () => {
+    const claim = claimOf('a', { id: '1' });
+    const [reader, own] = [stored('a/7e57', OURS, 3), stored('a/1a-1', OURS, 9)];
+    const shown = { response_txn: { succeeded: false, responses: [found(reader, own)] } };
+    expect(triedAll([claim], answer([{}, shown], true), 7n)).toMatchObject({
+      status: 'queued',
+      entries: [{ claim: { token: 9n }, queue: { claims: [{ token: 3n }, { token: 9n }] } }],
+    });
+    expect(tryRequest([claim], 7n).success).toHaveLength(2);
+    expect(tryRequest([claim], undefined).success).toHaveLength(1);
   });
 
   it('that was withdrawn is refused by name, be it of several', () => {
     const claims = [claimOf('a', { id: '1' }), claimOf('b', { id: '1' })];
     const none = [found(), found(), found(), found(), found()];
-    expect(() => triedAll(claims, answer([...none, found(stored('b\0x', ''))], false))).toThrow(
+    expect(() => triedAll(claims, answer([...none, found(stored('b\0x', ''))], false), undefined)).toThrow(
       expect.objectContaining({
         code: 'BACKEND',
         retryable: false,

@@ -83,7 +83,7 @@ export function enqueueRequest(claims: readonly ClaimRequest[], mode: 'show' | '
  * not block, nothing has come since. What has left meanwhile does not matter.
  */
 export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undefined): TxnRequest {
-  const { compare = [], success = [], failure = [] } = enqueueRequest(claims, 'plain');
+  const { compare = [], success = [], failure = [] } = enqueueRequest(claims, seen === undefined ? 'plain' : 'show');
   const ranges = claims.map(({ key }) => rangeOf(`${key}/`));
   const nothingCame = ranges.map((range) =>
     seen === undefined
@@ -133,13 +133,21 @@ export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
 }
 
 /** Where the claims are: just put, or found where they had been asked for before. */
-export function queuedAll(
-  claims: readonly ClaimRequest[],
-  { revision, succeeded, responses }: TxnAnswer,
-): Extract<EnqueueResult, { status: 'queued' }> {
+export function queuedAll(claims: readonly ClaimRequest[], { revision, succeeded, responses }: TxnAnswer): Queued {
   const shown = succeeded ? responses.slice(claims.length) : [];
   const found = succeeded ? [] : responses;
   const entries = claims.map((claim, i) => placeOf(claim, revision, found[i], shown[i]));
+  return { status: 'queued', revision, entries };
+}
+
+type Queued = Extract<EnqueueResult, { status: 'queued' }>;
+
+/** Let in where nothing was there: then nothing has to be read to know the queues. */
+function queuedAlone(claims: readonly ClaimRequest[], { revision }: TxnAnswer): Queued {
+  const entries = claims.map((claim) => {
+    const mine = queuedAs(claim, revision);
+    return { claim: mine, queue: { key: claim.key, revision, claims: [mine] } };
+  });
   return { status: 'queued', revision, entries };
 }
 
@@ -151,11 +159,16 @@ export interface Busy {
   readonly queues: readonly (Queue | undefined)[];
 }
 
-export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer): EnqueueResult | Busy {
+export function triedAll(
+  claims: readonly ClaimRequest[],
+  answer: TxnAnswer,
+  seen: bigint | undefined,
+): EnqueueResult | Busy {
   const { revision, succeeded, responses } = answer;
+  if (succeeded) return seen === undefined ? queuedAlone(claims, answer) : queuedAll(claims, answer);
   const own = responses.slice(0, claims.length);
   // A try that is repeated finds its claims where an earlier attempt has put them.
-  if (succeeded || own.every(({ response_range: found }) => found.kvs.length > 0)) {
+  if (own.every(({ response_range: found }) => found.kvs.length > 0)) {
     return queuedAll(claims, { ...answer, responses: own });
   }
   // Nothing that comes or leaves would let it in any more: not to be tried again.
