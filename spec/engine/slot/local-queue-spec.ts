@@ -24,30 +24,41 @@ describe('of those who want the one place', () => {
 
   it('the next one is told when the first leaves, once', () => {
     const { joined, first, told } = ranked('k', 'k', 'k');
-    joined[0]?.leave();
+    joined[0]?.leave(false);
     expect(told).toEqual([1]);
     expect(first()).toEqual([false, true, false]);
-    joined[0]?.leave();
+    joined[0]?.leave(false);
     expect(told).toEqual([1]);
   });
 
   it('nobody is told when one leaves who was not first, nor made first who is not next', () => {
     const { joined, first, told } = ranked('k', 'k', 'k');
-    joined[1]?.leave();
+    joined[1]?.leave(false);
     expect(told).toEqual([]);
     expect(first()).toEqual([true, false, false]);
-    joined[0]?.leave();
+    joined[0]?.leave(false);
     expect(told).toEqual([2]);
   });
 
   it('who comes after all have left is first, and may leave when nobody is there', () => {
     const ranks = createLocalQueue();
     const before = ranks.join('k');
-    before.leave();
-    before.leave();
+    before.leave(false);
+    before.leave(false);
     const after = ranks.join('k');
-    before.leave();
+    before.leave(false);
     expect(after.isFirst()).toBe(true);
     expect(before.isFirst()).toBe(false);
+  });
+
+  it('the next one may try at once where the place was given back, but for each seventeenth', () => {
+    const turns = createLocalQueue();
+    const told: boolean[] = [];
+    const joined = Array.from({ length: 20 }, () => turns.join('k'));
+    for (const turn of joined) turn.first$.subscribe((isHandedOn) => told.push(isHandedOn));
+    for (const turn of joined.slice(0, 18)) turn.leave(true);
+    expect(told).toEqual([...Array.from({ length: 16 }, () => true), false, true]);
+    joined[18]?.leave(false);
+    expect(told.at(-1)).toBe(false);
   });
 });

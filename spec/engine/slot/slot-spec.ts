@@ -32,6 +32,16 @@ describe('where a queue has one place, a contender', () => {
   );
 
   it(
+    'of the `Locks` that held tries at once, without a pause',
+    marbles((m) => {
+      const open = server(m);
+      const a = open.client(TIMES);
+      m.expect(states(a.mutex('k').lock$()), '  ^----!').toBeObservable('     h');
+      m.expect(states(a.mutex('k').lock$()), '  -^--------!').toBeObservable('-w---h');
+    }),
+  );
+
+  it(
     'is told who holds, but not how many are ahead: nobody knows',
     marbles((m) => {
       const open = server(m);
@@ -196,10 +206,10 @@ describe('of those of one `Locks`', () => {
     marbles((m) => {
       const open = server(m);
       const lock = open.client(TIMES).mutex('k');
-      m.expect(entering(open), '          ^------------!').toBeObservable('e---le---le---');
+      m.expect(entering(open), '          ^------------!').toBeObservable('e---(le)-(le)-');
       m.expect(states(lock.lock$()), '    ^---!').toBeObservable('         h----');
-      m.expect(states(lock.lock$()), '    -^-------!').toBeObservable('    -w---h----');
-      m.expect(states(lock.lock$()), '    --^----------!').toBeObservable('--w-------h---');
+      m.expect(states(lock.lock$()), '    -^-------!').toBeObservable('    -w--h-----');
+      m.expect(states(lock.lock$()), '    --^----------!').toBeObservable('--w------h----');
     }),
   );
 
@@ -208,10 +218,10 @@ describe('of those of one `Locks`', () => {
     marbles((m) => {
       const open = server(m);
       const lock = open.client(TIMES).mutex('k');
-      m.expect(entering(open), '          ^---------!').toBeObservable('e-----le---');
+      m.expect(entering(open), '          ^---------!').toBeObservable('e-----(le)-');
       m.expect(states(lock.lock$()), '    ^-----!').toBeObservable('      h------');
       m.expect(states(lock.lock$()), '    -^-!').toBeObservable('        -w---');
-      m.expect(states(lock.lock$()), '    --^-------!').toBeObservable('  --w----h---');
+      m.expect(states(lock.lock$()), '    --^-------!').toBeObservable('  --w---h----');
     }),
   );
 
@@ -220,9 +230,9 @@ describe('of those of one `Locks`', () => {
     marbles((m) => {
       const open = server(m);
       const lock = open.client(TIMES).mutex('k');
-      m.expect(entering(open), '                ^---------!').toBeObservable('e----le----');
+      m.expect(entering(open), '                ^---------!').toBeObservable('e----(le)--');
       m.expect(states(lock.lock$()), '          ^----!').toBeObservable('     h------');
-      m.expect(states(lock.lock$()), '          -^--------!').toBeObservable('-w----h----');
+      m.expect(states(lock.lock$()), '          -^--------!').toBeObservable('-w---h-----');
       m.expect(states(lock.lock$({ wait: 0 })), '--^').toBeObservable('      --#', undefined, 'ALREADY_LOCKED');
     }),
   );

@@ -65,7 +65,7 @@ export class SlotClaim implements ContendingClaim {
     this.#isLeaving = true;
     this.#between?.unsubscribe();
     // A holder makes room when its claim has left.
-    if (!this.#isHeld) this.#turn?.leave();
+    if (!this.#isHeld) this.#turn?.leave(false);
     if (this.#claim) this.#claim.leave(handOff, keepUntil);
     else this.#tell({ status: 'left' });
   }
@@ -94,7 +94,7 @@ export class SlotClaim implements ContendingClaim {
         this.#isHeld = true;
         return this.#tell(state);
       case 'left':
-        if (this.#isHeld) this.#turn?.leave();
+        if (this.#isHeld) this.#turn?.leave(this.state?.status !== 'lost');
         return this.#tell(state);
       case 'blocked':
       case 'wanted':
@@ -136,18 +136,23 @@ export class SlotClaim implements ContendingClaim {
   #standBy(after: bigint): void {
     const outside = new Subscription();
     this.#between = outside;
-    const enter = (): void => {
+    const enter = (isHandedOn: boolean): void => {
       outside.unsubscribe();
-      this.#again();
+      if (isHandedOn) this.#try();
+      else this.#again();
     };
     // As long as nobody knows, who gets to be the first finds out by trying.
     let isFree = true;
-    outside.add(this.#turn?.first$.subscribe(() => isFree && enter()));
+    outside.add(
+      this.#turn?.first$.subscribe((isHandedOn) => {
+        if (isHandedOn || isFree) enter(isHandedOn);
+      }),
+    );
     outside.add(
       this.#runtime.queues.view$(this.#key).subscribe((view) => {
         if (view.status !== 'known' || view.queue.revision < after) return;
         isFree = view.queue.claims.length === 0;
-        if (isFree && this.#isFirst()) enter();
+        if (isFree && this.#isFirst()) enter(false);
         else this.#tell({ status: 'blocked', holders: holdersOf(view.queue) });
       }),
     );
