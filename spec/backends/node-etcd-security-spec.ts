@@ -13,10 +13,10 @@ import { certificates } from '../support/certificates.js';
 import { failureOf, inLine } from '../support/waiting.js';
 import { ETCDS } from '../support/etcds.js';
 
-jest.setTimeout(20_000);
+jest.setTimeout(60_000);
 
 const open: Locks[] = [];
-/** Each request of a user costs the server a bcrypt: with a short ttl it would be about the speed of the machine. */
+/** Each request of a user costs the server a bcrypt (v2 has no flag for its cost): with a short ttl it would be about the speed of the machine. */
 const SLOW = 20_000;
 
 const client = (etcd: Etcd, ttl = 5000): Locks => {
