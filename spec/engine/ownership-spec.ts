@@ -65,7 +65,7 @@ describe('ownership$', () => {
       // knows. Each try to read takes 2 and a back-off of 1; the one under way at 20 breaks, the next one is answered.
       const hold = '     ^---------------------------!';
       const look = '     ^-----------------------!';
-      const result = '   h-----u--u--u--u--u-uh---';
+      const result = '   h-----u--------------h---';
       m.expect(letters(server.client(TIMES).mutex('k').lock$()), hold).toBeObservable('h----');
       m.expect(seen(observer.mutex('k').ownership$()), look).toBeObservable(result);
     }),

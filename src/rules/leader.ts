@@ -17,6 +17,7 @@ export function leaderOf({ key, claims }: Queue): Leader {
 
 /** Whether nothing changed that an observer would see. */
 export function isSameLeader(a: Leader, b: Leader): boolean {
-  if (a.status !== 'led' || b.status !== 'led') return a.status === 'free' && b.status === 'free';
+  // Each attempt that fails has a cause of its own; that nobody knows is told once.
+  if (a.status !== 'led' || b.status !== 'led') return a.status === b.status;
   return a.fencingToken === b.fencingToken && a.value === b.value && a.waiting === b.waiting;
 }

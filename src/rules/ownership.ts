@@ -52,7 +52,8 @@ export function isSameOwnership(a: Ownership, b: Ownership): boolean {
       (a.waiters ?? []).every((waiter, i) => isSameHolder(waiter, b.waiters?.[i]))
     );
   }
-  return a.status === b.status && a.status === 'free';
+  // Each attempt that fails has a cause of its own; that nobody knows is told once.
+  return a.status === b.status && a.status !== 'held';
 }
 
 /** What an observer saw before, by which it knows since when somebody holds. */

@@ -2,14 +2,14 @@
  * The rounds of the patrol, and what is seen of all keys below a prefix.
  */
 import { describe, expect, it } from '@jest/globals';
-import { Subject, VirtualTimeScheduler, defer, filter, map, takeUntil, timer } from 'rxjs';
+import { Subject, VirtualTimeScheduler, defer, filter, map, of, takeUntil, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { decorate } from '../../../src/backend/decorate.js';
 import { createLocks } from '../../../src/index.js';
 import type { Locks, LocksOptions, Ownerships, Queue } from '../../../src/index.js';
-import { lockServer } from '../../../src/testing/index.js';
+import { behindNetwork, lockServer } from '../../../src/testing/index.js';
 import { TIMES, atFrame, letters, openServer, seen, serverOf } from '../../support/marbles.js';
 import { onePlace } from '../../support/one-place.js';
 
@@ -127,6 +127,34 @@ describe('the patrol', () => {
     // The holder begins its own watch at 4.
     expect(watches.filter((at) => at > 4)).toEqual([]);
     expect(watches.length).toBeGreaterThan(0);
+  });
+
+  it.each(LOOKERS)('an outage is not over because a probe had nobody to ask: %s', (_, look) => {
+    const scheduler = new VirtualTimeScheduler(undefined, 400);
+    const memory = memoryBackend({ scheduler });
+    const { backend, network } = behindNetwork(memory, { scheduler });
+    const options = { ...TIMES, scheduler, random: () => 0 };
+    // As etcd3 answers while no watch is open.
+    const client = createLocks({ ...backend, probe: () => of(undefined) }, options);
+    const holder = createLocks(memory, options);
+    const told: unknown[] = [];
+    client.events$.subscribe(({ type, ...event }) => {
+      if (type === 'disconnected' || type === 'connected') told.push([type, scheduler.now() >= 60, event]);
+    });
+    holder
+      .mutex('k')
+      .lock$()
+      .pipe(takeUntil(timer(300, scheduler)))
+      .subscribe();
+    const looking = look(client).subscribe();
+    scheduler.schedule(() => network.partition(), 3);
+    scheduler.schedule(() => network.heal(), 60);
+    scheduler.schedule(() => looking.unsubscribe(), 100);
+    scheduler.flush();
+    expect(told).toMatchObject([
+      ['disconnected', false, {}],
+      ['connected', true, { downFor: expect.any(Number) }],
+    ]);
   });
 });
 

@@ -52,6 +52,8 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   readonly #ask: Request<T>;
   readonly #subscriber: Subscriber<T>;
   #failures = 0;
+  /** How many answers there had been to anything when the attempt was sent. */
+  #answersBefore = 0;
   /** The attempt under way, or the pause before the next. */
   #step = Subscription.EMPTY;
 
@@ -75,6 +77,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   admitted(): void {
     this.#runtime.deadlines.set(this.#ask.timeout, this);
     const failures = this.#failures;
+    this.#answersBefore = this.#runtime.connection.answers;
     const attempt = this.#runtime.context(() => this.#sent().subscribe(this));
     // Unless it failed at once, and the pause before the next one has begun.
     if (this.#failures === failures) this.#step = attempt;
@@ -121,7 +124,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   #failed(error: BackendError): void {
     this.#attemptIsOver();
     this.#failures += 1;
-    if (error.retryable) this.#runtime.connection.failed(error);
+    if (error.retryable) this.#runtime.connection.failed(error, this.#answersBefore);
     this.#ask.failed?.(error);
     if (this.#subscriber.closed) return;
     if (!this.#ask.again(error, this.#failures)) return this.#subscriber.error(error);

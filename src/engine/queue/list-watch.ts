@@ -27,6 +27,8 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   #steps = 0;
   #failures = 0;
   #readAgainAt = 0;
+  /** How many answers there had been to anything when the step began. */
+  #answersBefore = 0;
   /** How long an answer may take, of the step under way. */
   #timeout = 0;
   /** `pausing`: between a failure and the next attempt. */
@@ -45,6 +47,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     const step = this.#steps;
     this.#readAgainAt = time.now() + timing.ttl * (1 + settings.random());
     this.#timeout = timing.attempt;
+    this.#answersBefore = this.#runtime.connection.answers;
     deadlines.set(this.#timeout, this);
     const watch = this.#runtime.context(() => this.#handler.watch(this.#timeout, from).subscribe(this));
     if (step === this.#steps) this.#step = watch;
@@ -64,16 +67,18 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     if (this.#runtime.time.now() >= this.#readAgainAt) this.start();
   }
 
-  /** What it is told can be relied on no more; it reads again, after a pause. */
+  /**
+   * What it is told can be relied on no more; it reads again, after a pause. The failed request that showed this has told
+   * whether the server answers.
+   */
   broken(reason: unknown): void {
     // One silence is one failure: a probe without an answer breaks the watch, and says so, too. It may also be answered
     // when nobody follows any more: what is stopped stays so.
     if (this.#state !== 'watching') return;
-    const cause = reason instanceof Error ? reason : new Error(String(reason));
+    const cause = asError(reason);
     const { time, settings } = this.#runtime;
     this.stop();
     this.#state = 'pausing';
-    this.#runtime.connection.failed(cause);
     this.#failures += 1;
     const pause = backoff(this.#failures, settings.ttl, settings.random);
     this.#step = time.after(pause).subscribe(() => this.start());
@@ -87,8 +92,10 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     this.#handler.seen(view);
   }
 
-  error(cause: unknown): void {
-    this.broken(cause);
+  error(reason: unknown): void {
+    const { connection } = this.#runtime;
+    connection.failed(asError(reason), connection.answers);
+    this.broken(reason);
   }
 
   complete(): void {
@@ -96,9 +103,13 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   }
 
   timedOut(): void {
-    this.broken(silenceOf(this.#runtime.backend.name, this.#handler.key, this.#timeout));
+    const silence = silenceOf(this.#runtime.backend.name, this.#handler.key, this.#timeout);
+    this.#runtime.connection.failed(silence, this.#answersBefore);
+    this.broken(silence);
   }
 }
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 
 const silenceOf = (server: string, key: string, ms: number): BackendError =>
   new BackendError(`${server} did not say within ${Math.round(ms)} ms who holds "${key}".`, { retryable: true });

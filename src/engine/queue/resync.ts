@@ -55,7 +55,8 @@ export function createResync(runtime: Runtime): Resync {
   const probe$ = defer(() => {
     const { attempt } = runtime.timing;
     const send = () => backend.probe(attempt);
-    return request(runtime, { what: 'health probe', timeout: attempt, send, again: noRetry });
+    // With no stream open there is nobody to ask: that a probe is answered does not show that the server is there.
+    return request(runtime, { what: 'health probe', timeout: attempt, isLocal: true, send, again: noRetry });
   }).pipe(
     catchError((cause: unknown) => {
       for (const one of [...followed]) one.markStale(cause);
