@@ -1,13 +1,13 @@
 /**
- * Whether the server answers: one event at the beginning of an outage and one at its end, however much is asked
+ * Whether the server answers: one event at the beginning of an outage and one at its end, however many requests fail
  * meanwhile.
  */
 import type { LockEvent } from '../api/events.js';
 
 export interface Connection {
-  /** Why the server does not answer at the moment; nothing while it does. */
+  /** Why the server does not answer at the moment; `undefined` while it answers. */
   readonly cause: Error | undefined;
-  /** A request failed in a way that may pass. */
+  /** A request failed, and a later attempt may succeed. */
   failed(cause: Error): void;
   /** A request was answered. */
   answered(): void;

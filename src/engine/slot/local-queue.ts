@@ -1,21 +1,21 @@
 /**
- * Who came first, of those in one `Locks` who want the one place of a key: the others need not ask the server.
+ * The order of the contenders of one `Locks` that want the slot of a key. Only the first one asks the server.
  */
 import { Subject } from 'rxjs';
 import type { Observable } from 'rxjs';
 
-/** A contender among those of its `Locks`. */
+/** The turn of a contender among those of its `Locks`. */
 export interface LocalTurn {
-  /** Whether nobody is before it. */
+  /** Whether no other contender is before it. */
   isFirst(): boolean;
-  /** Emits when those before it are gone. */
+  /** Emits when the contenders before it have left. */
   readonly first$: Observable<void>;
-  /** Makes room for the next. */
+  /** Leaves; the next contender becomes the first. */
   leave(): void;
 }
 
 export interface LocalQueue {
-  /** At the end of those who want the key. */
+  /** Adds a contender behind those that want the key. */
   join(key: string): LocalTurn;
 }
 
