@@ -21,7 +21,8 @@ export const inSubscriberContext =
   (source$) =>
     new Observable((subscriber) => {
       // Linked as RxJS links its own operators: a subscriber that unsubscribes during a synchronous value stops the
-      // source at once. eslint-disable-next-line @typescript-eslint/no-deprecated
+      // source at once.
+      // eslint-disable-next-line @typescript-eslint/no-deprecated
       const told = new Subscriber<T>(new InContext(platform.captureContext(), subscriber));
       subscriber.add(told);
       source$.subscribe(told);
