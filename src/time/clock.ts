@@ -45,8 +45,8 @@ const machine: ClockSources = {
 const CLOCK_NOISE_MS = 25;
 
 /**
- * How often the boot clock is read at most. Far below the smallest safety margin as well; if it were read each
- * millisecond, it would take a twentieth of a short cycle.
+ * How long the boot clock may go unread, milliseconds. Far below the smallest safety margin as well; reading it each
+ * millisecond would take a twentieth of a short cycle.
  */
 const COMPARE_EVERY_MS = 10;
 
