@@ -1,5 +1,5 @@
 /**
- * Reactive distributed locks: a lock is an Observable. See `createLocks` for the start, `withLock` for the everyday.
+ * Reactive distributed locks: a lock is an Observable. Start with `createLocks`, then see `withLock`.
  *
  * @packageDocumentation
  */

@@ -1,5 +1,5 @@
 /**
- * An election: who leads, and what the leader says of itself.
+ * An election: who leads, and the value that the leader publishes.
  */
 import type { Observable } from 'rxjs';
 import type { JsonValue } from './json.js';
@@ -12,10 +12,13 @@ export type Leader =
   | {
       readonly status: 'led';
       readonly key: string;
-      /** What it proposed, or proclaimed since. Empty for who holds a lock of that name and is no candidate. */
+      /**
+       * The value that the leader proposed, or its latest proclamation. Empty if the holder is no candidate, but holds
+       * a lock of that name.
+       */
       readonly value: string;
       readonly fencingToken: bigint;
-      /** How many candidates queue behind it. */
+      /** How many candidates queue behind the leader. */
       readonly waiting: number;
       /** Writes the token as a string: JSON has no bigint. */
       toJSON(): JsonValue;
@@ -26,14 +29,16 @@ export type Leader =
 export type CampaignOptions = Pick<ContendOptions, 'wait' | 'signal' | 'waitSignal' | 'onBusy'>;
 
 /**
- * One of many leads, and everybody sees what it says of itself. Written as Go's `concurrency.Election` does: candidates
- * of rxlock, of Go services and of `etcdctl elect` queue behind each other and see each other's values.
+ * One of many candidates leads, and everybody sees the value that it publishes. Key and value are written as Go's
+ * `concurrency.Election` writes them: candidates of rxlock, of Go services and of `etcdctl elect` queue behind each
+ * other and see each other's values.
  */
 export interface Election {
   readonly name: string;
 
   /**
-   * A candidate while subscribed, the leader while subscribed. Emits once, when it leads; errors when it leads no more.
+   * Campaigns while subscribed, and leads while subscribed. Emits once, when this candidate leads; errors when it has
+   * lost the lead.
    *
    * ```text
    * subscribed   ^-----------------!
@@ -41,11 +46,12 @@ export interface Election {
    * leader$      f--A-B-----C------f      A: another one's value   B: ours   C: proclaimed since   f: free
    * ```
    *
-   * The endings are those of {@link Lock.lock$}. To run something while it leads, and to campaign anew after a loss,
-   * give {@link candidate} to `usingLock`, `whileLeader` or any other operator.
+   * The endings are those of {@link Lock.lock$}. To run something while this candidate leads, and to campaign again
+   * after a loss, give {@link candidate} to `usingLock`, `whileLeader` or any other operator.
    *
-   * @param value what all see while it leads, as it stands
-   * @throws InvalidOptionError at the call, for a value that is no text, too long, or reads as the claim of a lock
+   * @param value the text that all observers see while this candidate leads, unchanged
+   * @throws InvalidOptionError at the call, for a value that is not a string, is too long, or could be read as the
+   *   claim of a lock
    * @example
    * const election = locks.election('scheduler');
    * const leading = election.campaign$('10.0.0.1:8080').subscribe((held) => console.log('we lead', held.fencingToken));
@@ -54,7 +60,8 @@ export interface Election {
   campaign$(value: string, options?: CampaignOptions): Observable<HeldLock>;
 
   /**
-   * The same as a lock, for all that takes one. `meta` is not stored: there is room for the value only.
+   * The same campaign as a `Lock`, for everything that takes a lock. `meta` is not stored: there is room for the value
+   * only.
    *
    * @throws InvalidOptionError as {@link campaign$}
    * @example
@@ -64,9 +71,10 @@ export interface Election {
   candidate(value: string): Lock;
 
   /**
-   * Changes the value while a candidate of this election object leads. One after another; resolves when it is written.
-   * Rejects with {@link LockNotOwnedError} when none leads (any more), with {@link BackendError} when the server refuses,
-   * with {@link InvalidOptionError} for a value as at {@link campaign$}.
+   * Changes the value while a candidate of this election object leads. Proclamations are written one after another;
+   * resolves when this one is written. Rejects with {@link LockNotOwnedError} when no such candidate leads (any more),
+   * with {@link BackendError} when the server refuses, with {@link InvalidOptionError} for a value as at
+   * {@link campaign$}.
    *
    * @example
    * const election = locks.election('scheduler');
@@ -74,11 +82,14 @@ export interface Election {
    */
   proclaim(value: string): Promise<void>;
 
-  /** The same as a stream: asked for when it is subscribed to, emits once when it is written, and completes. */
+  /**
+   * The same as a stream: sends the request when it is subscribed to, emits once when the value is written, and
+   * completes.
+   */
   proclaim$(value: string): Observable<void>;
   /**
-   * Who leads, without campaigning: the latest state at once, then every change. Says `unknown` while the server cannot
-   * be followed, and goes on when it can be again; never errors, completes with `close()`.
+   * Who leads, without campaigning: emits the latest state at once, then every change. Emits `unknown` while the server
+   * cannot be followed, and the state again when it can. Never errors; completes with `close()`.
    *
    * @example
    * locks.election('scheduler').leader$.subscribe((leader) => {

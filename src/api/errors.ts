@@ -1,5 +1,6 @@
 /**
- * Every error a user of rxlock can meet. Held by another, lost, and out of reach are never the same class.
+ * Every error that a user of rxlock can get. "Held by another client", "lost" and "server out of reach" are always
+ * different classes.
  */
 import { errorFields } from './json.js';
 import type { JsonValue } from './json.js';
@@ -8,7 +9,7 @@ import { inWords } from './revocation.js';
 import type { ForeignWrite, Revocation } from './revocation.js';
 import { described, quoted, shown } from './texts.js';
 
-/** The stable code of each error: what to compare where two copies of the package may be loaded. */
+/** The stable code of each error. Compare the code where two copies of the package may be loaded. */
 export type LockErrorCode =
   | 'ALREADY_LOCKED'
   | 'LOCK_TIMEOUT'
@@ -20,25 +21,25 @@ export type LockErrorCode =
   | 'RUN_FAILED'
   | 'RUN_RESULT';
 
-/** What an error is known by, and each class of ours; shared by all copies of the package. */
+/** Marks our error classes and their instances; the symbol is shared by all copies of the package. */
 const BRAND = Symbol.for('rxlock.LockError');
 
 /**
- * The base of all errors of rxlock. `instanceof` works across copies of the package (import and require), and of your
- * own subclasses only for what was made by them.
+ * The base of all errors of rxlock. `instanceof` works across copies of the package (import and require). For your own
+ * subclasses it works as usual.
  */
 export abstract class LockError extends Error {
   /** The code of the class; none for the base. */
   static readonly code: LockErrorCode | undefined = undefined;
   abstract readonly code: LockErrorCode;
-  // Literals, here and below: a minified bundle has other names for the classes.
+  // A literal, here and below: a minifier renames the classes.
   override readonly name: string = 'LockError';
 
   static {
     mark(this);
   }
 
-  /** Two builds mean two copies of each class; the code is what they share. */
+  /** Two builds have two copies of each class; both copies have the same code. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (!Object.hasOwn(this, BRAND)) return Function.prototype[Symbol.hasInstance].call(this, value);
     if (typeof value !== 'object' || value === null || !(BRAND in value && 'code' in value)) return false;
@@ -50,7 +51,7 @@ export abstract class LockError extends Error {
     mark(this);
   }
 
-  /** Name, code, message, what it is about, and the cause: for logs. */
+  /** Name, code, message, the fields of the class, and the cause: for logs. */
   toJSON(): JsonValue {
     return errorFields(this);
   }
@@ -60,10 +61,10 @@ function mark(one: object): void {
   Object.defineProperty(one, BRAND, { value: true });
 }
 
-/** As long as keys may be, and those of several together. */
+/** The longest key that a message shows in full, in characters. */
 const LONGEST_KEY = 1024;
 
-/** More would be a page. */
+/** A message lists this many holders at most. */
 const MOST_NAMES = 5;
 
 const names = (holders: readonly Holder[]): string => {
@@ -75,7 +76,10 @@ const names = (holders: readonly Holder[]): string => {
     .join(', ')}${more}`;
 };
 
-/** How a contender is related to who is in its way: nested in it, or of the same `Locks`. */
+/**
+ * How a contender is related to the holder: `itself` if it contends inside the holder's body, `same` if the holder is
+ * of the same `Locks`.
+ */
 export type Relation = 'itself' | 'same' | undefined;
 
 const RELATED: Readonly<Record<'itself' | 'same', string>> = {
@@ -85,7 +89,7 @@ const RELATED: Readonly<Record<'itself' | 'same', string>> = {
 
 const related = (relation: Relation): string => (relation ? RELATED[relation] : '');
 
-/** A lock tried once (`wait: 0`) is held by somebody else. */
+/** The lock was tried once (`wait: 0`), and another client holds it. */
 export class AlreadyLockedError extends LockError {
   static override readonly code = 'ALREADY_LOCKED';
 
@@ -124,7 +128,7 @@ export class LockTimeoutError extends LockError {
   override readonly name = 'LockTimeoutError';
   readonly code = 'LOCK_TIMEOUT';
   readonly key: string;
-  /** How long it waited, milliseconds. */
+  /** The `wait` that ran out, milliseconds. */
   readonly wait: number;
   readonly holders: readonly Holder[];
 
@@ -138,9 +142,9 @@ export class LockTimeoutError extends LockError {
 }
 
 /**
- * How a lock was lost. `expired`: no renewal was answered in time. `deleted`, `overwritten`: somebody removed or
- * rewrote the claim. `revoked`: somebody took it and said why. `session`: the server says that the lease is gone.
- * `overdue`: it was held for longer than its own `atMost`.
+ * How a lock was lost. `expired`: no renewal was answered in time. `deleted`, `overwritten`: another client deleted or
+ * overwrote the claim. `revoked`: another client took the lock away and gave a reason. `session`: the server says that
+ * the lease is gone. `overdue`: the lock was held for longer than its `atMost`.
  */
 export type LossReason = 'expired' | 'deleted' | 'overwritten' | 'revoked' | 'session' | 'overdue';
 
@@ -158,17 +162,19 @@ interface Loss {
   readonly reason: LossReason;
   readonly fencingToken: bigint;
   readonly cause?: unknown;
-  /** What somebody has written over the claim. */
+  /** What another client has written over the claim. */
   readonly by?: ForeignWrite | undefined;
 }
 
-/** What is written over a claim by hand is mostly a word to whoever had it. */
+/** An operator who overwrites a claim by hand mostly writes a message to its holder. */
 const said = ({ revocation, value = '' }: ForeignWrite = {}): string => {
   if (revocation) return ` by ${inWords(revocation)}`;
   return value === '' ? '' : `, with ${quoted(value)}`;
 };
 
-/** A lock that was held is held no more. What it protected must stop, and has been unsubscribed from already. */
+/**
+ * A lock that was held has been lost. The work under the lock must stop; its stream has been unsubscribed from already.
+ */
 export class LockLostError extends LockError {
   static override readonly code = 'LOCK_LOST';
 
@@ -181,7 +187,7 @@ export class LockLostError extends LockError {
   readonly key: string;
   readonly reason: LossReason;
   readonly fencingToken: bigint;
-  /** Who took it away, and why, where the reason is `revoked`. */
+  /** Who took the lock away, and why; set if the reason is `revoked`. */
   readonly revocation: Revocation | undefined;
 
   constructor({ key, reason, fencingToken, cause, by }: Loss) {
@@ -197,7 +203,7 @@ export class LockLostError extends LockError {
   }
 }
 
-/** Released or used as held, though it is not held any more. */
+/** The lock was released, or used as if held, after it was lost or released. */
 export class LockNotOwnedError extends LockError {
   static override readonly code = 'LOCK_NOT_OWNED';
 
@@ -221,7 +227,7 @@ export class LockNotOwnedError extends LockError {
   }
 }
 
-/** The `Locks` was closed while the lock was held or awaited, or before. */
+/** The `Locks` was closed before the call, or while the contender waited or held. */
 export class LocksClosedError extends LockError {
   static override readonly code = 'LOCKS_CLOSED';
 
@@ -256,7 +262,7 @@ export class InvalidOptionError extends LockError {
   readonly option: string;
   readonly value: unknown;
 
-  /** @param sentence the whole message, where `option is value: advice` would not read well */
+  /** @param sentence the whole message, for cases where `option is value: advice` does not read well */
   constructor(
     option: string,
     value: unknown,
@@ -274,7 +280,7 @@ export type RequestOutcome = 'none' | 'unknown';
 
 interface BackendFailure {
   readonly retryable: boolean;
-  /** `'unknown'` by default where `retryable`, else `'none'`. */
+  /** The default is `'unknown'` if `retryable`, else `'none'`. */
   readonly outcome?: RequestOutcome | undefined;
   readonly cause?: unknown;
 }
@@ -298,7 +304,9 @@ export class BackendError extends LockError {
 
   override readonly name = 'BackendError';
   readonly code = 'BACKEND';
-  /** Whether asking again may help without anybody changing something: credentials, a role, the space on a disk. */
+  /**
+   * Whether the same request may succeed later without a change by an administrator (credentials, a role, disk space).
+   */
   readonly retryable: boolean;
   /** `'none'`: the request changed nothing on the server. `'unknown'`: it may have been carried out, now or later. */
   readonly outcome: RequestOutcome;
@@ -310,10 +318,10 @@ export class BackendError extends LockError {
   }
 }
 
-/** Whether it was refused for good: the server changed nothing, and asking again does not help. */
+/** Whether the server refused for good: it changed nothing, and asking again does not help. */
 export const isRefusal = ({ retryable, outcome }: BackendError): boolean => !retryable && outcome === 'none';
 
-/** What another process of the fleet ran for all has failed there: with `failures: 'count'`, and of a shared source. */
+/** The run of another process failed: a `runOnce` with `failures: 'count'`, or the source of `shareAcross`. */
 export class RunFailedError extends LockError {
   static override readonly code = 'RUN_FAILED';
 
@@ -324,9 +332,9 @@ export class RunFailedError extends LockError {
   override readonly name = 'RunFailedError';
   readonly code = 'RUN_FAILED';
   readonly key: string;
-  /** The `owner` of the locks under which it ran. */
+  /** The `owner` of the `Locks` that ran it. */
   readonly by: string;
-  /** What its error said. */
+  /** The message of its error. */
   readonly reason: string;
 
   constructor({ key, by, reason }: { key: string; by: string; reason: string }) {
@@ -337,7 +345,10 @@ export class RunFailedError extends LockError {
   }
 }
 
-/** What was run for the whole fleet has a result that the others cannot get: too large, or not the same after JSON. */
+/**
+ * A run for the whole fleet produced a result that other processes cannot get: it is too large, or JSON would change
+ * it.
+ */
 export class RunResultError extends LockError {
   static override readonly code = 'RUN_RESULT';
 

@@ -1,26 +1,26 @@
 /**
- * What can be written as JSON, and how everything else is written all the same, for logs.
+ * What JSON can carry, and how every other value is turned into JSON for logs.
  */
 
-/** What can be written as JSON and read back the same. */
+/** Values that JSON writes and reads back unchanged. */
 export type JsonValue =
   string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
 
-/** How far down a log needs to go; also the end of what refers to itself. */
+/** The deepest level that is written; it also ends circular references. */
 const DEEPEST = 12;
-/** The first so many of a list, or of the fields of an object. */
+/** The most items of a list, or fields of an object, that are written. */
 const MOST_ITEMS = 100;
 const LONGEST_TEXT = 10_000;
 
 /**
- * Anything, as JSON: bigints as text, errors with name, code, message and cause, maps as objects. Bounded in depth and
- * size, and never throws, whatever the value does when it is looked at.
+ * Any value as JSON: bigints as text, errors with name, code, message and cause, maps as objects. Bounded in depth and
+ * size. Never throws, even if a getter of the value does.
  */
 export function jsonOf(value: unknown, depth = 0): JsonValue {
   try {
     return written(value, depth);
   } catch {
-    // A getter or a toJSON of somebody else's threw: there is nothing better to say of it.
+    // A getter or a `toJSON` of the value threw.
     return '[unreadable]';
   }
 }
@@ -59,7 +59,7 @@ function writtenObject(value: object, depth: number): JsonValue {
 const writesItself = (value: object): value is { toJSON(): unknown } =>
   'toJSON' in value && typeof value.toJSON === 'function';
 
-/** A map with text for keys, as an object. All of it, since its owner knows how much that is. */
+/** A map as an object. All entries are written, without a limit: whoever made the map knows how large it is. */
 export const mapFields = (map: ReadonlyMap<unknown, unknown>, inner: (one: unknown) => JsonValue): JsonValue =>
   Object.fromEntries(
     [...map].map(([name, one]) => [typeof name === 'string' ? name : JSON.stringify(jsonOf(name)), inner(one)]),
@@ -73,7 +73,7 @@ const fields = (entries: readonly (readonly [string, unknown])[], inner: (one: u
       .map(([name, one]) => [name, inner(one)]),
   );
 
-/** Name, message and cause are no fields of their own that JSON would see. */
+/** `name`, `message` and `cause` are not enumerable, so `JSON.stringify` alone would miss them. */
 export function errorFields(error: Error, depth = 0): JsonValue {
   if (depth >= DEEPEST) return '[…]';
   const { name, message, cause } = error;
@@ -90,7 +90,7 @@ export function errorFields(error: Error, depth = 0): JsonValue {
   return fields(all, (one) => jsonOf(one, depth + 1));
 }
 
-/** Made writable by `JSON.stringify`, with a method that neither a spread nor a comparison sees. */
+/** Adds a `toJSON` that `JSON.stringify` uses. It is not enumerable, so that spreads and comparisons ignore it. */
 export const writable = <T extends object>(value: T): T =>
   Object.defineProperty(value, 'toJSON', {
     value: () => fields(Object.entries(value), (one) => (one instanceof Map ? mapFields(one, jsonOf) : jsonOf(one, 1))),

@@ -1,10 +1,10 @@
 /**
- * Which options there are, and which one was meant by a name that is none.
+ * The known options of each call, and the suggestion for an unknown name.
  */
 import { InvalidOptionError } from './errors.js';
 import { shown } from './texts.js';
 
-/** All options, by the call that takes them. */
+/** All options, by call. */
 const OPTIONS = {
   createLocks: [
     'ttl',
@@ -32,7 +32,7 @@ const OPTIONS = {
 
 export type OptionsOf = keyof typeof OPTIONS;
 
-/** What other libraries call it. */
+/** Names that other libraries use for our options. */
 const ALIASES: Readonly<Record<string, string>> = {
   timeout: 'wait',
   timeoutMs: 'wait',
@@ -72,7 +72,10 @@ const ALIASES: Readonly<Record<string, string>> = {
   message: 'reason',
 };
 
-/** The options as an object with none but known names in it, or an InvalidOptionError that names the nearest. */
+/**
+ * Throws an InvalidOptionError if `options` is no object or has an unknown name; the error suggests the nearest known
+ * one.
+ */
 export function checkedNames(call: OptionsOf, options: unknown): void {
   const known: readonly string[] = OPTIONS[call];
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -113,7 +116,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return best && best.distance <= Math.max(1, Math.floor(best.one.length / 2)) ? best.one : undefined;
 }
 
-/** Levenshtein's: how many letters to add, drop or change. */
+/** The Levenshtein distance: how many letters to add, drop or change. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (const [i, letter] of Array.from(a).entries()) {

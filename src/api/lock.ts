@@ -1,5 +1,5 @@
 /**
- * What a user holds in the hand: a `Lock`, the states of a contender, a `HeldLock`.
+ * The interfaces of a lock: `Lock`, the states of a contender, `HeldLock`.
  */
 import type { Observable } from 'rxjs';
 import type { JsonValue } from './json.js';
@@ -7,7 +7,7 @@ import type { ContendOptions, SkipOptions } from './options.js';
 import type { Holder, Ownership } from './ownership.js';
 import type { Revocation, RevokeOptions } from './revocation.js';
 
-/** A lock: a name on a server. Nothing happens before a stream is subscribed to. */
+/** A lock: a name on a server. Nothing is sent before a stream is subscribed to. */
 export interface Lock {
   readonly key: string;
 
@@ -20,8 +20,9 @@ export interface Lock {
    * server       --q----o--r--r--r-----x     q: queued   o: ours   r: renewed   x: released
    * ```
    *
-   * Each subscription is a contender of its own. The stream completes after `held.release()`; else it goes on until
-   * it is unsubscribed. `firstValueFrom(lock$())` would take the lock and drop it at once: use {@link acquire}.
+   * Each subscription is a contender of its own. The stream completes after `held.release()`; otherwise it goes on
+   * until it is unsubscribed. `firstValueFrom(lock$())` would release the lock as soon as it is held: use
+   * {@link acquire}.
    *
    * In the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError},
    * {@link LocksClosedError}, {@link BackendError}, or the reason of the aborted `signal`.
@@ -36,13 +37,14 @@ export interface Lock {
   lock$(options?: ContendOptions): Observable<LockState>;
 
   /**
-   * Who holds it, without contending: the latest state at once, then every change. Shared by all who subscribe.
-   * Says `unknown` while the server cannot be followed, and goes on when it can be again; never errors.
+   * Who holds the lock, without contending: emits the latest state at once, then every change. All subscribers share
+   * one watch. Emits `unknown` while the server cannot be followed, and the state again when it can. Never errors.
    */
   ownership$(): Observable<Ownership>;
 
   /**
-   * The lock as a promise, to be given back with `release()` or `await using`. Rejects as {@link lock$} errors.
+   * Resolves with the held lock; release it with `release()` or `await using`. Rejects with the errors of
+   * {@link lock$}.
    *
    * @example
    * await using held = await locks.mutex('reports/nightly').acquire({ wait: 5_000 });
@@ -53,10 +55,10 @@ export interface Lock {
   acquire(options?: ContendOptions): Promise<HeldLock | undefined>;
 
   /**
-   * Runs the body while holding, releases when it ends, and settles as the body did. Rejects with the
-   * {@link LockLostError} at the moment of a loss; what the body does after that is a `late-result` event, so give
-   * `held.signal` to whatever in it can be aborted. Returning an Observable or a generator is an
-   * {@link InvalidOptionError}: nobody would run it. That is what `usingLock` is for.
+   * Runs the body while the lock is held, releases when the body ends, and settles as the body did. Rejects with the
+   * {@link LockLostError} at the moment of a loss; how the body ends after that is a `late-result` event. So give
+   * `held.signal` to everything in the body that can be aborted. A body that returns an Observable or a generator is an
+   * {@link InvalidOptionError}, since nobody would run it: use `usingLock`.
    *
    * @example
    * const total = await locks.mutex('reports/nightly').use((held) => fetch('http://127.0.0.1/', { signal: held.signal }));
@@ -69,10 +71,10 @@ export interface Lock {
   use<T>(body: (held: HeldLock) => T | PromiseLike<T>, options?: ContendOptions): Promise<T | undefined>;
 
   /**
-   * Asks those who hold it to give it back, each by its {@link HeldLock.revocation$}; who still holds it after `within`
-   * has it taken away. The claim is written over, which the loser reads as a {@link LockLostError} with this reason,
-   * and is deleted when the loser has left, or a tenth of a ttl later: so one that is alive has stopped before the next
-   * one holds, and one at a standstill is not waited for.
+   * Asks the holders to release, each by its {@link HeldLock.revocation$}. A holder that still holds after `within`
+   * loses the lock: its claim is overwritten, which the loser gets as a {@link LockLostError} with this reason. The
+   * claim is deleted when the loser has left, or a tenth of a ttl later. So a process that is alive has stopped before
+   * the next one holds, and a process that stands still is not waited for.
    *
    * ```text
    * revoke       ?----!      within: 5, then
@@ -80,11 +82,12 @@ export interface Lock {
    * next         w-----h
    * ```
    *
-   * Resolves with those who were asked once that is written, or, where `within` is finite, once they hold no more.
-   * What other programs or candidates of an election have written holds no place for a request: they are not asked, but
-   * it can be taken from them. Rejects with {@link BackendError} when the server cannot be reached or refuses.
+   * Resolves with the holders that were asked: when the request is written, or, if `within` is finite, when they no
+   * longer hold. Claims of other programs and of candidates of an election cannot carry a request: their holders are
+   * not asked, but the lock can be taken from them. Rejects with {@link BackendError} when the server cannot be reached
+   * or refuses.
    *
-   * Rejects with {@link InvalidOptionError} for bad options, and on etcd v2, whose claims have no room for it.
+   * Rejects with {@link InvalidOptionError} for bad options, and on etcd v2, whose claims cannot carry a request.
    *
    * @example
    * await locks.mutex('reports/nightly').revoke({ reason: 'host 7 is being drained', within: 30_000 });
@@ -92,18 +95,21 @@ export interface Lock {
   revoke(options: RevokeOptions): Promise<readonly Holder[]>;
 }
 
-/** Several locks as one. Its `ownership$()` is `held` while anybody holds one of them, with the holders of all. */
+/**
+ * Several locks as one. Its `ownership$()` is `held` while somebody holds any of them, and lists the holders of all of
+ * them.
+ */
 export interface AllLock extends Lock {
-  /** Each of its own, to be observed by itself. */
+  /** The locks that it consists of; each can be observed separately. */
   readonly members: readonly Lock[];
 }
 
-/** Where a contender stands. `held` comes once: a `switchMap` on it does not restart at each renewal. */
+/** The state of a contender. `held` is emitted once, so a `switchMap` on it does not restart at each renewal. */
 export type LockState =
   | {
       readonly status: 'waiting';
       readonly key: string;
-      /** How many are before us; not known on etcd v2. */
+      /** How many claims are before ours; not known on etcd v2. */
       readonly ahead?: number;
       readonly holders: readonly Holder[];
     }
@@ -111,45 +117,45 @@ export type LockState =
 
 /** One renewal of a held lock. */
 export interface Renewal {
-  /** Since the lock was acquired, from 1. */
+  /** Renewals since the lock was acquired, counted from 1. */
   readonly count: number;
   readonly validUntil: number;
 }
 
-/** How to give a lock back. */
+/** The options of {@link HeldLock.release}. */
 export interface ReleaseOptions {
   /**
-   * Whether a waiter of the same `Locks` that is next in the queue holds at once, without a round trip; `true` by
-   * default. `false` when something that was begun under the lock may still be under way: then the server
-   * acknowledges the release first.
+   * Whether the next waiter, if it is of the same `Locks`, holds at once, without a round trip; `true` by default. Give
+   * `false` when work that was begun under the lock may still be running: then the server acknowledges the release
+   * first.
    */
   readonly handOff?: boolean;
 }
 
-/** A lock that is ours until `validUntil`, which moves on with each renewal. */
+/** A lock that is held until `validUntil`, which each renewal moves forward. */
 export interface HeldLock {
   readonly key: string;
   /** The keys it covers: several for the lock of {@link Locks.all}. */
   readonly keys: readonly string[];
   readonly owner: string;
-  /** Greater than that of every earlier holder of this key: have the resource refuse smaller ones. */
+  /** Greater than the token of every earlier holder of this key. Let the resource refuse smaller tokens. */
   readonly fencingToken: bigint;
-  /** The last instant, on the clock of the `Locks`, at which this is surely still ours. */
+  /** The instant, on the clock of the `Locks`, until which the lock is certainly held. Milliseconds. */
   readonly validUntil: number;
-  /** Whether it is ours right now: false from the deadline on, even before any timer ran. */
+  /** Whether the lock is held right now: `false` from the deadline on, even if no timer has run yet. */
   isHeld(): boolean;
-  /** Milliseconds until `validUntil`; 0 when it is not held any more. */
+  /** Milliseconds until `validUntil`; 0 when the lock is not held any more. */
   remaining(): number;
   /**
-   * The end: completes when the release begins, errors with the loss, the reason of the aborted `signal`, or the
-   * {@link LocksClosedError} of `close()`, before anybody else is told.
+   * The end of the hold: completes when the release begins; errors with the loss, the reason of the aborted `signal`,
+   * or the {@link LocksClosedError} of `close()`, before any other notification.
    */
   readonly ended$: Observable<never>;
-  /** One per renewal. Ends as {@link ended$} does. */
+  /** Emits at each renewal. Ends as {@link ended$} does. */
   readonly renewals$: Observable<Renewal>;
   /**
-   * Somebody asks for it: the latest request at once, then each that follows. Ends as {@link ended$} does. What is
-   * asked is up to you; who asked with a finite `within` takes it then.
+   * Requests to release: emits the latest request at once, then each that follows. Ends as {@link ended$} does. Whether
+   * to release is up to you; if the request has a finite `within`, the lock is taken away after that time.
    *
    * @example
    * const lock = locks.mutex('reports/nightly');
@@ -157,22 +163,23 @@ export interface HeldLock {
    */
   readonly revocation$: Observable<Revocation>;
   /**
-   * Aborts when what is done under the lock must stop: `reason` is the {@link LockLostError} of a loss, the
-   * {@link LocksClosedError} of `close()`, or the reason of the aborted `signal` it was acquired with. Not at a release.
+   * Aborts when the work under the lock must stop: `reason` is the {@link LockLostError} of a loss, the
+   * {@link LocksClosedError} of `close()`, or the reason of the aborted `signal` it was acquired with. It does not
+   * abort at a release.
    */
   readonly signal: AbortSignal;
   /**
-   * Gives it back: the streams on it are stopped, then the claim is deleted. Resolves when the server has
-   * acknowledged, or when the lease has run out. Again: the same promise.
-   * Rejects with {@link LockNotOwnedError} when it was lost before, with the loss as `cause`. Like all methods here it
-   * works by itself: `.finally(held.release)`.
+   * Releases: stops the streams that run under the lock, then deletes the claim. Resolves when the server has
+   * acknowledged, or when the lease has run out. A second call returns the same promise. Rejects with
+   * {@link LockNotOwnedError} if the lock was lost before, with the loss as `cause`. Like all methods here it needs no
+   * `this`: `.finally(held.release)`.
    */
   release(options?: ReleaseOptions): Promise<void>;
   /**
-   * As {@link release}, without handing off, since nobody knows whether the block was done or threw. A block that lost
-   * its lock on the way ends in an error.
+   * As {@link release} with `handOff: false`, since it cannot know whether the block completed or threw. A block that
+   * lost its lock meanwhile ends with an error.
    */
   [Symbol.asyncDispose](): Promise<void>;
-  /** What it is, for logs: the token as a string, since JSON has no bigint. */
+  /** Its fields, for logs; the token is a string, since JSON has no bigint. */
   toJSON(): JsonValue;
 }

@@ -1,44 +1,44 @@
 /**
- * What one of a fleet does for all: which of them, and what came of it.
+ * Work that one process of a fleet does for all: its states and its result.
  */
 import type { Observable } from 'rxjs';
 import type { HeldLock, Lock, LockState } from './lock.js';
 import type { RunOptions } from './run-options.js';
 
-/** What came of a run. */
+/** The result of a run. */
 export interface OnceResult<T> {
   readonly key: string;
   readonly outcome: 'completed' | 'failed';
   /** The last value of the run; `undefined` where there was none. */
   readonly value: T | undefined;
-  /** What its error said, of one that failed. */
+  /** The message of the error, if the run failed. */
   readonly reason: string | undefined;
-  /** The `owner` of the locks under which it ran. */
+  /** The `owner` of the `Locks` that ran it. */
   readonly by: string;
-  /** When it was done, by the wall clock of who ran it. */
+  /** When the run ended, by the wall clock of the process that ran it. */
   readonly at: Date | undefined;
-  /** Under which it ran; unknown where somebody has marked it by hand. */
+  /** The fencing token under which it ran; not known if somebody wrote the marker by hand. */
   readonly fencingToken: bigint | undefined;
 }
 
-/** Where somebody stands who takes part. `held`: it is our turn to run it, and it is not done. */
+/** The state of a participant. `held`: it is our turn to run the work, and the work is not done. */
 export type OnceState<T> =
   LockState | { readonly status: 'done'; readonly key: string; readonly result: OnceResult<T> };
 
 /**
- * Work that one of a fleet does, and that stays done for `keep` milliseconds. Made by {@link Locks.once}; run with the
- * operator `runOnce` or with {@link run}. The other members are what those two are made of.
+ * Work that one process of a fleet does, and that stays done for `keep` milliseconds. Made by {@link Locks.once}; run
+ * it with the operator `runOnce` or with {@link run}. Those two are built of the other members.
  */
 export interface Once<T> {
   readonly key: string;
-  /** How long it stays done, milliseconds. */
+  /** How long the work stays done, milliseconds. */
   readonly keep: number;
-  /** The mutex under which it runs: who runs it now is who holds that. */
+  /** The mutex under which the work runs: its holder is running it now. */
   readonly lock: Lock;
 
   /**
-   * What came of it: as the server has it now, then at each change; `undefined` while it is not done, or no more.
-   * Errors with {@link BackendError} when the server cannot be asked; later breaks of the watch are mended.
+   * The result on the server: emits it at once, then each change; `undefined` while the work is not done, or no longer
+   * done. Errors with {@link BackendError} if the first read fails; later the watch is reopened when it breaks.
    *
    * ```text
    * run      ---r--A
@@ -49,29 +49,29 @@ export interface Once<T> {
   readonly result$: Observable<OnceResult<T> | undefined>;
 
   /**
-   * Takes part: asks whether it is done, and if not waits for that or for the turn to run it. Emits the waiting, as
-   * {@link Lock.lock$} does, then either `done`, and completes; or `held`, once the server has said again that it is
-   * not done. Who holds runs it, calls {@link mark$} and gives the lock back.
+   * Takes part: asks whether the work is done; if not, waits until it is, or until it is our turn to run it. Emits
+   * `waiting`, as {@link Lock.lock$} does. Then it emits either `done`, and completes, or `held`, after the server has
+   * confirmed once more that the work is not done. The holder runs the work, calls {@link mark$} and releases the lock.
    *
    * @throws InvalidOptionError at the call
    */
   turn$(options?: RunOptions): Observable<OnceState<T>>;
 
   /**
-   * Says that it is done, with its value or without, under the lock of {@link turn$}. Completes when the server has
-   * said that this is written, in the same step in which our claim was found in its queue. Emits nothing.
+   * Marks the work as done, with a value or without, under the lock of {@link turn$}. Completes when the server has
+   * written the marker; the same transaction checks that our claim is still in its queue. Emits nothing.
    *
-   * Errors with {@link RunResultError} for what JSON would change or what is more than 64 KB, before anything is
-   * written; with {@link BackendError} when the server has refused for a ttl, as one without space does. At a loss it
-   * ends with the lock.
+   * Errors with {@link RunResultError} for a value that JSON would change or that is larger than 64 KB, before anything
+   * is written; with {@link BackendError} when the server has refused for a whole ttl, as a server without space does.
+   * If the lock is lost, it ends as the lock does.
    */
   mark$(held: HeldLock, value?: T): Observable<never>;
-  /** Says that it has failed, and that this counts: the others get a {@link RunFailedError}. */
+  /** Marks the work as failed, and that counts as done: the others get a {@link RunFailedError}. */
   markFailed$(held: HeldLock, error: unknown): Observable<never>;
 
   /**
-   * The operator `runOnce` as a promise: runs the body if nobody has, and resolves with what it returned, or with the
-   * result of the one who ran it. `undefined` where there is none, or it was skipped.
+   * The operator `runOnce` as a promise: runs the body if nobody has, and resolves with what it returned; otherwise it
+   * resolves with the result of the process that ran it. `undefined` if there is no result, or if it was skipped.
    *
    * Rejects as the body does, or with the errors of the stream form.
    *

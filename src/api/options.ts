@@ -1,5 +1,5 @@
 /**
- * What a user may say, checked once at the edge: inside, options are complete and sound.
+ * The options of the API. They are checked once, at the call: behind it they are complete and valid.
  */
 import { platform } from '#platform';
 import type { SchedulerLike } from 'rxjs';
@@ -13,92 +13,104 @@ import type { RevokeOptions } from './revocation.js';
 
 /** The options of `createLocks`. Durations are milliseconds. */
 export interface LocksOptions {
-  /** How long the server keeps our locks after the last renewal, 10 000 by default. It may grant more (etcd: whole seconds, at least 2). */
+  /**
+   * How long the server keeps our locks after the last renewal, 10 000 by default. The server may grant more (etcd:
+   * whole seconds, at least 2).
+   */
   readonly ttl?: number | undefined;
   /** The label shown to observers, `host:pid` by default. Never used to decide ownership. */
   readonly owner?: string | undefined;
-  /** From one renewal to the next, a third of the granted ttl by default. */
+  /** The time from one renewal to the next, a third of the granted ttl by default. */
   readonly renewEvery?: number | undefined;
-  /** How long before the server's expiry we call a lock lost, `max(250, 10 % of the granted ttl)` by default. */
+  /** How long before the server's expiry a lock counts as lost, `max(250, 10 % of the granted ttl)` by default. */
   readonly safetyMargin?: number | undefined;
   /**
-   * Where locks are renewed from. `main` by default: in the thread that holds them, so a body that blocks the event loop
-   * for longer than about half a ttl loses them. `worker`: a thread of its own renews them while that one is blocked. On
-   * etcd v3 only, with a client of rxlock's own.
+   * Where locks are renewed from. `main`, the default: in the thread that holds them, so a body that blocks the event
+   * loop for longer than about half a ttl loses them. `worker`: a second thread renews them while the first one is
+   * blocked. On etcd v3 only, with rxlock's own client.
    */
   readonly renewIn?: 'main' | 'worker' | undefined;
   /**
-   * With `renewIn: 'worker'`: how long the event loop may be blocked before its locks run out all the same, milliseconds;
-   * six times the ttl by default, but a minute at most. Somebody else can hold them `maxStall` + ttl after it stopped.
+   * With `renewIn: 'worker'`: how long the event loop may be blocked before its locks run out nevertheless,
+   * milliseconds; six times the ttl by default, but a minute at most. Another client can hold them at most `maxStall` +
+   * ttl after the event loop stopped.
    */
   readonly maxStall?: number | undefined;
   /**
-   * Put before every key on the server, and nowhere else: keys in errors, events and states are those that you give. So
+   * Put before every key on the server, and nowhere else: errors, events and states show the keys that you give. So
    * teams can share a server, each with a role for its own prefix. None by default.
    */
   readonly prefix?: string | undefined;
-  /** Where timers run. In a marble test the TestScheduler, which is then the clock, too. A real one is never the clock. */
+  /**
+   * Where timers run. In a marble test give the TestScheduler, which is then the clock, too. A scheduler of real time
+   * is never the clock.
+   */
   readonly scheduler?: SchedulerLike | undefined;
-  /** What deadlines are read from: the scheduler where that is a virtual one, else a clock that counts sleep. */
+  /**
+   * The clock that deadlines are compared with: by default the scheduler if it is a virtual one, else a clock that
+   * counts the sleep of the machine.
+   */
   readonly clock?: Clock | undefined;
-  /** The source of jitter, `Math.random` by default: give a seeded one for tests that repeat. */
+  /** The source of jitter, `Math.random` by default. Give a seeded one for repeatable tests. */
   readonly random?: (() => number) | undefined;
 }
 
-/** How to contend. */
+/** The options of contending for a lock. */
 export interface ContendOptions {
   /** How long to contend, milliseconds. `Infinity` by default, `0` tries once. */
   readonly wait?: number | undefined;
-  /** Aborting it withdraws or releases; the stream errors with the signal's reason, as it was given. */
+  /** Aborting it withdraws a waiter and releases a holder; the stream errors with the signal's reason, unchanged. */
   readonly signal?: AbortSignal | undefined;
-  /** Aborting it ends the wait only: a lock that is held by then stays held. The stream errors with the signal's reason. */
+  /**
+   * Aborting it ends the wait only: a lock that is already held stays held. The stream errors with the signal's reason.
+   */
   readonly waitSignal?: AbortSignal | undefined;
   /**
-   * What becomes of a contender whose `wait` is over while others hold the lock. `error` by default: an
-   * {@link AlreadyLockedError} or a {@link LockTimeoutError}. `skip`: it completes without a value; `acquire` and `use`
-   * give `undefined`.
+   * What happens when `wait` is over while others hold the lock. `error`, the default: the stream errors with an
+   * {@link AlreadyLockedError} or a {@link LockTimeoutError}. `skip`: the stream completes without a value; `acquire`
+   * and `use` resolve with `undefined`.
    */
   readonly onBusy?: 'error' | 'skip' | undefined;
   /**
-   * How long the lock stays taken, milliseconds from the moment it is held, even if it is given back sooner and the
-   * process is gone by then: for jobs that end before the clocks of all others have come to start them. Given back
-   * sooner, the claim moves to a lease of its own that nobody renews; the server may keep it longer (etcd: whole seconds,
-   * at least 2). `0` by default.
+   * How long the lock stays taken, milliseconds from the moment it is held, even if it is released earlier or the
+   * process ends. For jobs that may end before the clocks of other instances have reached the start time. If the lock
+   * is released earlier, the claim moves to a lease of its own that nobody renews; the server may keep it longer (etcd:
+   * whole seconds, at least 2). `0` by default.
    */
   readonly atLeast?: number | undefined;
   /**
-   * How long it may be held, milliseconds: then it is lost, with reason `overdue`, and the next one gets it. For work
-   * that may hang. `Infinity` by default.
+   * How long the lock may be held, milliseconds. After that it is lost, with reason `overdue`, and the next contender
+   * gets it. For work that may hang. `Infinity` by default.
    */
   readonly atMost?: number | undefined;
-  /** Shown to observers beside the owner: what JSON can carry, as it is at the call. Not carried by etcd v2. */
+  /** Shown to observers beside the owner: any JSON, copied at the call. Not stored on etcd v2. */
   readonly meta?: Meta | undefined;
 }
 
-/** What goes into JSON: also objects of an interface, which has no index signature. */
+/** Any value that JSON can carry. `object` admits interfaces, which have no index signature. */
 export type Meta = string | number | boolean | null | object;
 
-/** How to close. */
+/** The options of {@link Locks.close}. */
 export interface CloseOptions {
   /**
-   * How long who holds may finish, milliseconds, while nobody new contends and who waits is withdrawn. `0` by default:
-   * all is ended at once.
+   * How long holders may go on, milliseconds. Waiters are withdrawn at once, and no new contender is let in. `0` by
+   * default: everything ends at once.
    */
   readonly drain?: number | undefined;
 }
 
-/** How to ask whether the server answers. */
+/** The options of {@link Locks.ping}. */
 export interface PingOptions {
   /** How long to wait for the answer, milliseconds; 5 000 by default. */
   readonly within?: number | undefined;
-  /** The lock whose queue is read: one that the role may lock. `ping` by default, below the `prefix`. */
+  /** The lock whose queue is read: a key that the role may read. `ping` by default, below the `prefix`. */
   readonly key?: string | undefined;
 }
 
-/** Contends as these say, without an error where others hold the lock. */
+/** Options with which a contender completes without an error if others hold the lock. */
 export type SkipOptions = ContendOptions & { readonly onBusy: 'skip' };
 
-/** What the user asked for, or left to the defaults. */
+/** As the user gave them; `undefined` stands for the default. */
 export interface TimingOptions {
   readonly renewEvery: number | undefined;
   readonly safetyMargin: number | undefined;
@@ -110,12 +122,12 @@ export interface Settings extends TimingOptions {
   readonly owner: string;
   readonly renewIn: 'main' | 'worker';
   readonly maxStall: number;
-  /** Of all keys on the server; checked with them. */
+  /** The prefix of all keys on the server; it is checked together with each key. */
   readonly prefix: string;
   readonly random: () => number;
 }
 
-/** Who can end a contention from outside. */
+/** The signals that end a contention from outside. */
 export interface Signals {
   /** Ends the wait and the hold. */
   readonly always: AbortSignal | undefined;
@@ -126,13 +138,13 @@ export interface Signals {
 /** {@link ContendOptions} without gaps. */
 export interface AcquireOptions {
   readonly wait: number;
-  /** Nothing where there is no signal to be listened to. */
+  /** `undefined` if the user gave no signal. */
   readonly signal: Signals | undefined;
-  /** From the moment it is held: 0 for not at all. */
+  /** Milliseconds from the moment the lock is held; 0 for none. */
   readonly atLeast: number;
-  /** From the moment it is held: `Infinity` for as long as it likes. */
+  /** Milliseconds from the moment the lock is held; `Infinity` for no limit. */
   readonly atMost: number;
-  /** A copy: what is checked is what is sent, whatever becomes of the user's own. */
+  /** A copy: later changes of the user's object must not change what was checked. */
   readonly meta: JsonValue | undefined;
 }
 
@@ -141,10 +153,16 @@ const DEFAULT_TTL = 10_000;
 /** A longer lease would keep a dead client's locks for more than a day. */
 const LONGEST_TTL = 24 * 60 * 60 * 1000;
 
-/** A lease must outlive a few round trips and its own renewal. In virtual time a millisecond may be a long one. */
+/**
+ * A lease must outlive a few round trips and its own renewal. Not checked in virtual time, where a millisecond can be a
+ * whole frame.
+ */
 const SHORTEST_TTL = 1000;
 
-/** Checked and completed, or an InvalidOptionError. `isVirtual`: for durations that are frames of a marble diagram. */
+/**
+ * Checks and completes the options, or throws an InvalidOptionError. `isVirtual`: durations are frames of a marble
+ * diagram, and may be short.
+ */
 export function checkedSettings(options: LocksOptions, isVirtual = true): Settings {
   checkedNames('createLocks', options);
   const ttl = checkedDuration('ttl', options.ttl ?? DEFAULT_TTL);
@@ -176,7 +194,7 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   if (typeof owner !== 'string' || owner === '' || owner.length > 256) {
     throw new InvalidOptionError('owner', owner, 'give a label of 1 to 256 characters that tells who holds the lock.');
   }
-  // Half a surrogate pair comes back from the server as another text.
+  // Half a surrogate pair would come back from the server as another text.
   if (/\p{Surrogate}/u.test(owner)) {
     throw new InvalidOptionError(
       'owner',
@@ -190,7 +208,10 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   return { ttl, owner, renewEvery, safetyMargin, renewIn, maxStall, random, prefix };
 }
 
-/** Longer than a garbage collection, a large file, a slow query of SQLite; shorter than who is stuck for ever is bearable. */
+/**
+ * The default must outlast a garbage collection, a large file or a slow SQLite query, and still free the locks of a
+ * stuck process soon.
+ */
 const LONGEST_STALL = 60_000;
 
 function checkedMaxStall({ renewIn, maxStall }: LocksOptions, ttl: number): number {
@@ -225,7 +246,7 @@ export function checkedAcquireOptions(
   };
 }
 
-/** A lock that nobody can take for so long is a unit that was mistaken. */
+/** A longer time is a mistaken unit. */
 const LONGEST_HOLD = 366 * 24 * 60 * 60 * 1000;
 
 function checkedHold({ atLeast = 0, atMost = Infinity }: ContendOptions): Pick<AcquireOptions, 'atLeast' | 'atMost'> {
@@ -245,7 +266,7 @@ function checkedHold({ atLeast = 0, atMost = Infinity }: ContendOptions): Pick<A
   return { atLeast, atMost };
 }
 
-/** How long `close()` lets holders finish, or an InvalidOptionError. */
+/** How long `close()` lets holders finish, milliseconds. Throws an InvalidOptionError. */
 export function checkedClose(options: CloseOptions): number {
   checkedNames('close', options);
   const { drain = 0 } = options;
@@ -253,7 +274,7 @@ export function checkedClose(options: CloseOptions): number {
   throw new InvalidOptionError('drain', drain, 'give milliseconds, 0 or more: how long holders may go on.');
 }
 
-/** How long `ping()` waits and where it looks, or an InvalidOptionError. */
+/** How long `ping()` waits and which key it reads. Throws an InvalidOptionError. */
 export function checkedPing(options: PingOptions): { readonly within: number; readonly key: string } {
   checkedNames('ping', options);
   const { within = PING_WITHIN, key = 'ping' } = options;
@@ -268,15 +289,15 @@ function checkedMeta(meta: Meta): JsonValue {
   throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Store large data elsewhere.`);
 }
 
-/** In UTF-8. */
+/** The length in UTF-8. */
 export const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
-/** It is read by every observer of the key. */
+/** Every observer of the key reads it. */
 const LONGEST_META = 64 * 1024;
 
 function asJson(meta: Meta): string {
   try {
-    // Typed as a string, yet undefined for what JSON does not know, such as a function.
+    // TypeScript says `string`, but `JSON.stringify` returns `undefined` for a function.
     const write: (value: unknown) => string | undefined = JSON.stringify;
     const json = write(meta);
     if (json !== undefined) return json;
@@ -290,13 +311,13 @@ function asJson(meta: Meta): string {
   throw new InvalidOptionError('meta', typeof meta, 'it cannot be written as JSON. Give plain data.');
 }
 
-/** The value of a candidate as given, or an InvalidOptionError. */
+/** The value of a candidate, unchanged. Throws an InvalidOptionError. */
 export function checkedValue(value: string): string {
   const refuse = (advice: string): never => {
     throw new InvalidOptionError('value', value, advice);
   };
   if (typeof value !== 'string') return refuse('give the text to be published, such as an address.');
-  // Surrogates without their other half would all be read back as U+FFFD.
+  // The server would give back every lone surrogate as U+FFFD.
   if (/\p{Surrogate}/u.test(value))
     return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
   if (bytesOf(value) <= LONGEST_META) return value;
@@ -305,13 +326,13 @@ export function checkedValue(value: string): string {
 
 export const isPermits = (permits: number): boolean => Number.isSafeInteger(permits) && permits >= 1;
 
-/** The permits of a semaphore as given, or an InvalidOptionError. */
+/** The permits of a semaphore, unchanged. Throws an InvalidOptionError. */
 export function checkedPermits(permits: number): number {
   if (isPermits(permits)) return permits;
   throw new InvalidOptionError('permits', permits, 'give a whole number, 1 or more: how many may hold at a time.');
 }
 
-/** It is shown in one line. */
+/** It is shown on one line. */
 const LONGEST_REASON = 1024;
 
 /** {@link RevokeOptions} without gaps. */
@@ -345,7 +366,10 @@ export function checkedRevokeRequest(options: RevokeOptions): RevokeRequest {
   return { reason, within, fencingToken };
 }
 
-/** Whether to hand off. What a callback is called with (an event, an error) is no option, so `release` can be one. */
+/**
+ * Whether to hand off. Class instances, such as an event or an error, are ignored: so `release` can be passed as a
+ * callback.
+ */
 export function checkedRelease(options: unknown): boolean {
   if (typeof options !== 'object' || options === null) return true;
   const prototype: unknown = Object.getPrototypeOf(options);

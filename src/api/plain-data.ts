@@ -1,20 +1,20 @@
 /**
- * What JSON gives back as it was. `JSON.stringify` drops a function, turns a Date into a text and NaN into null without
- * a word; whoever reads the result would get something else than was produced.
+ * Values that JSON does not change. `JSON.stringify` silently drops a function, turns a Date into a text and NaN into
+ * null: a reader would get another result than the one that was produced.
  */
 import { bytesOf } from './options.js';
 import { described } from './texts.js';
 
-/** Every reader of a result gets all of it. */
+/** 64 KiB: every reader of a result gets all of it. */
 export const LONGEST_RESULT = 64 * 1024;
 
-/** Where it is, and what is wrong with it. */
+/** A part of a value that JSON would change: where it is, and what it is. */
 interface Flaw {
   readonly path: string;
   readonly what: string;
 }
 
-/** As JSON, or a sentence that says why it cannot be. */
+/** The value as JSON, or a sentence that says why JSON would change it. */
 export function plainJson(
   value: unknown,
   longest = LONGEST_RESULT,
@@ -29,7 +29,7 @@ export function plainJson(
       objection: `it is ${bytes} bytes of JSON, ${longest} are allowed. Keep it elsewhere and its address here.`,
     };
   } catch (cause) {
-    // Nested too deep for the stack, or a getter of somebody else's threw.
+    // The value is nested too deep for the stack, or one of its getters threw.
     return { objection: `it cannot be written as JSON (${cause instanceof Error ? cause.name : described(cause)}).` };
   }
 }
@@ -55,7 +55,7 @@ function flawOfObject(value: object, path: string, above: readonly object[]): Fl
   if (above.includes(value)) return { path, what: 'a part of itself' };
   const below = [...above, value];
   if (Array.isArray(value)) {
-    // Not entries(): a hole is undefined there, too.
+    // By index, so that a hole counts as `undefined`.
     for (let i = 0; i < value.length; i += 1) {
       const flaw = flawOf(value[i], `${path}[${i}]`, below);
       if (flaw) return flaw;
@@ -70,7 +70,7 @@ function flawOfObject(value: object, path: string, above: readonly object[]): Fl
   return undefined;
 }
 
-/** Of any realm: its prototype is the last one. A method `toJSON` would put something else in its place. */
+/** A plain object of any realm: its prototype is null, or the prototype of that is null. */
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || (typeof prototype === 'object' && Object.getPrototypeOf(prototype) === null);

@@ -1,41 +1,41 @@
 /**
- * To be asked to give a lock back: what is asked, and what it is written as.
+ * A request to release a lock, and how it is written as JSON.
  */
 import type { JsonValue } from './json.js';
 import { quoted, shown } from './texts.js';
 
-/** Somebody wants a lock back from who holds it. */
+/** A request to the holder to release. */
 export interface Revocation {
-  /** For people: it is what the holder, its observers and the loser read. */
+  /** For people: the holder and its observers read it, and it is in the error of a loss. */
   readonly reason: string;
-  /** The `owner` of the locks by which it was asked; unknown where it was written by hand. */
+  /** The `owner` of the `Locks` that asked; not known if the request was written by hand. */
   readonly by?: string;
-  /** When it was asked, by the wall clock of who asked. */
+  /** When it was asked, by the wall clock of the process that asked. */
   readonly at?: Date;
-  /** How long the holder has, milliseconds, before the lock is taken from it; `Infinity`: as long as it likes. */
+  /** How long the holder has, milliseconds, before the lock is taken away; `Infinity`: no limit. */
   readonly within: number;
 }
 
-/** What somebody else has written over a claim. */
+/** What another client has written over a claim. */
 export interface ForeignWrite {
   readonly value?: string | undefined;
   readonly revocation?: Revocation | undefined;
 }
 
-/** How to ask for a lock. */
+/** The options of {@link Lock.revoke}. */
 export interface RevokeOptions {
   /** Why, for people to read. */
   readonly reason: string;
   /**
-   * How long the holders have to give it back, milliseconds: then it is taken from them. `Infinity` by default, which
-   * only asks. `0` takes it at once.
+   * How long the holders have to release, milliseconds; after that the lock is taken from them. `Infinity`, the
+   * default, only asks. `0` takes it at once.
    */
   readonly within?: number | undefined;
-  /** Only of the holder with this token; of all who hold it by default. */
+  /** Asks only the holder with this token; by default all holders are asked. */
   readonly fencingToken?: bigint | undefined;
 }
 
-/** As JSON, which knows neither dates nor `Infinity`. */
+/** As JSON, which has neither dates nor `Infinity`. */
 export const writtenRevocation = ({ reason, by, at, within }: Revocation): JsonValue => ({
   reason,
   ...(by !== undefined && { by }),
@@ -43,7 +43,7 @@ export const writtenRevocation = ({ reason, by, at, within }: Revocation): JsonV
   ...(within < Infinity && { within }),
 });
 
-/** Read back. By hand, `{"reason": "…"}` is enough. */
+/** Reads it back. A request written by hand needs only `{"reason": "…"}`. */
 export function readRevocation(written: JsonValue | undefined): Revocation | undefined {
   if (typeof written !== 'object' || written === null || !('reason' in written)) return undefined;
   const { reason, by, at, within } = written;

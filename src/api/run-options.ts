@@ -1,5 +1,5 @@
 /**
- * How to run what one of a fleet runs for all, checked once at the edge.
+ * The options of `once` and `runOnce`, checked once, at the call.
  */
 import { InvalidOptionError } from './errors.js';
 import { checkedNames } from './known-options.js';
@@ -8,39 +8,44 @@ import type { ContendOptions } from './options.js';
 
 /** The options of {@link Locks.once}. */
 export interface OnceOptions {
-  /** How long it stays done, milliseconds: until then nobody runs it again. etcd counts whole seconds, at least 2. */
+  /**
+   * How long the work stays done, milliseconds: until then nobody runs it again. etcd counts whole seconds, at least 2.
+   */
   readonly keep: number;
 }
 
-/** How to take part. */
+/** The options of `runOnce`. */
 export interface RunOptions extends Pick<ContendOptions, 'signal' | 'waitSignal' | 'meta'> {
   /**
-   * How long a run may take, milliseconds: then its lock is lost, with reason `overdue`, it is not done, and the next one
-   * runs it. `Infinity` by default.
+   * How long a run may take, milliseconds. After that its lock is lost, with reason `overdue`; the work is not done,
+   * and the next process runs it. `Infinity` by default.
    */
   readonly atMost?: number | undefined;
-  /** How long to wait for the result of another one, or for the turn to run it, milliseconds. `Infinity` by default. */
+  /**
+   * How long to wait for the result of another process, or for our turn to run the work, milliseconds. `Infinity` by
+   * default.
+   */
   readonly wait?: number | undefined;
   /**
-   * What becomes of who finds it being run by another one. `error` by default: it waits, as long as `wait` says, then
-   * an {@link AlreadyLockedError} or a {@link LockTimeoutError}. `skip`: it completes without a value, at once unless
-   * `wait` is given.
+   * What happens while another process runs the work. `error`, the default: the stream waits as long as `wait` says,
+   * then errors with an {@link AlreadyLockedError} or a {@link LockTimeoutError}. `skip`: it completes without a value,
+   * at once unless `wait` is given.
    */
   readonly onBusy?: 'error' | 'skip' | undefined;
   /**
-   * What a failure of the run means. `retry` by default: it is not done, the next of the fleet runs it. `count`: it is
-   * done, the others get a {@link RunFailedError}.
+   * What a failed run means. `retry`, the default: the work is not done, and the next process runs it. `count`: the
+   * work counts as done, and the others get a {@link RunFailedError}.
    */
   readonly failures?: 'retry' | 'count' | undefined;
 }
 
-/** What a contention takes of them, and what a run does. */
+/** The options, split into those of contending and those of the run. */
 export interface CheckedRunOptions {
   readonly contend: ContendOptions;
   readonly failures: 'retry' | 'count';
 }
 
-/** Checked and completed, or an InvalidOptionError. */
+/** Checks and completes the options, or throws an InvalidOptionError. */
 export function checkedRunOptions(options: RunOptions): CheckedRunOptions {
   checkedNames('runOnce', options);
   const { failures = 'retry', onBusy, wait = onBusy === 'skip' ? 0 : Infinity, ...rest } = options;
@@ -52,10 +57,13 @@ export function checkedRunOptions(options: RunOptions): CheckedRunOptions {
   return { contend, failures };
 }
 
-/** Longer, and nobody would know any more why it is not run. */
+/** After a longer time nobody would remember why the work does not run. */
 const LONGEST_KEEP = 366 * 24 * 60 * 60 * 1000;
 
-/** The milliseconds to keep, or an InvalidOptionError. `isVirtual`: for durations that are frames of a marble diagram. */
+/**
+ * The milliseconds to keep. Throws an InvalidOptionError. `isVirtual`: durations are frames of a marble diagram, and
+ * may be short.
+ */
 export function checkedKeep(options: OnceOptions, isVirtual = true): number {
   checkedNames('once', options);
   const { keep } = options;

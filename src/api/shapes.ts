@@ -1,5 +1,6 @@
 /**
- * Told by shape, since an object may come from another realm, a polyfill or another copy of the package.
+ * Checks objects by their shape, since an object may come from another realm, a polyfill or another copy of the
+ * package.
  */
 import { InvalidOptionError } from './errors.js';
 
@@ -7,7 +8,7 @@ const has = (value: unknown, name: PropertyKey, type: 'function' | 'string' | 'b
   ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
   typeof Reflect.get(value, name) === type;
 
-/** Whether it is one that can be told of an abort. */
+/** Throws an InvalidOptionError for anything but `undefined` or an AbortSignal. */
 export function checkedSignal(option: string, signal: unknown): void {
   if (signal === undefined) return;
   const listens = has(signal, 'addEventListener', 'function') && has(signal, 'removeEventListener', 'function');
@@ -20,20 +21,20 @@ export function checkedSignal(option: string, signal: unknown): void {
   );
 }
 
-/** A lock, or an InvalidOptionError that says what was taken for one. */
+/** Throws an InvalidOptionError for anything but a lock, and says what was given instead. */
 export function checkedLock(lock: unknown): void {
   if (has(lock, 'lock$', 'function') && has(lock, 'key', 'string')) return;
   throw new InvalidOptionError('lock', lock, adviceForLock(lock));
 }
 
-/** What {@link Locks.once} makes, or an InvalidOptionError. */
+/** Throws an InvalidOptionError for anything but a result of {@link Locks.once}. */
 export function checkedOnce(once: unknown): void {
   if (has(once, 'turn$', 'function') && has(once, 'key', 'string')) return;
   const advice = has(once, 'lock$', 'function') ? 'this is a lock. ' : '';
   throw new InvalidOptionError('once', once, `${advice}Give locks.once(key, { keep }).`);
 }
 
-/** An election, or an InvalidOptionError. */
+/** Throws an InvalidOptionError for anything but an election. */
 export function checkedElection(election: unknown): void {
   if (has(election, 'proclaim$', 'function') && has(election, 'candidate', 'function')) return;
   throw new InvalidOptionError('election', election, 'give one, such as locks.election(name).');
@@ -46,13 +47,13 @@ function adviceForLock(lock: unknown): string {
   return 'give a lock, such as locks.mutex(key).';
 }
 
-/** A function, or an InvalidOptionError. */
+/** Throws an InvalidOptionError for anything but a function. */
 export function checkedFunction(what: string, given: unknown, advice: string): void {
   if (typeof given === 'function') return;
   throw new InvalidOptionError(what, given, advice);
 }
 
-/** What makes an InvalidOptionError of anything but a backend. */
+/** Throws an InvalidOptionError for anything but a backend. */
 export function checkedBackend(backend: unknown): void {
   const queues = has(backend, 'enqueue', 'function') || has(backend, 'take', 'function');
   if (queues && has(backend, 'name', 'string')) return;
@@ -76,7 +77,7 @@ function adviceForBackend(given: unknown): string {
   return `give one, such as ${BACKENDS}.`;
 }
 
-/** What was given beside the arguments that a call takes was meant for something else. */
+/** Throws an InvalidOptionError for an argument beyond those that the call takes. */
 export function checkedArguments(call: string, rest: readonly unknown[], advice: string): void {
   const index = rest.findIndex((one) => one !== undefined);
   if (index < 0) return;

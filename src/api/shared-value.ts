@@ -1,13 +1,14 @@
 /**
- * What an election carries for a shared source: the latest value, which one it is, and whether the source has ended.
+ * The value of an election that shares a source: the latest value of the source, its number, and whether the source has
+ * ended.
  */
 import { LONGEST_RESULT, plainJson } from './plain-data.js';
 
-/** How the source has ended. */
+/** How the source ended. */
 export type SharedEnd = { readonly type: 'completed' } | { readonly type: 'failed'; readonly reason: string };
 
 export interface Envelope {
-  /** Counts the values of one leader, from 1; 0 while there is none. */
+  /** Counts the values of one leader, from 1; 0 before the first value. */
   readonly number: number;
   /** The label of the leader. */
   readonly by: string;
@@ -16,7 +17,7 @@ export interface Envelope {
   readonly end?: SharedEnd | undefined;
 }
 
-/** Where a value stands among all values of all leaders. */
+/** The position of a value among all values of all leaders. */
 export interface Position {
   readonly token: bigint;
   readonly number: number;
@@ -25,19 +26,19 @@ export interface Position {
 export const isNewer = (one: Position, than: Position): boolean =>
   one.token > than.token || (one.token === than.token && one.number > than.number);
 
-/** An election carries 64 KB, the words around the value included. */
+/** An election carries 64 KiB, the fields around the value included. */
 const LONGEST_VALUE = LONGEST_RESULT - 4096;
 
-/** As JSON, or why it cannot be shared. */
+/** The value as JSON, or the reason why it cannot be shared. */
 export const sharedJson = (value: unknown): ReturnType<typeof plainJson> => plainJson(value, LONGEST_VALUE);
 
 export function writtenEnvelope({ number, by, json, end }: Envelope): string {
   const around = JSON.stringify({ rxlock: 'shared', number, by, end });
-  // What was checked is what is sent.
+  // The checked JSON is inserted as it is: to write it again could change it.
   return json === undefined ? around : `${around.slice(0, -1)},"value":${json}}`;
 }
 
-/** What is read; nothing, where somebody else has written it. */
+/** An envelope as it was read back. */
 export interface ReadEnvelope {
   readonly number: number;
   readonly by: string;
@@ -53,7 +54,7 @@ export function readEnvelope(text: string): ReadEnvelope | undefined {
     if (typeof number !== 'number' || typeof by !== 'string') return undefined;
     return { number, by, value, end: endOf(end) };
   } catch {
-    // A candidate that does not share anything.
+    // Not JSON: the value of a candidate that shares nothing.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The words of both ports: what is asked for at a key, the lease under it, a claim in a queue, and the queue.
+ * The terms of both ports: what is asked for at a key, the lease under it, a claim in a queue, and the queue.
  */
 import type { JsonValue } from '../api/json.js';
 import type { LockKind } from '../api/ownership.js';
@@ -9,62 +9,62 @@ import type { Revocation } from '../api/revocation.js';
 export interface LockSpec {
   readonly key: string;
   readonly kind: LockKind;
-  /** How many may hold at a time, of a semaphore. */
+  /** Of a semaphore: how many may hold at a time. */
   readonly permits?: number | undefined;
-  /** Of a candidate in an election: what is written instead of all that is written of a lock. */
+  /** Of a candidate in an election: the value that is written instead of the fields of a lock. */
   readonly value?: string | undefined;
 }
 
-/** The time-bounded right that claims hang on: when it ends, the server drops them. */
+/** A time limit for claims: when the lease ends, the server deletes its claims. */
 export interface Lease {
   /** Chosen by us, so that a grant whose answer was lost can be repeated: 63 random bits, lower-case hexadecimal. */
   readonly id: string;
-  /** What is asked for, milliseconds. The server may grant more. */
+  /** The requested TTL, milliseconds. The server may grant more. */
   readonly ttl: number;
-  /** The label of whoever takes it. */
+  /** The label of the `Locks` that asks for it. */
   readonly owner: string;
-  /** The one key it is for, where a lease carries a single claim. */
+  /** The key of its claim, on servers where each claim has a lease of its own. */
   readonly key: string | undefined;
 }
 
-/** A place in the queue of a key, as we ask for it. The same claim may be asked for again: it is one claim still. */
+/** A request for a place in the queue of a key. A repeated request is still the same claim. */
 export interface ClaimRequest extends LockSpec {
   readonly lease: Lease;
   /** Unique within the lease. */
   readonly id: string;
-  /** When it was made, for people to read. */
+  /** When the request was made, by the wall clock; for display only. */
   readonly since: Date;
   readonly meta: JsonValue | undefined;
 }
 
-/** A claim as it stands in the queue on the server: ours, a peer's, or one nobody can read. */
+/** A claim in the queue on the server: ours, that of another program, or an unreadable one. */
 export interface QueuedClaim {
-  /** What tells it from any other claim of the same queue. */
+  /** Unique in its queue. */
   readonly id: string;
-  /** Its place and its fencing token: v3 create_revision, v2 createdIndex. */
+  /** Its place in the queue, and its fencing token: `create_revision` on v3, `createdIndex` on v2. */
   readonly token: bigint;
-  /** Changes when somebody writes over the claim. */
+  /** Changes when somebody overwrites the claim. */
   readonly stamp: string;
   readonly kind: LockKind;
   readonly permits?: number | undefined;
   readonly owner: string;
   readonly since: Date | undefined;
   readonly meta: JsonValue | undefined;
-  /** What a candidate proposes, or a peer has written; nothing for the claim of a lock. */
+  /** The value of a candidate, or what another program has written; `undefined` for the claim of a lock. */
   readonly value?: string | undefined;
-  /** What somebody has written over it who wants it to go. */
+  /** The request to release that somebody has written over it. */
   readonly revocation?: Revocation | undefined;
 }
 
-/** All claims of one key at one moment of the server, oldest first. Always complete. */
+/** All claims of a key at one revision of the server, oldest first. Always complete. */
 export interface Queue {
   readonly key: string;
-  /** The server's revision at which this was so. Grows. */
+  /** The revision of the server at which this was so. It only grows. */
   readonly revision: bigint;
   readonly claims: readonly QueuedClaim[];
 }
 
-/** The id of a claim in its queue: unique on the server, since no two leases have one id. */
+/** The id of a claim in its queue. Unique on the server, since no two leases have the same id. */
 export const claimName = ({ lease, id }: ClaimRequest): string => `${lease.id}-${id}`;
 
 /** The claim as it stands in the queue right after it was written, with this token. */

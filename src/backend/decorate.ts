@@ -1,5 +1,5 @@
 /**
- * The one way to put something around a backend: a network that fails, a process that stands still, a recorder.
+ * Wraps a backend: in a network that fails, a process that stands still, a recorder.
  */
 import type { Observable } from 'rxjs';
 import { queueDefaults, slotDefaults } from './defaults.js';
@@ -8,7 +8,7 @@ import type { ForeignClaims, LockBackend, Markers, QueueBackend, SlotBackend } f
 
 type Verb = (...args: never[]) => Observable<unknown>;
 
-/** The verbs that go on telling; all others answer once. */
+/** The verbs that emit more than once; all others answer once. */
 type Stream = 'queue' | 'queues' | 'follow';
 
 type VerbsOf<Group> = { [K in keyof Group & string]-?: NonNullable<Group[K]> extends Verb ? K : never }[keyof Group &
@@ -18,9 +18,9 @@ type ArgsOf<Method> = NonNullable<Method> extends (...args: infer Args) => unkno
 
 type CallsOf<Group, Path extends string = ''> = {
   readonly [K in VerbsOf<Group>]: {
-    /** As in the port; that of a group behind the name of the group: `others.ask`. */
+    /** The name in the port; for a verb of a group, with the name of the group: `others.ask`. */
     readonly verb: `${Path}${K}`;
-    /** Whether it goes on telling, instead of answering once. */
+    /** Whether it emits more than once. */
     readonly isStream: K extends Stream ? true : false;
     readonly args: ArgsOf<Group[K]>;
   };
@@ -30,14 +30,19 @@ type CallsOf<Group, Path extends string = ''> = {
 export type BackendCall =
   CallsOf<QueueBackend> | CallsOf<SlotBackend> | CallsOf<ForeignClaims, 'others.'> | CallsOf<Markers, 'markers.'>;
 
-/** What a caller is to get instead of `source$`, which is what the backend gives. Subscribing to it sends the request. */
+/**
+ * Returns what the caller gets instead of `source$`, the stream of the backend. Subscribing to `source$` sends the
+ * request.
+ */
 export type Wrap = <T>(source$: Observable<T>, call: BackendCall) => Observable<T>;
 
-/** Everything in a group, also what not every backend has: a verb that is new in the port does not compile until it is wrapped. */
+/**
+ * All verbs of a group, optional ones included: so the compiler reports a new verb of the port that is not wrapped yet.
+ */
 export type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
 
 /**
- * The backend, with each call of each verb given to `wrap`.
+ * The backend, with each call of each verb passed through `wrap`.
  *
  * @example
  * const log = (what: string): void => console.log(what);
@@ -53,7 +58,7 @@ export function decorate(backend: LockBackend, wrap: Wrap): WholeQueueBackend | 
   return 'take' in backend ? decoratedSlots(backend, wrap) : decoratedQueues(backend, wrap);
 }
 
-/** The backend with all that has a default: itself, if it left out nothing. */
+/** The backend, with defaults for the verbs that it left out: the backend itself, if it left out nothing. */
 export function whole(backend: LockBackend): WholeQueueBackend | WholeSlotBackend {
   return isWhole(backend) ? backend : decorate(backend, (answer$) => answer$);
 }
@@ -63,7 +68,7 @@ const isWhole = (backend: LockBackend): backend is WholeQueueBackend | WholeSlot
 
 function decoratedQueues(backend: QueueBackend, wrap: Wrap): WholeQueueBackend {
   const { audit, probe, ...defaults } = queueDefaults(backend);
-  // An object of a class needs its `this`.
+  // Bound, since the backend may be an instance of a class.
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
   const ownKeep = backend.keep?.bind(backend);
@@ -87,7 +92,7 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): WholeQueueBackend {
     probe: (...args) => wrap(probe(...args), { verb: 'probe', isStream: false, args }),
     audit: (...args) => wrap(audit(...args), { verb: 'audit', isStream: false, args }),
   };
-  // What the backend does not have stays away.
+  // A verb that the backend does not have must not become a property.
   const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
   return {
     ...always,

@@ -1,5 +1,5 @@
 /**
- * What stands in for a verb that a backend left out.
+ * The defaults for verbs that a backend left out.
  *
  * | left out    | then                                                                                                |
  * | ----------- | --------------------------------------------------------------------------------------------------- |

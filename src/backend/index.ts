@@ -1,5 +1,5 @@
 /**
- * `rxlock/backend`: what a backend of your own is written against. The contract that it must keep is in
+ * `rxlock/backend`: the ports for a backend of your own. The contract that it must fulfil is in
  * `rxlock/backend/contract`.
  *
  * @packageDocumentation

@@ -1,5 +1,5 @@
 /**
- * What both ports have in common.
+ * The part that both ports have in common.
  */
 import type { Observable } from 'rxjs';
 import type { LockSpec, Queue } from './claims.js';
@@ -10,22 +10,22 @@ export interface LockServer {
   /** The name of the backend in errors and events. */
   readonly name: string;
   /**
-   * The queue of a key now, and again whenever it changes. Errors when it can be followed no longer.
+   * The queue of a key: emits it now, and at each change. Errors when it can no longer be watched.
    *
-   * With `from`, an earlier view, the queue need not be read again: emit that view once it is being followed, then what
-   * has changed since.
+   * With `from`, an earlier view, the queue need not be read again: emit that view once the watch has begun, then the
+   * changes since.
    */
   queue(key: string, timeout: number, from?: Queue): Observable<Queue>;
 
-  // What follows may be left out: defaults.ts.
+  // A backend may leave out the members below; their defaults are in defaults.ts.
 
   /** Notes for the user of this backend about its set-up. Each is reported once, as an event. */
   readonly notes?: readonly string[];
   /** Why the server cannot carry this lock, as a sentence that says what to do; `undefined` where it can. */
   objection?(spec: LockSpec): string | undefined;
   /**
-   * Answers only if the streams of `queue` would still tell a change, else errors. Without an answer the engine reads
-   * all queues again. Where the streams share a connection, unsubscribing before the answer ends them with an error.
+   * Answers only if the streams of `queue` would still report a change, else errors. Without an answer the engine reads
+   * all queues again. If the streams share a connection, unsubscribing before the answer ends them with an error.
    */
   probe?(timeout: number): Observable<void>;
   /** Markers that work is done, for `runOnce`. */
@@ -34,7 +34,7 @@ export interface LockServer {
   close?(): void;
 }
 
-/** The answer to a renewal: the TTL from now on, or why there is nothing left to renew. */
+/** The answer to a renewal: the new TTL, milliseconds, or why there is nothing left to renew. */
 export type RenewResult =
   | { readonly status: 'renewed'; readonly ttl: number }
   | {

@@ -1,52 +1,58 @@
 /**
- * What a server can keep beside the queue of a key: the marker that its work is done (`runOnce`).
+ * Markers: kept beside the queue of a key, they say that its work is done (`runOnce`).
  */
 import type { Observable } from 'rxjs';
 import type { ClaimRequest, Lease, QueuedClaim } from './claims.js';
 
-/** What is left beside the queue of a key for a while: that its work is done, and what came of it. */
+/** Says for some time that the work of a key is done, and with what result. */
 export interface Marker {
-  /** Greater than that of every earlier marker of the key. */
+  /** Greater than the token of every earlier marker of the key. */
   readonly token: bigint;
-  /** Not looked into by a backend. */
+  /** Opaque to a backend. */
   readonly value: string;
 }
 
-/** The marker of a key, or that there is none, at one moment of the server. */
+/** The marker of a key at one revision of the server, if there is one. */
 export interface MarkerView {
   readonly key: string;
-  /** The server's revision at which this was so. Grows. */
+  /** The revision of the server at which this was so. It only grows. */
   readonly revision: bigint;
   readonly marker: Marker | undefined;
 }
 
-/** A marker that is to be written by the holder of the key. */
+/** The request of the holder of a key to write a marker. */
 export interface MarkRequest {
-  /** The claim by which the key is held, as it was asked for and as it is in the queue. */
+  /** The claim that holds the key: the request, and the claim in the queue. */
   readonly claim: ClaimRequest;
   readonly mine: QueuedClaim;
-  /** The marker's own, for as long as it is kept; never renewed. No other marker has it: that is how it is known again. */
+  /**
+   * The marker's own lease: its TTL is how long the marker is kept, and it is never renewed. It also identifies the
+   * marker.
+   */
   readonly lease: Lease;
   readonly value: string;
 }
 
 /**
- * What became of it. `written`: it is there, by this request or by an earlier attempt of it. `taken`: another marker is
- * there, by somebody who does not hold the key. `gone`: our claim is not in the queue any more, so nothing is written.
+ * The outcome. `written`: the marker is there, by this attempt or an earlier one. `taken`: another marker is there.
+ * `gone`: our claim is no longer in the queue, so nothing was written.
  */
 export type MarkResult = 'written' | 'taken' | 'gone';
 
-/** The markers of keys. Never below the name of the key: there, they would be in the way of peers. */
+/** The markers of keys. They are not stored below the key itself: there they would block other programs. */
 export interface Markers {
-  /** As it is now: no older than the request. */
+  /** The marker now: not older than the request. */
   read(key: string, timeout: number): Observable<MarkerView>;
-  /** As it is now, and again whenever it changes. Errors when it can no longer be followed. */
+  /** Emits the marker now, and at each change. Errors when it can no longer be watched. */
   follow(key: string, timeout: number): Observable<MarkerView>;
-  /** Writes it in one step with the comparison that our claim is in the queue. Asked again, it finds what is there. */
+  /**
+   * Writes the marker only if our claim is in the queue, in one atomic step. A repeated request finds its own marker.
+   */
   write(request: MarkRequest, timeout: number): Observable<MarkResult>;
   /**
-   * For an attempt to write that nobody knows the end of: from the answer on it can come in no more. What is written
-   * stays, what was prepared for it is taken back. Our claim is taken out of the queue for that, if it still is there.
+   * For an attempt to write whose outcome is unknown: after the answer it can no longer arrive. A written marker stays;
+   * anything that was prepared for it is removed. To that end our claim is removed from the queue, if it is still
+   * there.
    */
   withdraw(request: MarkRequest, timeout: number): Observable<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * What the engine asks of a lock server: one of two ports.
+ * The two ports. A lock server implements one of them for the engine.
  *
  * | file             | holds                                                                     |
  * | ---------------- | ------------------------------------------------------------------------- |

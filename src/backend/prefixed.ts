@@ -1,6 +1,6 @@
 /**
- * A backend whose keys all begin with a prefix on the server, and without it for who uses it: the one place that knows
- * both names. What the server itself says, in the message of a BackendError, names the keys that it knows.
+ * A backend that puts a prefix before every key on the server. Only this file knows both names of a key. The message of
+ * a BackendError may quote the server, with its names of the keys.
  */
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -20,10 +20,13 @@ import type {
   TakeResult,
 } from './port.js';
 
-/** The keys on the server and the keys of the user. */
+/** Translates between the keys of the user and the keys on the server. */
 class Names {
   readonly #prefix: string;
-  /** A backend goes on from views of its own, and knows them by identity. */
+  /**
+   * Original views by translated view. A backend continues a watch from a view of its own, which it recognizes by
+   * identity.
+   */
   readonly #outer = new WeakMap<Queue, Queue>();
 
   constructor(prefix: string) {
@@ -80,7 +83,7 @@ export function prefixed(
 }
 
 function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBackend {
-  // An object of a class needs its `this`.
+  // Bound, since the backend may be an instance of a class.
   const ownProclaim = backend.proclaim?.bind(backend);
   const ownQueues = backend.queues?.bind(backend);
   const ownKeep = backend.keep?.bind(backend);
@@ -115,7 +118,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
         ),
       ),
   };
-  // What the backend does not have stays away.
+  // A verb that the backend does not have must not become a property.
   const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
   return {
     ...always,
@@ -161,7 +164,7 @@ function prefixedSlots(backend: WholeSlotBackend, names: Names): WholeSlotBacken
   return { ...always, ...(keep && { keep }), ...(markers && { markers }) };
 }
 
-/** What both kinds of server have. */
+/** The verbs of both ports. */
 const common = (backend: WholeQueueBackend | WholeSlotBackend, names: Names) => ({
   name: backend.name,
   notes: backend.notes,
@@ -172,10 +175,10 @@ const common = (backend: WholeQueueBackend | WholeSlotBackend, names: Names) => 
   close: () => backend.close(),
 });
 
-/** On the lock itself: a backend may be of another copy of the package (import and require). */
+/** A property of the held lock, since the backend may be of another copy of the package (import and require). */
 export const SERVER_KEYS = Symbol.for('rxlock.serverKeys');
 
-/** The keys of a held lock as its server knows them. */
+/** The keys of a held lock on the server. */
 export const serverKeysOf = (held: HeldLock): readonly string[] => {
   const found: unknown = Reflect.get(held, SERVER_KEYS);
   return isTexts(found) ? found : held.keys;

@@ -3,24 +3,27 @@
  */
 import type { Clock } from '../time/clock.js';
 
-/** How it is to renew. Milliseconds. */
+/** How the worker renews. Durations are milliseconds. */
 export interface RenewalPlan {
-  /** By which the thread that holds the lease reads its deadlines. */
+  /** The clock of the deadlines in the thread that holds the lease. */
   readonly clock: Clock;
   readonly renewEvery: number;
   /** How long an attempt may take. */
   readonly attempt: number;
-  /** How long the thread may be blocked: then the lease runs out, on purpose. */
+  /** How long the thread may be blocked. After that the worker lets the lease run out on purpose. */
   readonly maxStall: number;
-  /** There is no such worker, or it has ended: renewals go on in the thread that holds the lease. */
+  /** The worker could not start, or has ended: only the thread that holds the lease renews from now on. */
   failed(error: Error): void;
 }
 
 export interface RenewalWorker {
-  /** The thread that holds the lease is not blocked: it renews by itself, now. */
+  /** Called at each renewal of the thread that holds the lease: it is not blocked. */
   alive(): void;
-  /** Until when the server keeps the lease by what the worker has renewed, by the clock of the plan. Never later than it does. */
+  /**
+   * Until when the server keeps the lease by the renewals of the worker, on the clock of the plan. Never later than the
+   * server really keeps it.
+   */
   until(): number | undefined;
-  /** It renews no more. */
+  /** Ends the worker. */
   end(): void;
 }

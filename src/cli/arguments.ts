@@ -1,5 +1,5 @@
 /**
- * The command line, read: which subcommand, its operands, its flags, and the command to run.
+ * Parses the command line: the subcommand, its operands, its flags, and the command to run.
  */
 import { parseArgs } from 'node:util';
 import { COMMANDS, GLOBAL } from './commands.js';
@@ -52,7 +52,7 @@ export interface Given {
   readonly command: Command | undefined;
   readonly operands: readonly string[];
   readonly flags: Flags;
-  /** What stands after `--`. */
+  /** The arguments after `--`. */
   readonly toRun: readonly string[];
 }
 
@@ -86,7 +86,7 @@ function unknown(name: string | undefined): UsageError {
   );
 }
 
-/** The first that is no flag, nor what a global flag takes: flags may stand before the subcommand. */
+/** The first argument that is neither a flag nor the value of a global flag: flags may come before the subcommand. */
 function firstOperand(argv: readonly string[]): string | undefined {
   const takers = new Set(GLOBAL.filter(({ takes }) => takes).map(({ name }) => `--${name}`));
   return argv.find((text, i) => !text.startsWith('-') && !takers.has(argv[i - 1] ?? ''));
@@ -115,7 +115,8 @@ function parse(args: readonly string[], options: Options) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, tokens: true });
   } catch (error) {
-    // Its messages say which flag; what follows the first sentence is about positionals that we do not have.
+    // The first sentence of the message names the flag; the rest is about positional arguments, and does not apply
+    // here.
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(`${message.split('. ')[0] ?? message}. See rxlock --help.`, { cause: error });
   }

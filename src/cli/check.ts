@@ -24,13 +24,13 @@ import { connected, serverOf } from './server.js';
 import type { Server } from './server.js';
 import type { Signals } from './signals.js';
 
-/** How long the clock is looked at, at least, milliseconds. */
+/** How long the clock is watched at least, milliseconds. */
 const LOOK_FOR = 1000;
 
-/** How many times the lock is taken. */
+/** How many times the lock is acquired and released. */
 const CYCLES = 5;
 
-/** The server decides how short a ttl may be. */
+/** Milliseconds. The server may grant a longer ttl. */
 const SHORTEST_TTL = 1000;
 
 export async function check({ operands: [key], flags }: Given, signals: Signals, voice: Voice): Promise<number> {
@@ -65,7 +65,7 @@ export async function check({ operands: [key], flags }: Given, signals: Signals,
   return orSignal(signals, all());
 }
 
-/** Whether the role is enough for a lock, and how long one takes. */
+/** Checks whether the role may lock, and how long a lock takes. */
 async function tried(name: string, server: Server): Promise<Finding> {
   const { locks } = connected(server);
   const took: number[] = [];
@@ -85,7 +85,7 @@ async function tried(name: string, server: Server): Promise<Finding> {
   }
 }
 
-/** What the server grants to who asks for the least. */
+/** Asks for the shortest ttl, and reports what the server grants. */
 async function shortest(name: string, server: Server): Promise<Finding> {
   const { locks } = connected(server, { ttl: SHORTEST_TTL, safetyMargin: 0 });
   try {

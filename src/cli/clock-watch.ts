@@ -5,13 +5,13 @@ import { interval } from 'rxjs';
 import { monotonic, wallClock } from './instant.js';
 
 export interface ClockWatch {
-  /** The largest jumps that were seen, milliseconds: ahead and back. */
+  /** Ends the watch. Returns the largest jumps, milliseconds: ahead and back. */
   stop(): { readonly ahead: number; readonly back: number };
 }
 
 const LOOK_EVERY = 20;
 
-/** Compares it with the clock that nobody can set, until stopped. */
+/** Compares the wall clock with the monotonic clock, which cannot be set, until stopped. */
 export function watchClock(): ClockWatch {
   let lead = wallClock() - monotonic();
   let [ahead, back] = [0, 0];

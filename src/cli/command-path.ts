@@ -1,12 +1,12 @@
 /**
- * Whether a command can be run, found out before a lock is asked for.
+ * Checks whether a command can be run, before a lock is requested.
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { EXIT, ExitError } from './exit.js';
 import { codeOf } from './group.js';
 
-/** As execvp(3) looks for it. @throws ExitError with 126 or 127 */
+/** Searches as execvp(3) does. @throws ExitError with 126 or 127 */
 export function checkCommand(command: string, path: string | undefined): void {
   const places = command.includes('/')
     ? [command]

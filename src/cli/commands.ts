@@ -1,13 +1,13 @@
 /**
- * What there is to say on the command line: the one source of parsing, help, completion and the man page.
+ * All commands and flags: the only source of parsing, help, completion and the man page.
  */
 
 export interface Flag {
   readonly name: string;
   readonly short?: string;
-  /** What it takes; a switch takes nothing. */
+  /** The name of its value; not set for a switch. */
   readonly takes?: string;
-  /** What it may take, for completion. */
+  /** The possible values, for completion. */
   readonly words?: readonly string[];
   readonly about: string;
 }
@@ -16,12 +16,12 @@ export interface Command {
   readonly name: string;
   readonly usage: string;
   readonly about: string;
-  /** Further sentences. */
+  /** More sentences for the help text. */
   readonly details: readonly string[];
   readonly flags: readonly Flag[];
-  /** How many arguments it takes before `--`. */
+  /** The number of arguments before `--`. */
   readonly operands: readonly [least: number, most: number];
-  /** Whether a command follows after `--`. */
+  /** Whether a command to run follows after `--`. */
   readonly runs: boolean;
 }
 
@@ -185,7 +185,7 @@ export const COMMANDS: readonly Command[] = [
   },
 ];
 
-/** What the exit code says, for help, man page and docs. */
+/** The meanings of the exit codes, for help, man page and docs. */
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'done. once: done already'],
   ['1', 'check: something would go wrong'],
@@ -198,7 +198,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ['other', "the command's own"],
 ];
 
-/** What the command that is run finds in its environment. */
+/** The environment variables of the command that is run. */
 export const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   ['RXLOCK_KEY', 'the name of the lock; several keys are joined by " + "'],
   ['RXLOCK_KEYS', 'the keys, one on each line'],

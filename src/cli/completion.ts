@@ -27,7 +27,7 @@ const spelled = (flags: readonly Flag[]): string =>
   flags.flatMap(({ name, short }) => [`--${name}`, ...(short === undefined ? [] : [`-${short}`])]).join(' ');
 const named = (flags: readonly Flag[]): string => [...new Set(flags.map(({ name }) => `--${name}`))].join('|');
 
-/** After `--`, what the shell knows of that command. */
+/** After `--`, the completion of the command that is run. */
 const bash = (): string => `# rxlock completion for bash: source <(rxlock completion bash)
 _rxlock() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command= i

@@ -1,5 +1,5 @@
 /**
- * What `run` and `once` have in common: how to contend, how to run the command, what is said where others hold.
+ * Common to `run` and `once`: how to contend, how to run the command, and the message when others hold.
  */
 import type { AlreadyLockedError, LockTimeoutError } from '../index.js';
 import type { Given } from './arguments.js';
@@ -12,12 +12,12 @@ import type { Rules } from './supervised.js';
 
 export interface Contention {
   readonly wait: number;
-  /** The exit code where it is not acquired. */
+  /** The exit code if the lock is not acquired. */
   readonly conflict: number;
   readonly rules: Rules;
 }
 
-/** @throws UsageError, ExitError where the command cannot be run */
+/** @throws UsageError; ExitError if the command cannot be run */
 export function contentionOf({ flags, toRun }: Given, ttl: number): Contention {
   if (flags.has('no-wait') && flags.has('wait')) throw new UsageError('Give --wait or --no-wait, not both.');
   return {
@@ -32,13 +32,13 @@ export function contentionOf({ flags, toRun }: Given, ttl: number): Contention {
   };
 }
 
-/** @throws ExitError where it cannot be run */
+/** @throws ExitError if the command cannot be run */
 export function commandOf([command = '', ...args]: readonly string[]): Pick<Rules, 'command' | 'args'> {
   checkCommand(command, process.env['PATH']);
   return { command, args };
 }
 
-/** Says who holds it. Anything but a refusal is thrown on. */
+/** Prints who holds the lock. Rethrows any other error. */
 export function sayNotAcquired(error: unknown, keys: readonly string[], voice: Voice): void {
   if (!isNotAcquired(error)) throw error;
   voice.outcome(refusal(keys, error), {

@@ -1,5 +1,5 @@
 /**
- * Durations as people write them: `1.5h`, `30s`, `200ms`. A bare number is refused, since nobody can tell its unit.
+ * Durations as people write them: `1.5h`, `30s`, `200ms`. A bare number is refused, since its unit is not clear.
  */
 import { UsageError } from './exit.js';
 
@@ -25,7 +25,7 @@ export function milliseconds(flag: string, text: string): number {
 
 const SHOWN = [...UNITS].reverse();
 
-/** For people: the two largest units, `1h30m`. */
+/** A duration for people, in its two largest units: `1h30m`. */
 export function shownDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)}ms`;
   const parts: string[] = [];

@@ -1,10 +1,10 @@
 /**
- * What the exit code says, and to which code an error leads.
+ * The exit codes, and the code for each error.
  */
 import { constants } from 'node:os';
 import { AlreadyLockedError, InvalidOptionError, LockTimeoutError } from '../index.js';
 
-/** The codes that are ours; the others are those of the command that was run. */
+/** The codes of rxlock itself; all others come from the command that was run. */
 export const EXIT = {
   done: 0,
   /** `rxlock check` found what will go wrong. */
@@ -13,17 +13,17 @@ export const EXIT = {
   usage: 64,
   /** EX_TEMPFAIL of sysexits.h: the lock was not acquired. */
   notAcquired: 75,
-  /** As timeout(1): the command was ended by us. */
+  /** As timeout(1): rxlock ended the command. */
   ended: 124,
   /** As env(1) and timeout(1): rxlock itself failed. */
   failed: 125,
-  /** As a shell: the command is there and cannot be run. */
+  /** As a shell: the command exists, but cannot be run. */
   notExecutable: 126,
-  /** As a shell: there is no such command. */
+  /** As a shell: the command does not exist. */
   notFound: 127,
 } as const;
 
-/** Arguments that cannot be meant: nothing was sent. */
+/** Invalid arguments: nothing was sent. */
 export class UsageError extends Error {}
 
 /** Ends rxlock with a code of its own. */
@@ -36,13 +36,13 @@ export class ExitError extends Error {
   }
 }
 
-/** As a shell says that a signal ended something. */
+/** The code of a shell for a command that was ended by this signal. */
 export const codeOf = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
 
 export const isNotAcquired = (error: unknown): error is AlreadyLockedError | LockTimeoutError =>
   error instanceof AlreadyLockedError || error instanceof LockTimeoutError;
 
-/** The code for what a subcommand failed with. */
+/** The exit code for an error of a subcommand. */
 export function codeFor(error: unknown): number {
   if (error instanceof ExitError) return error.code;
   if (error instanceof UsageError || error instanceof InvalidOptionError) return EXIT.usage;

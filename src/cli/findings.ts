@@ -1,5 +1,5 @@
 /**
- * What is found is judged here: whether it is fine, worth a word, or will go wrong; and what to do about it. Pure.
+ * Judges what `check` found: fine, a warning, or a failure; and says what to do about it. Pure.
  */
 import { shownDuration } from './durations.js';
 import type { HostFacts } from './host.js';
@@ -7,7 +7,7 @@ import { shown } from './say.js';
 
 export interface Finding {
   readonly check: 'server' | 'leader' | 'space' | 'hosts' | 'lock' | 'ttl' | 'clock';
-  /** `fail`: will go wrong, or does already. `warn`: may cost something. */
+  /** `fail`: locks will fail, or fail already. `warn`: a risk. */
   readonly level: 'ok' | 'warn' | 'fail';
   readonly text: string;
   readonly [fact: string]: string | number | undefined;
@@ -23,7 +23,7 @@ export const unreachable = (host: string, error: unknown): Finding => ({
   text: `${host}: ${messageOf(error)}. Is it running, is the address right, does a firewall drop?`,
 });
 
-/** A slower server leaves little time for a second attempt before a lock is lost. */
+/** Milliseconds. A slower server leaves little time for a second attempt before a lock is lost. */
 const SLOW = 250;
 
 export function hostFinding({ host, version, latency, illness }: HostFacts): Finding {
@@ -51,7 +51,7 @@ export function leaderFinding({ host, hasLeader }: HostFacts): Finding {
   };
 }
 
-/** Beyond it, there may be no time to react. */
+/** The used share of the quota from which on there may be no time to react. */
 const NEARLY_FULL = 0.8;
 const MB = 1024 * 1024;
 
@@ -81,7 +81,7 @@ export function lockFinding(key: string, result: unknown, ttl: number): Finding 
   const took = result.map(Number).sort((a, b) => a - b);
   const median = took[took.length >> 1] ?? 0;
   const about = `${shown(key)}: acquired and released in ${ms(median)} (median of ${took.length})`;
-  // An attempt to renew has a sixth of the ttl.
+  // An attempt to renew may take a sixth of the ttl.
   return median > ttl / 6
     ? {
         ...base,
@@ -100,9 +100,9 @@ export function ttlFinding(smallest: unknown, ttl: number): Finding {
     : { check: 'ttl', level: 'ok', smallest, text: `${about}; asked for: ${shownDuration(ttl)}` };
 }
 
-/** Rounding and a busy machine stay below it. */
+/** Milliseconds. Rounding and a busy machine stay below this. */
 const JUMP = 50;
-/** A second is what the Date of an answer tells. */
+/** Milliseconds. The `Date` of an answer is in whole seconds. */
 const APART = 2000;
 
 export function clockFinding(
@@ -112,7 +112,7 @@ export function clockFinding(
 ): Finding {
   const base = { check: 'clock', ahead, back } as const;
   const cure = 'Have the time service slew the clock instead of setting it (chrony: makestep at boot only).';
-  // What is left of a lock at a renewal: the rest of its ttl, without the safety margin.
+  // At a renewal, about this much is left until the deadline of a lock.
   if (ahead > ttl / 2) {
     return {
       ...base,

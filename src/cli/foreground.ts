@@ -1,6 +1,6 @@
 /**
- * The foreground of a terminal: a command that is to have it needs a process group that the terminal knows of, and only
- * a shell with job control can give it one; Node has neither setpgid(2) nor tcsetpgrp(3).
+ * Starts a command in the foreground of a terminal. The terminal must know its process group. Only a shell with job
+ * control can arrange that, since Node has neither setpgid(2) nor tcsetpgrp(3).
  */
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -8,8 +8,8 @@ import type { Socket } from 'node:net';
 import { statOf } from './group.js';
 
 /**
- * Whether we have a terminal to pass on. Where our output goes into a pipe, what reads from that may need the terminal,
- * such as a pager.
+ * Whether we have the terminal, and may pass it on. Not if our output goes into a pipe: its reader, such as a pager,
+ * may need the terminal.
  */
 export function isForeground(): boolean {
   if (!process.stdout.isTTY) return false;
@@ -17,7 +17,10 @@ export function isForeground(): boolean {
   return group !== undefined && group === owner;
 }
 
-/** proc(5): after the name in brackets state, parent, group, session, terminal, the terminal's foreground group. */
+/**
+ * proc(5): the fields after the name in brackets are state, parent, group, session, terminal, and the foreground group
+ * of the terminal.
+ */
 function groupsByProc(): readonly (string | undefined)[] {
   const [, , group, , , owner] = statOf(process.pid);
   return [group, owner];
@@ -29,9 +32,9 @@ const groupsByPs = (): readonly (string | undefined)[] =>
     .split(/\s+/);
 
 /**
- * Says which group it is, then becomes the command, whose arguments no shell reads. Ctrl-Z is ignored, since a command
- * that stands still would hold the lock; one that stops in spite of that is continued (147 to 150 are the codes of those
- * who are stopped).
+ * Writes its process group to fd 3, then executes the command; no shell interprets the arguments. Ctrl-Z is ignored,
+ * since a stopped command would keep the lock. A command that stops nevertheless is continued (147 to 150 are the codes
+ * of stopped commands).
  */
 const SCRIPT = `
 set -m
@@ -43,7 +46,7 @@ while [ $code -ge 147 ] && [ $code -le 150 ]; do
 done
 exit $code`;
 
-/** Starts it in the foreground; its group is written to the socket. */
+/** Starts the command in the foreground. Its process group is written to the socket. */
 export function inForeground(
   command: string,
   args: readonly string[],

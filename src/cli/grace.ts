@@ -1,5 +1,5 @@
 /**
- * How long a command has from SIGTERM to SIGKILL.
+ * The time between SIGTERM and SIGKILL.
  */
 import type { Flags } from './arguments.js';
 import { shownDuration } from './durations.js';
@@ -8,8 +8,9 @@ import { UsageError } from './exit.js';
 const DEFAULT_GRACE = 2000;
 
 /**
- * It begins that long before the deadline, so it must be shorter than what is left of a lock at each renewal, which comes
- * every third of a ttl, with a safety margin of a tenth: more than a third would leave no time for a renewal that is late.
+ * SIGTERM is sent this long before the deadline, so the grace must be shorter than the time left at each renewal. A
+ * lock is renewed every third of its ttl, with a safety margin of a tenth: a grace of more than a third would leave no
+ * time for a late renewal.
  */
 export function graceOf(flags: Flags, ttl: number): number {
   const grace = flags.duration('grace');

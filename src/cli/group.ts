@@ -1,10 +1,13 @@
 /**
- * A process group: whom to signal, and whether somebody in it is still alive.
+ * Process groups: signalling one, and finding out whether it is still alive.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { defer, filter, firstValueFrom, map, repeat, take, takeUntil, timer } from 'rxjs';
 
-/** Sends it to all in the group; false if there is nobody. @throws an error of the system, such as EPERM */
+/**
+ * Sends the signal to all processes of the group. Returns false if there are none. @throws an error of the system, such
+ * as EPERM
+ */
 export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(-group, signal);
@@ -14,7 +17,7 @@ export function signalGroup(group: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** Whether anybody in it is alive. What is dead and not yet collected by its parent does not count. */
+/** Whether any process of the group is alive. Zombies do not count. */
 export function isAlive(group: number): boolean {
   try {
     process.kill(-group, 0);
@@ -25,10 +28,12 @@ export function isAlive(group: number): boolean {
   return process.platform !== 'linux' || membersOf(group).length > 0;
 }
 
-/** How often to look whether it is gone: nothing tells. */
+/** Milliseconds between two looks: there is no event for the end of a group. */
 const LOOK_EVERY = 5;
 
-/** Until all in it are dead, for so many milliseconds at most; says whether they are. */
+/**
+ * Waits until all processes of the group are dead, for `within` milliseconds at most. Resolves with whether they are.
+ */
 export const gone = (group: number, within: number): Promise<boolean> =>
   firstValueFrom(
     defer(() => timer(isAlive(group) ? LOOK_EVERY : 0)).pipe(
@@ -42,8 +47,8 @@ export const gone = (group: number, within: number): Promise<boolean> =>
   );
 
 /**
- * The group of the first process that was started with this in its environment; the later ones are of those that it has
- * started. Nothing where the system does not tell.
+ * The group of the first process that has this variable in its environment; later processes are its children.
+ * `undefined` if the system cannot tell.
  */
 export function groupStartedWith(variable: string): number | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -67,13 +72,13 @@ const processes = (): readonly number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
-/** proc(5): after the name in brackets come state, parent, group; the start is the twentieth. */
+/** proc(5): the first fields after the name in brackets are state, parent and group; the 20th is the start time. */
 function fieldsOf(pid: number): { readonly state: string; readonly group: number; readonly startedAt: number } {
   const fields = statOf(pid);
   return { state: fields[0] ?? 'X', group: Number(fields[2]), startedAt: Number(fields[19]) };
 }
 
-/** What it was started with; nothing of a process that is gone, or not ours to look at. */
+/** The environment of a process; empty for a process that is gone or that we may not read. */
 function environmentOf(pid: number): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
@@ -83,7 +88,7 @@ function environmentOf(pid: number): readonly string[] {
   }
 }
 
-/** The fields of /proc/PID/stat from the state on; none for a process that is gone. */
+/** The fields of /proc/PID/stat, from the state on; empty for a process that is gone. */
 export function statOf(pid: number): readonly string[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');

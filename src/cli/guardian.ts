@@ -1,7 +1,7 @@
 /**
- * A process beside rxlock that ends the command when rxlock cannot: because it is dead, or stopped past the deadline of
- * its lock. It has a session of its own, so no terminal and no `kill` of a job reaches it, and it ignores every signal
- * that can be ignored.
+ * A second process that ends the command if rxlock cannot, because rxlock is dead, or is stopped past the deadline of
+ * its lock. It has a session of its own, so that no terminal and no `kill` of a job reaches it, and it ignores all
+ * signals that can be ignored.
  *
  * ```text
  * rxlock    ---until---until------!          !: killed, or stopped
@@ -18,23 +18,23 @@ import type { Instant } from './instant.js';
 import { eachLine } from './lines.js';
 import { FORWARDED } from './signals.js';
 
-/** What rxlock says to it, one line of JSON each. */
+/** The messages from rxlock to the guardian: one line of JSON each. */
 export type Order =
-  /** Run this, in a group of its own. */
+  /** Start this command, in a process group of its own. */
   | {
       readonly type: 'start';
       readonly command: string;
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string | undefined>>;
     }
-  /** The lock is good until `kill`: from `term` on the command is asked to end. */
+  /** The lock is valid until `kill`: send SIGTERM at `term`, SIGKILL at `kill`. */
   | { readonly type: 'until'; readonly term: Instant; readonly kill: Instant }
-  /** Ask it to end now, for good; `kill` is when that is over, if ever. */
+  /** Send SIGTERM now, and SIGKILL at `kill`, if given. */
   | { readonly type: 'end'; readonly kill?: Instant }
-  /** All is over: the group may belong to others by now. */
+  /** The command has ended: its group id may belong to another program from now on. */
   | { readonly type: 'done' };
 
-/** What it says to rxlock. */
+/** The messages from the guardian to rxlock. */
 export type Report =
   | { readonly type: 'started'; readonly group: number }
   | { readonly type: 'not-started'; readonly code: string; readonly message: string }
@@ -42,10 +42,13 @@ export type Report =
   | { readonly type: 'ending' }
   | { readonly type: 'exited'; readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
-/** The argument that makes a guardian of rxlock. */
+/** The argument with which rxlock runs as a guardian. */
 export const GUARDIAN = '--guardian';
 
-/** Where it hears rxlock, and where the group is written by who starts the command in the foreground of a terminal. */
+/**
+ * The pipe from rxlock, and the pipe for the process group, which the launcher writes when the command runs in the
+ * foreground of a terminal.
+ */
 export const ORDERS_FD = 3;
 export const GROUP_FD = 4;
 
@@ -80,7 +83,7 @@ export function guard(startsItself: boolean): void {
   const until$ = new Subject<Order & { type: 'until' }>();
   until$
     .pipe(
-      // Once the command is told, that is final: a renewal that comes late does not let it off.
+      // SIGTERM is final: a late renewal does not take it back.
       filter(() => !isLosing),
       switchMap((until) =>
         merge(at(until.term).pipe(map(() => 'term' as const)), at(until.kill).pipe(map(() => 'kill' as const))),
@@ -123,7 +126,7 @@ export function guard(startsItself: boolean): void {
     process.exit();
   };
   const rxlockIsDead = (): void => {
-    // A command that is just being started in the foreground will still say so.
+    // A command that is being started in the foreground will still report its group.
     if (group !== undefined || startsItself) return orphaned();
     isOrphan = true;
   };
@@ -139,7 +142,7 @@ export function guard(startsItself: boolean): void {
 }
 
 function terminate(group: number): void {
-  // One that is stopped would not hear the first without the second.
+  // A stopped process gets SIGTERM only after SIGCONT.
   if (signalGroup(group, 'SIGTERM')) signalGroup(group, 'SIGCONT');
 }
 
@@ -152,7 +155,7 @@ const isOrder = (value: unknown): value is Order =>
 export const isReport = (value: unknown): value is Report =>
   ['started', 'not-started', 'ending', 'exited'].some((type) => type === typeOf(value));
 
-/** A line of the other process, which is of the same version. */
+/** Reads a line of the other process, which is of the same version. */
 export function read<T>(line: string, isRight: (value: unknown) => value is T): T {
   const value: unknown = JSON.parse(line);
   if (isRight(value)) return value;

@@ -1,5 +1,5 @@
 /**
- * What a host of etcd says of itself over plain HTTP, without a user: version, health, space, date.
+ * What an etcd host reports about itself over HTTP, without a user: version, health, space, date.
  */
 import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
@@ -9,19 +9,19 @@ import type { Server } from './server.js';
 export interface HostFacts {
   readonly host: string;
   readonly version: string;
-  /** Of one request, milliseconds. */
+  /** The time of one request, milliseconds. */
   readonly latency: number;
-  /** Why it is not well; none if it is. */
+  /** Why the host is not healthy; `undefined` if it is. */
   readonly illness: string | undefined;
   readonly hasLeader: boolean | undefined;
-  /** Bytes; not known where /metrics is not served here. */
+  /** Bytes; not known if the host does not serve /metrics. */
   readonly used: number | undefined;
   readonly quota: number | undefined;
-  /** How much its clock is ahead of ours, milliseconds, within a second. */
+  /** How far its clock is ahead of ours, milliseconds, accurate to a second. */
   readonly ahead: number | undefined;
 }
 
-/** Rejects when it does not answer. */
+/** Rejects when the host does not answer. */
 export async function factsOf(host: string, server: Server): Promise<HostFacts> {
   const before = monotonic();
   const version = await asked(host, '/version', server);
@@ -45,7 +45,7 @@ export async function factsOf(host: string, server: Server): Promise<HostFacts> 
   };
 }
 
-/** It answers at once, or is not well. */
+/** Milliseconds. A healthy host answers much sooner. */
 const ANSWER_WITHIN = 3000;
 
 interface Answer {
@@ -56,7 +56,7 @@ interface Answer {
 function asked(host: string, path: string, { ca, pair }: Server): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const get = host.startsWith('https:') ? getHttps : getHttp;
-    // Some statuses tell of an illness: the body says which.
+    // An error status is read, too: its body says what is wrong.
     const request = get(
       new URL(path, host),
       { ...(ca && { ca }), ...pair, agent: false, timeout: ANSWER_WITHIN },
@@ -78,7 +78,7 @@ function recordOf(text: string): Readonly<Record<string, unknown>> {
     const read: unknown = JSON.parse(text);
     return typeof read === 'object' && read !== null ? { ...read } : {};
   } catch {
-    // Not what etcd says: then nothing is known.
+    // Not an answer of etcd: then nothing is known.
     return {};
   }
 }

@@ -1,23 +1,29 @@
 /**
- * An instant that two processes of one machine read alike, to be sent from one to the other.
+ * An instant that can be sent to another process of the same machine.
  */
 import { uptime } from 'node:os';
 import { asyncScheduler, defer, filter, repeat, take, timer } from 'rxjs';
 import type { Observable } from 'rxjs';
 
-/** Milliseconds on two clocks of the machine. Whichever reaches its mark first decides: one of them stands still in sleep. */
+/**
+ * An instant on two clocks of the machine, milliseconds. The clock that reaches it first decides, since one of them
+ * stands still during sleep.
+ */
 export interface Instant {
-  /** CLOCK_MONOTONIC of Linux, the same for all processes. */
+  /** CLOCK_MONOTONIC of Linux, which is the same for all processes. */
   readonly monotonic: number;
   /** The boot-time clock counts the sleep of the machine, in steps of 10 ms. */
   readonly boot: number;
 }
 
-/** Milliseconds; stands still while the machine sleeps. */
+/** The monotonic clock, milliseconds; it stands still while the machine sleeps. */
 export const monotonic = (): number => Number(process.hrtime.bigint() / 1000n) / 1000;
 const boot = (): number => uptime() * 1000;
 
-/** The instant that comes in `left()` milliseconds. Stopped on the way, it comes out early rather than late. */
+/**
+ * The instant that is `left()` milliseconds away. The clocks are read first: if the process is stopped in between, the
+ * result is too early, never too late.
+ */
 export function instantIn(left: () => number): Instant {
   const [m, b] = [monotonic(), boot()];
   const ms = left();
@@ -31,7 +37,7 @@ export const earlier = (instant: Instant, ms: number): Instant => ({
   boot: instant.boot - ms,
 });
 
-/** How long a sleep of the machine may go unnoticed: timers stand still with it. */
+/** Milliseconds between two looks at the clock: timers stand still while the machine sleeps. */
 const LOOK_EVERY = 250;
 
 /** Emits once when the instant has come. */
@@ -42,5 +48,5 @@ export const at = (instant: Instant): Observable<unknown> =>
     take(1),
   );
 
-/** The calendar's idea of now, in milliseconds: to be shown, never to be calculated deadlines with. */
+/** The wall clock, milliseconds: for display, never for deadlines. */
 export const wallClock = (): number => asyncScheduler.now();

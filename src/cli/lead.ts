@@ -1,5 +1,5 @@
 /**
- * `rxlock lead`: a command that runs on one machine of many, and on the next one when that fails.
+ * `rxlock lead`: runs a command on one machine of many; if that machine fails, another one runs it.
  */
 import { firstValueFrom, merge, timer } from 'rxjs';
 import { Observable } from 'rxjs';
@@ -16,7 +16,9 @@ import type { Rules } from './supervised.js';
 import { exitCodeOf, underLock } from './under-lock.js';
 import type { Result } from './under-lock.js';
 
-/** Between two attempts while the server cannot be reached, which the engine has tried several times by then. */
+/**
+ * Milliseconds between two campaigns while the server cannot be reached. In each, the engine has tried several times.
+ */
 const PAUSE = 1000;
 
 export async function lead({ operands, flags, toRun }: Given, signals: Signals, voice: Voice): Promise<number> {

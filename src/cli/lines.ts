@@ -1,6 +1,6 @@
 /**
- * Lines from another process over a pipe. Its death is heard in two ways: what we read ends, or a write of ours fails,
- * and after that no end is read any more. Both close the socket.
+ * Lines from another process over a pipe. If that process dies, either our read ends, or a write of ours fails, and
+ * then no end is read. Both close the socket.
  */
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 export function eachLine(channel: Socket, told: (line: string) => void, gone: () => void): void {
   const lines = createInterface({ input: channel });
   lines.on('line', told);
-  // The interface passes on the errors of its socket; 'close' of the socket follows.
+  // The interface forwards errors of its socket; the 'close' event of the socket follows.
   lines.on('error', () => undefined);
   channel.on('error', () => undefined);
   channel.once('close', gone);

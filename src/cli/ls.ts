@@ -1,5 +1,5 @@
 /**
- * `rxlock ls`: who holds which lock, once.
+ * `rxlock ls`: prints once who holds which lock.
  */
 import { firstValueFrom } from 'rxjs';
 import type { Ownership, Ownerships } from '../index.js';
@@ -13,10 +13,13 @@ import type { Voice } from './say.js';
 import { connected, serverOf } from './server.js';
 import type { Signals } from './signals.js';
 
-/** No lease is granted here, but an attempt to read has a sixth of it: thousands of locks take their time. */
+/**
+ * Milliseconds. No lease is granted here, but an attempt to read may take a sixth of the ttl, and thousands of locks
+ * take long.
+ */
 const PATIENT_TTL = 60_000;
 
-/** So many lines are written at a time: a reader gets the first ones while the others are made. */
+/** The number of lines in one write: a reader gets the first lines while the others are being formatted. */
 const CHUNK = 500;
 
 export async function ls(

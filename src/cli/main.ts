@@ -13,7 +13,7 @@ import { version } from './version.js';
 
 type Subcommand = (given: Given, signals: Signals, voice: Voice) => Promise<number>;
 
-/** Loaded when it is needed: a help text needs no etcd. */
+/** Loaded on demand: a help text needs no etcd client. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   run: async () => (await import('./run.js')).run,
   once: async () => (await import('./once.js')).once,
@@ -26,9 +26,9 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   man: async () => (await import('./man.js')).man,
 };
 
-/** Resolves with the exit code, whatever happens. */
+/** Resolves with the exit code; never rejects. */
 export async function main(argv: readonly string[], signals: Signals): Promise<number> {
-  // `rxlock ls | head`: nobody reads on, and that is fine.
+  // The reader may have ended, as in `rxlock ls | head`: that is no failure.
   process.stdout.on('error', (error) => process.exit(codeOf(error) === 'EPIPE' ? EXIT.done : EXIT.failed));
   let voice = voiceOf(new Flags(new Map(argv.includes('--json') ? [['json', true]] : [])));
   try {

@@ -14,7 +14,10 @@ export async function man(_given: Given, _signals: Signals, voice: Voice): Promi
   return EXIT.done;
 }
 
-/** For roff, a dot or an apostrophe at the start of a line and backslashes are commands, a bare hyphen is typographic. */
+/**
+ * Escapes text for roff: a backslash, and a dot or an apostrophe at the start of a line, would be commands; a bare
+ * hyphen would become a typographic one.
+ */
 const text = (plain: string): string => plain.replace(/\\/g, '\\e').replace(/-/g, '\\-').replace(/^[.']/gm, '\\&$&');
 
 const bold = (plain: string): string => `\\fB${text(plain)}\\fR`;

@@ -1,5 +1,5 @@
 /**
- * `rxlock once`: a command that one of many runs, and that stays done.
+ * `rxlock once`: a command that one machine of many runs, and that stays done.
  */
 import { lastValueFrom, map } from 'rxjs';
 import type { HeldLock, Lock, Once, OnceResult } from '../index.js';
@@ -13,10 +13,10 @@ import type { Signals } from './signals.js';
 import type { Ending } from './supervised.js';
 import { exitCodeOf, underLock } from './under-lock.js';
 
-/** How long it stays done, unless something else is asked for: two days, as a weekend. */
+/** How long the work stays done by default, milliseconds: two days, to cover a weekend. */
 const DEFAULT_KEEP = 2 * 24 * 60 * 60 * 1000;
 
-/** What is kept of a command that has ended well. */
+/** The stored result of a successful command. */
 interface ExitInfo {
   readonly exit: 0;
 }
@@ -56,14 +56,14 @@ export async function once(given: Given, signals: Signals, voice: Voice): Promis
   }
 }
 
-/** Somebody else has run it. */
+/** Somebody has already run the command. */
 class AlreadyDone extends Error {
   constructor(readonly result: OnceResult<unknown>) {
     super(`${result.key} is done`);
   }
 }
 
-/** Its turn, as the lock that a command runs under. */
+/** The turn of a `Once` in the shape of a lock, for {@link underLock}. */
 const unlessDone = (work: Once<unknown>): Pick<Lock, 'lock$'> => ({
   lock$: (options = {}) =>
     work.turn$(options).pipe(

@@ -1,5 +1,5 @@
 /**
- * Who holds what, as the library tells it: the one place that knows those names.
+ * The only file of the CLI that names the library's function for this.
  */
 import type { Observable } from 'rxjs';
 import type { Locks, Ownerships } from '../index.js';

@@ -1,5 +1,5 @@
 /**
- * `rxlock revoke`: asking for a lock that others hold, and taking it.
+ * `rxlock revoke`: asks holders to release a lock, and takes it from them.
  */
 import { createInterface } from 'node:readline/promises';
 import { firstValueFrom } from 'rxjs';

@@ -1,5 +1,5 @@
 /**
- * Locks as lines: of a table, and of NDJSON.
+ * Formats locks as rows of a table and as NDJSON.
  */
 import type { Holder, Ownership } from '../index.js';
 import { shownDuration } from './durations.js';
@@ -24,7 +24,7 @@ export function rowsOf(state: Ownership, prefix: string, now: number): readonly 
   ]);
 }
 
-/** The state as JSON can carry it. */
+/** The state as a JSON value. */
 export function jsonOf(state: Ownership, prefix: string): Json {
   const key = state.key.slice(prefix.length);
   if (state.status === 'free') return { key, status: 'free' };
@@ -37,7 +37,7 @@ export function jsonOf(state: Ownership, prefix: string): Json {
   };
 }
 
-/** Columns as wide as they have to be. */
+/** Pads the cells of each column to the same width. */
 export function aligned(rows: readonly Row[], voice: Voice): readonly string[] {
   const widths = HEADINGS.map((_, column) => rows.reduce((most, row) => Math.max(most, (row[column] ?? '').length), 0));
   return rows.map((row, i) => {

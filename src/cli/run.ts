@@ -1,5 +1,5 @@
 /**
- * `rxlock run`: a command under a lock.
+ * `rxlock run`: runs a command under a lock.
  */
 import type { Lock, Locks } from '../index.js';
 import type { Given } from './arguments.js';

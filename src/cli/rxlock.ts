@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The entry of the command line. Signals are caught before anything else is loaded.
+ * The entry of the command line. Signals are handled before anything else is loaded.
  */
 import { caught } from './signals.js';
 

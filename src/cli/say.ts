@@ -1,5 +1,5 @@
 /**
- * What rxlock says: errors and notices on stderr, results on stdout; for people on a terminal, as NDJSON elsewhere.
+ * The output of rxlock: errors and notices on stderr, results on stdout; for people on a terminal, as NDJSON elsewhere.
  */
 import type { Flags } from './arguments.js';
 
@@ -9,13 +9,13 @@ export type Json = string | number | boolean | null | undefined | readonly Json[
 export interface Voice {
   /** Whether results are tables, for people. */
   readonly isForPeople: boolean;
-  /** For whoever looks on: not said where nobody does, since cron mails whatever is printed. */
+  /** For a person at a terminal. Not printed without a terminal, since cron mails everything that is printed. */
   notice(text: string, about: { readonly [name: string]: Json }): void;
-  /** Said even where nobody looks on: it explains the exit code. */
+  /** Explains the exit code, so it is printed without a terminal, too. */
   outcome(text: string, about: { readonly [name: string]: Json }): void;
-  /** Said in any case. */
+  /** Always printed. */
   error(text: string, about: { readonly [name: string]: Json }): void;
-  /** A line of a result; waits while the reader is slow. */
+  /** Writes a line of a result; resolves when it is written, so that a slow reader slows us down. */
   line(text: string): Promise<void>;
   paint(colour: Colour, text: string): string;
 }
@@ -42,7 +42,7 @@ export function voiceOf(flags: Flags): Voice {
     error: say,
     line: (text) =>
       new Promise((resolve, reject) => {
-        // The callback comes when it is written: a slow reader slows us down instead of filling our memory.
+        // The callback comes when the line is written: without it, a slow reader would fill our memory.
         stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
       }),
     paint: (colour, text) => (coloured ? `\x1b[${COLOURS[colour]}m${text}\x1b[0m` : text),
@@ -51,7 +51,7 @@ export function voiceOf(flags: Flags): Voice {
 
 const LONGEST = 200;
 
-/** A name from the server, safe for a terminal: others choose it, and it could move the cursor. */
+/** A name from the server, safe for a terminal: others chose it, and it could contain escape sequences. */
 export function shown(text: string): string {
   const safe = text.replace(
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,

@@ -1,5 +1,5 @@
 /**
- * How to get at etcd: flags, else the environment of etcdctl.
+ * How to reach etcd: from the flags, else from the environment variables of etcdctl.
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -10,7 +10,7 @@ import type { Locks } from '../index.js';
 import type { Flags } from './arguments.js';
 import { UsageError } from './exit.js';
 
-/** What the flags and the environment say about the server. */
+/** The settings from the flags and the environment. */
 export interface Server {
   readonly hosts: readonly string[];
   readonly ca: Buffer | undefined;
@@ -55,7 +55,7 @@ function fileOf(flag: string, path: string | undefined): Buffer | undefined {
   }
 }
 
-/** As etcdctl: `name:password`, or the name alone and the password in a variable of its own. */
+/** As in etcdctl: `name:password`, or only the name, with the password in another variable. */
 function userOf(user: string | undefined, password: string | undefined): Server['user'] {
   if (user === undefined) return undefined;
   const colon = user.indexOf(':');
@@ -93,7 +93,7 @@ export interface Connection {
   readonly locks: Locks;
 }
 
-/** Locks on it. Nothing is sent before one is wanted. */
+/** Makes the locks. Nothing is sent before a lock is contended for. */
 export function connected(
   server: Server,
   options: { readonly ttl?: number; readonly safetyMargin?: number } = {},

@@ -1,8 +1,8 @@
 /**
- * The signals we get, from the first instant on: who is not ready for them yet finds them later.
+ * Collects signals from the start of the process: later code finds those that came before it was ready.
  */
 
-/** Those that end a process and can be caught. */
+/** The signals that end a process and can be caught. */
 export const FORWARDED = [
   'SIGINT',
   'SIGTERM',
@@ -13,13 +13,15 @@ export const FORWARDED = [
 ] as const satisfies readonly NodeJS.Signals[];
 
 export interface Signals {
-  /** Those that came so far. */
+  /** The signals that came so far. */
   readonly received: readonly NodeJS.Signals[];
-  /** Calls for each that came and will come, until what it returns is called. */
+  /**
+   * Calls `take` for each signal that came before, and for each that follows, until the returned function is called.
+   */
   each(take: (signal: NodeJS.Signals) => void): () => void;
 }
 
-/** Catches them from now on. */
+/** Starts to collect signals. */
 export function caught(): Signals {
   const received: NodeJS.Signals[] = [];
   const takers = new Set<(signal: NodeJS.Signals) => void>();

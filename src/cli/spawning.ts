@@ -1,5 +1,5 @@
 /**
- * Starting the guardian.
+ * Starts the guardian.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -8,13 +8,16 @@ import { GUARDIAN } from './guardian.js';
 
 export interface Guardian {
   readonly guardian: ChildProcess;
-  /** To it and from it. */
+  /** The pipe to and from the guardian. */
   readonly orders: Socket;
-  /** Where the command's group is to be written, if others than the guardian start it. */
+  /** The pipe for the process group of the command, if the guardian does not start the command itself. */
   readonly groupEnd: Socket | undefined;
 }
 
-/** @param startsItself whether it is to start the command, so that nobody can die between a start and the word of it */
+/**
+ * @param startsItself whether the guardian starts the command itself: then it knows the group from the start, even if
+ *   rxlock dies
+ */
 export function guardianOf(startsItself: boolean): Guardian {
   const entry = process.argv[1];
   if (entry === undefined) throw new TypeError('not started as a script');

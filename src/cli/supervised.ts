@@ -1,5 +1,5 @@
 /**
- * A command that lives no longer than the lock it runs under.
+ * Runs a command that must not outlive its lock.
  *
  * ```text
  * lock      --h---r---r---------------#      r: renewed   #: lost, `validUntil`
@@ -26,29 +26,29 @@ export type OnRevoke = 'term' | 'usr1' | 'ignore';
 export interface Rules {
   readonly command: string;
   readonly args: readonly string[];
-  /** From SIGTERM to SIGKILL, milliseconds. */
+  /** The time between SIGTERM and SIGKILL, milliseconds. */
   readonly grace: number;
   readonly atMost: number | undefined;
   readonly onRevoke: OnRevoke;
 }
 
-/** Why it was ended by us. */
+/** Why rxlock ended the command. */
 export type Cause = 'lost' | 'overdue' | 'revoked';
 
-/** How it ended. */
+/** How the command ended. */
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly endedFor: Cause | undefined;
 }
 
-/** Before a lock is taken from us, as much is left for the command to die in. */
+/** How long before the lock is taken from us the command is killed, milliseconds. */
 const TAKEN_MARGIN = 250;
 
-/** How long the dead may take to vanish before that is worth a word. */
+/** How long killed processes may take to disappear before that is reported, milliseconds. */
 const VANISH_WITHIN = 2000;
 
-/** Runs it while the lock is held; resolves when nothing of it is alive any more. */
+/** Runs the command while the lock is held; resolves when all its processes are dead. */
 export async function supervised(
   held: HeldLock,
   rules: Rules,
@@ -65,7 +65,7 @@ export async function supervised(
   let group: number | undefined;
   let isOver = false;
 
-  /** Stopped or killed at once, the guardian has not said whom it has started: then by what it was started with. */
+  /** If the guardian was stopped or killed before it reported the group, the group is found by its environment. */
   const killGroup = (): void => {
     const claim = env['RXLOCK_CLAIM'];
     if (claim) group ??= groupStartedWith(`RXLOCK_CLAIM=${claim}`);
@@ -78,7 +78,7 @@ export async function supervised(
     if (isOver) return;
     endedFor ??= cause;
     killGroup();
-    // It may be about to start.
+    // The guardian may be about to start it.
     order({ type: 'end', kill: instantIn(() => 0) });
   };
   const end = (cause: Cause, within: number): void => {
@@ -90,7 +90,7 @@ export async function supervised(
     order({ type: 'until', kill: validUntil, term: earlier(validUntil, grace) });
   };
 
-  /** What came before there was anybody to get it. */
+  /** Signals that came before the command was started. */
   const early: NodeJS.Signals[] = [];
   const forward = (signal: NodeJS.Signals): void => {
     if (group === undefined) early.push(signal);
@@ -116,7 +116,7 @@ export async function supervised(
   };
   const guardianIsDead = (): void => {
     if (isOver) return;
-    // Nobody would end it if we were stopped.
+    // Without a guardian, nobody would end the command if we were stopped.
     killGroup();
     ended.error(new ExitError(EXIT.failed, 'the guardian of the command was killed, so the command was, too.'));
   };
@@ -156,7 +156,7 @@ export async function supervised(
         mergeMap(({ within }) => {
           const left = within - Math.min(TAKEN_MARGIN, within / 4);
           if (rules.onRevoke === 'term') return of(left);
-          // Else it is ended when the lock is about to be taken, as for any loss.
+          // With `usr1` and `ignore`, it is ended only when the lock is about to be taken away.
           return within === Infinity ? EMPTY : at(instantIn(() => left - grace)).pipe(map(() => Math.min(left, grace)));
         }),
       )
@@ -176,8 +176,8 @@ export async function supervised(
 }
 
 /**
- * What the command left running in its group would go on without the lock: it is ended first. What is meant to go on has
- * a group of its own, as daemons do.
+ * Ends processes that the command left running in its group, since they would go on without the lock. A process that is
+ * meant to go on, such as a daemon, has a group of its own.
  */
 async function buried(group: number, grace: number, voice: Voice): Promise<void> {
   if (!isAlive(group)) return;
@@ -189,7 +189,7 @@ async function buried(group: number, grace: number, voice: Voice): Promise<void>
     if (await gone(group, grace)) return;
   }
   signalGroup(group, 'SIGKILL');
-  // The dead may take a while, in the middle of a write to a disk: nobody else may hold meanwhile.
+  // A killed process may take a while to end, for example during a write to a disk: keep the lock until then.
   while (!(await gone(group, VANISH_WITHIN))) {
     voice.error(`processes of group ${group} cannot be killed: keeping the lock until they are gone.`, {
       event: 'unkillable',

@@ -1,5 +1,5 @@
 /**
- * From contending to the release: what `run` and `lead` have in common.
+ * Common to `run`, `once` and `lead`: contends, runs the command, releases.
  */
 import type { Subscription } from 'rxjs';
 import type { Etcd3Backend } from '../backends/etcd3/index.js';
@@ -21,7 +21,7 @@ export interface Work {
   readonly backend: Etcd3Backend;
   readonly signals: Signals;
   readonly voice: Voice;
-  /** What is to be done under the lock once the command has ended. */
+  /** Called under the lock once the command has ended. */
   readonly ran?: (held: HeldLock, ending: Ending) => Promise<void>;
 }
 
@@ -30,7 +30,10 @@ export type Result =
   /** A signal came before the command was started. */
   | { readonly type: 'interrupted'; readonly signal: NodeJS.Signals };
 
-/** Contends, runs the command, and gives the lock back once it is dead. Rejects as the lock does. */
+/**
+ * Contends, runs the command, and releases the lock once all processes of the command are dead. Rejects as the lock
+ * does.
+ */
 export async function underLock(work: Work): Promise<Result> {
   const { lock, wait, signals, backend, rules, voice } = work;
   const leaving = new AbortController();
@@ -62,7 +65,7 @@ export async function underLock(work: Work): Promise<Result> {
   }
 }
 
-/** The code of rxlock for it. */
+/** The exit code of rxlock for the result. */
 export function exitCodeOf(result: Result): number {
   if (result.type === 'interrupted') return codeOf(result.signal);
   const { endedFor, code, signal } = result.ending;
@@ -70,7 +73,7 @@ export function exitCodeOf(result: Result): number {
   return signal ? codeOf(signal) : (code ?? EXIT.failed);
 }
 
-/** Held once it resolves, and for as long as nobody releases it: `states` must stay subscribed. */
+/** Resolves with the held lock. `states` stays subscribed, since unsubscribing would release it. */
 function contended(
   lock: Work['lock'],
   options: ContendOptions,
@@ -102,7 +105,7 @@ function say(state: LockState, work: Work): void {
   );
 }
 
-/** The keys of our claims on the server. */
+/** The server keys of our claims. */
 async function claimsOf(held: HeldLock, backend: Etcd3Backend): Promise<readonly string[]> {
   try {
     return (await backend.guards(held)).map(([key]) => key.toString());
@@ -125,12 +128,12 @@ function variablesOf(held: HeldLock, keys: readonly string[], claims: readonly s
   };
 }
 
-/** Without handing on: what the command began may still be on its way. */
+/** Releases without a hand-off, since requests that the command sent may still be under way. */
 async function givenBack(held: HeldLock, voice: Voice): Promise<void> {
   try {
     await held.release({ handOff: false });
   } catch (error) {
-    // Lost before: there is nothing to give back, and it was said.
+    // If the lock was lost before, that has been reported.
     if (!(error instanceof LockNotOwnedError)) voice.error(String(error), { event: 'release-failed' });
   }
 }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** From package.json, three folders above the entry: `dist/esm/cli/rxlock.js`. */
+/** Reads package.json, three folders above the entry `dist/esm/cli/rxlock.js`. */
 export async function version(): Promise<string> {
   const entry = realpathSync(process.argv[1] ?? '');
   const manifest: unknown = JSON.parse(await readFile(join(entry, '../../../../package.json'), 'utf8'));

@@ -1,5 +1,5 @@
 /**
- * `rxlock watch`: who holds what, live.
+ * `rxlock watch`: shows live who holds which lock.
  */
 import { concatMap, lastValueFrom, map } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -42,7 +42,7 @@ function viewed(locks: Locks, key: string): Observable<View> {
       .pipe(map((state) => ({ all: [state], changed: [state], cause: undefined })));
   }
   return watchedAll(locks, key).pipe(
-    // The map is kept up to date by its owner: what is shown is what it was.
+    // A copy, since the library changes the map later.
     map(({ all, changed, cause }) => ({ all: [...all.values()], changed, cause })),
   );
 }
@@ -54,13 +54,13 @@ const lines =
     for (const state of changed) await voice.line(JSON.stringify(jsonOf(state, prefix)));
   };
 
-/** A table that is drawn over the one before. */
+/** Draws each table over the one before. */
 function screen(prefix: string, voice: Voice): (view: View) => Promise<undefined> {
   let height = 0;
   return async ({ all, cause }) => {
     const states = [...all].sort((a, b) => (a.key < b.key ? -1 : 1));
     const rows = states.flatMap((state) => rowsOf(state, prefix, wallClock()));
-    // 0 on a terminal that does not know its size.
+    // The size is 0 on a terminal that does not know it.
     const [most, columns] = [process.stdout.rows || 24, process.stdout.columns || 80];
     const table = aligned([HEADINGS, ...rows.slice(0, most - 3)], voice).map((line) => cut(line, columns));
     const more = rows.length > most - 3 ? [`… and ${rows.length - (most - 3)} more: rxlock ls`] : [];
@@ -72,6 +72,6 @@ function screen(prefix: string, voice: Voice): (view: View) => Promise<undefined
   };
 }
 
-/** A line that wraps would be two for the cursor. */
+/** A wrapped line would count as two when the cursor moves up. */
 const cut = (line: string, columns: number): string =>
   line.length > columns ? `${line.slice(0, columns - 1)}…` : line;

@@ -1,5 +1,5 @@
 /**
- * What a rule of the contract asserts, beside what Node's own assertions do.
+ * Assertions of the contract, in addition to those of Node.
  */
 import { deepEqual, equal, fail, throws } from 'node:assert/strict';
 import type { LockErrorCode } from '../api/errors.js';
@@ -8,7 +8,7 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 const isPlain = (value: unknown): value is object =>
   isObject(value) && Object.getPrototypeOf(value) === Object.prototype;
 
-/** As much of `actual` as `expected` speaks of. */
+/** The parts of `actual` that `expected` names. */
 function partOf(actual: unknown, expected: unknown): unknown {
   if (Array.isArray(actual) && Array.isArray(expected)) {
     return actual.map((one: unknown, place) => (place < expected.length ? partOf(one, expected[place]) : one));
@@ -19,10 +19,10 @@ function partOf(actual: unknown, expected: unknown): unknown {
   );
 }
 
-/** It has all that is expected, and may have more. */
+/** Asserts that `actual` has all that is expected; it may have more. */
 export const matches = (actual: unknown, expected: unknown): void => deepEqual(partOf(actual, expected), expected);
 
-/** Of an error: told by its code, since a backend may be of another copy of the package. */
+/** The code of an error. Errors are compared by code, since a backend may be of another copy of the package. */
 export const codeOf = (error: unknown): unknown => (isObject(error) ? Reflect.get(error, 'code') : error);
 
 const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
@@ -38,7 +38,7 @@ export async function matchesRejection(promise: Promise<unknown>, expected: obje
 export const rejectsWith = (promise: Promise<unknown>, code: LockErrorCode): Promise<void> =>
   matchesRejection(promise, { code });
 
-/** With this very error, and no other that says the same. */
+/** Asserts a rejection with this same error object. */
 export async function rejectsAs(promise: Promise<unknown>, reason: Error): Promise<void> {
   equal(await failureOf(promise), reason);
 }

@@ -1,5 +1,5 @@
 /**
- * However a lock ends, nothing is left on the server.
+ * Rules: nothing is left on the server, however a lock ends.
  */
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { concatMap, filter, firstValueFrom, ignoreElements, lastValueFrom, of, tap, throwError, timer } from 'rxjs';
@@ -11,7 +11,7 @@ import { withLock } from '../operators/with-lock.js';
 import { rejectsWith, rejectsAs } from './assertions.js';
 import type { Rules } from './world.js';
 
-/** Each claim is written, and its client is told that it may have been or not, and that asking again does not help. */
+/** The error of a request that may have been carried out, and that cannot be repeated. */
 const unclear = new BackendError('the server has no space.', { retryable: false, outcome: 'unknown' });
 
 export const endings: Rules = {
@@ -28,7 +28,7 @@ export const endings: Rules = {
       return answer$.pipe(concatMap((answer) => (isFull && isWritten ? throwError(() => unclear) : of(answer))));
     });
     const locks = client({}, backend);
-    // Its session goes on, so that no end of a lease takes the claim away.
+    // Keeps the session alive, so that the claim is not deleted by the end of its lease.
     const other = await locks.mutex(`${key}-other`).acquire();
     isFull = true;
     await rejectsAs(locks.mutex(key).acquire({ wait: 100 * ttl }), unclear);

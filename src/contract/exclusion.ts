@@ -1,5 +1,5 @@
 /**
- * Who holds, and who is kept out.
+ * Rules of mutual exclusion.
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { concat, defer, lastValueFrom, tap, timer } from 'rxjs';

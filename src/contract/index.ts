@@ -1,6 +1,6 @@
 /**
- * `rxlock/backend/contract`: what every backend must do, as tests for a backend of your own. Needs Node, and no test
- * framework.
+ * `rxlock/backend/contract`: the rules for every backend, as tests for a backend of your own. It needs Node, but no
+ * test framework.
  *
  * @packageDocumentation
  */
@@ -20,15 +20,15 @@ export type { ContractSubject } from './subject.js';
 
 /** One rule of the contract. */
 export interface ContractRule {
-  /** What must be so. */
+  /** The rule as a sentence. */
   readonly title: string;
-  /** Tries it, on a key of its own. Rejects where it is not so. Takes some seconds at most. */
+  /** Tests the rule, on a key of its own. Rejects if the backend breaks it. Takes a few seconds at most. */
   run(): Promise<void>;
 }
 
 /**
- * The rules that a backend must keep, each to be run by whatever runs your tests, one after another or many at a time.
- * What a backend says that it cannot do (`objection`, `maxClaims`, a verb that is absent) is not asked of it.
+ * The rules that a backend must keep. Run each with your test runner, one after another or many at a time. Features
+ * that the backend does not have (by `objection`, `maxClaims` or an absent verb) are not tested.
  *
  * @example
  * import { test } from 'node:test';

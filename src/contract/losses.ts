@@ -1,5 +1,5 @@
 /**
- * How a lock is kept, and how its holder hears of the loss.
+ * Rules of renewal, and of how a holder learns of a loss.
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { NEVER, concat, filter, firstValueFrom, of, tap } from 'rxjs';
@@ -51,7 +51,7 @@ export const losses: Rules = {
   },
 };
 
-/** With somebody who writes over claims. */
+/** Rules for a server on which the tests can overwrite claims. */
 export const overwritten: Rules = {
   'a claim written over by hand is lost at once': async ({ key, client, holderOf, deleteHolder, overwriteHolder }) => {
     const held = await holderOf(client());
@@ -64,7 +64,7 @@ export const overwritten: Rules = {
   },
 };
 
-/** With somebody who deletes claims. */
+/** Rules for a server on which the tests can delete claims. */
 export const deleted: Rules = {
   'a claim deleted by hand is lost at once, and the body is stopped first': async ({ key, client, deleteHolder }) => {
     const order: string[] = [];

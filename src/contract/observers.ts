@@ -1,5 +1,5 @@
 /**
- * What is seen from outside.
+ * Rules of observers.
  */
 import { deepEqual } from 'node:assert/strict';
 import { filter, firstValueFrom, lastValueFrom, shareReplay, take, takeWhile, tap, toArray } from 'rxjs';
@@ -13,7 +13,7 @@ export const observers: Rules = {
       .mutex(key)
       .ownership$()
       .pipe(take(3), shareReplay({ bufferSize: 3, refCount: false }));
-    // A state that came and went before the next look at it would not be told.
+    // Waits for each state, since a state that lasts only a moment need not be reported.
     const until = (status: Ownership['status']): Promise<unknown> =>
       firstValueFrom(states$.pipe(filter((state) => state.status === status)));
     const done = lastValueFrom(states$.pipe(toArray()));

@@ -1,5 +1,5 @@
 /**
- * What a queue keeps beside mutual exclusion: the order of coming, and what builds on it.
+ * Rules of queues, beyond mutual exclusion: first come, first served, and what builds on that.
  */
 import { deepEqual, ok } from 'node:assert/strict';
 import { ReplaySubject, filter, firstValueFrom, lastValueFrom, map, of, share, take, tap, toArray } from 'rxjs';
@@ -38,7 +38,7 @@ export const queues: Rules = {
     for (let round = 0; round < 20; round += 1) {
       const first = await a.acquire();
       const second = await b.acquire();
-      // Whoever asks among the holders knows of its own claim, and must not take that for all there is.
+      // A holder that observes knows its own claim, and must not take it for the whole queue.
       const state = await firstValueFrom(a.ownership$());
       holds.push(state.status === 'held' ? state.holders.length : state.status);
       await Promise.all([first.release(), second.release()]);
@@ -103,7 +103,7 @@ export const queues: Rules = {
     const all = firstValueFrom(states$.pipe(take(3), toArray()));
     await seen(2);
     await first.release();
-    // Two events that come together are one view: it is told of those that it was shown.
+    // Waits for each state: events that come together can be reported as one.
     await seen(1);
     await (await second).release();
     deepEqual(await all, [2, 1, 'held']);

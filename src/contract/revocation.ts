@@ -1,5 +1,5 @@
 /**
- * What one client can do about the claim of another.
+ * Rules of revocation.
  */
 import { equal } from 'node:assert/strict';
 import { firstValueFrom } from 'rxjs';

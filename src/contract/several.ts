@@ -1,5 +1,5 @@
 /**
- * Several keys as one lock.
+ * Rules of several keys as one lock.
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { filter, firstValueFrom } from 'rxjs';
@@ -27,7 +27,7 @@ export const several: Rules = {
   },
 };
 
-/** With somebody who deletes claims. */
+/** Rules for a server on which the tests can delete claims. */
 export const deletedOfSeveral: Rules = {
   'several keys are lost together, and what is left of them is given back': async ({
     admin,

@@ -1,18 +1,18 @@
 /**
- * What the contract is held against.
+ * The backend under test.
  */
 import type { LockBackend } from '../backend/port.js';
 
-/** The backend that the contract is held against, and what somebody who is no client of rxlock can do to its server. */
+/** The backend under test, and what the tests can do to its server from outside. */
 export interface ContractSubject {
-  /** Whether it is a QueueBackend or a SlotBackend: a slot admits in no order. */
+  /** Whether it is a QueueBackend or a SlotBackend. A slot promises no order. */
   readonly kind: 'queue' | 'slot';
-  /** One client's way to the server. Called for each client; it may give the same backend each time. */
+  /** The backend of one client. Called for each client; it may return the same backend each time. */
   backend(): LockBackend;
-  /** Of all locks of the contract, milliseconds: as short as the server allows. 2000 by default. */
+  /** The ttl of all locks in the tests, milliseconds: as short as the server allows. 2000 by default. */
   readonly ttl?: number | undefined;
-  /** Deletes the claim of whoever holds the key. Without it, what happens then is not tried. */
+  /** Deletes the claim of the holder of the key. If it is left out, the rules about that are not tested. */
   readonly deleteHolder?: ((key: string) => Promise<void>) | undefined;
-  /** Writes something else over the claim of whoever holds the key. Without it, what happens then is not tried. */
+  /** Overwrites the claim of the holder of the key. If it is left out, the rules about that are not tested. */
   readonly overwriteHolder?: ((key: string) => Promise<void>) | undefined;
 }

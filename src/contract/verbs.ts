@@ -1,5 +1,5 @@
 /**
- * Single verbs of the port.
+ * Rules of single verbs of the port.
  */
 import { deepEqual, equal, fail, ok } from 'node:assert/strict';
 import { lastValueFrom, of } from 'rxjs';
@@ -17,7 +17,7 @@ export const verbs: Rules = {
     const mine = lease();
     const first = await lastValueFrom(admin.grant(mine, 2000));
     ok(first.ttl >= ttl);
-    // What it has still to run may be told in whole seconds.
+    // The server may report the remaining time in whole seconds.
     const again = await lastValueFrom(admin.grant(mine, 2000));
     ok(first.ttl - again.ttl <= 1000);
     await lastValueFrom(admin.revoke(mine, 2000));
@@ -45,7 +45,7 @@ export const verbs: Rules = {
   },
 };
 
-/** Of a QueueBackend. */
+/** Rules of a QueueBackend only. */
 export const queueVerbs: Rules = {
   'a try that would have to wait writes nothing, and shows who is in the way': async ({
     admin,

@@ -1,5 +1,5 @@
 /**
- * What a rule of the contract has to work with: clients of a backend, a key of its own, and a look at the server.
+ * What a rule of the contract works with: clients of the backend, a key of its own, and a view of the server.
  */
 import { equal } from 'node:assert/strict';
 import { defer, filter, firstValueFrom, lastValueFrom, throwError, timeout } from 'rxjs';
@@ -15,39 +15,39 @@ import { asQueueBackend, isSlotBackend } from '../engine/slot/slot-backend.js';
 import type { ContractSubject } from './subject.js';
 
 export interface World {
-  /** Where nobody has been before. */
+  /** A key that nobody has used before. */
   readonly key: string;
   readonly ttl: number;
   readonly contender: { backend(): LockBackend };
-  /** A view of the server that is no client's. */
+  /** The backend itself, to look at the server without a client. */
   readonly admin: WholeQueueBackend;
-  /** Closed when the rule has ended. */
+  /** Makes a client, which is closed when the rule has ended. */
   client(options?: LocksOptions, backend?: LockBackend): Locks;
   holderOf(locks: Locks): Promise<HeldLock>;
-  /** When a contender of these locks has queued behind others. To be asked before it contends. */
+  /** Resolves when a contender of these locks has queued behind others. Call it before the contender subscribes. */
   queued(locks: Locks): Promise<unknown>;
   queueNow(key: string): Promise<Queue>;
-  /** How many claims there are at the key. */
+  /** The number of claims at the key. */
   claims(): Promise<number>;
-  /** When there are none at the key. */
+  /** Resolves when there are no claims at the key. */
   empty(): Promise<unknown>;
   deleteHolder(key: string): Promise<void>;
   overwriteHolder(key: string): Promise<void>;
-  /** One that nobody has. */
+  /** A new lease id. */
   lease(): Lease;
   claimOf(lease: Lease, id: string): ClaimRequest;
 }
 
-/** By their titles, which say what must be so. */
+/** Rules by title; the title states the rule. */
 export type Rules = Readonly<Record<string, (world: World) => Promise<void>>>;
 
 /** How long an answer of the server may take, milliseconds. */
 const SOON = 5000;
 
-/** How many ttl a rule may take: one that waits for ever has failed. */
+/** How many ttl a rule may take: a rule that takes longer has failed. */
 const ENOUGH = 10;
 
-/** Runs the rule, ends what it has left open, and looks that nothing is left on the server. */
+/** Runs the rule, closes its clients, and checks that nothing is left on the server. */
 export async function withWorld(subject: ContractSubject, rule: (world: World) => Promise<void>): Promise<void> {
   const { ttl = 2000 } = subject;
   const backend = whole(subject.backend());

@@ -1,11 +1,11 @@
 /**
- * The aborts of a user's signals: one listener for each signal, however many contend with it.
+ * Aborts of the user's signals: one listener for each signal, however many contenders use it.
  */
 import { EMPTY, Observable } from 'rxjs';
 
 /**
- * A contention ended by its user's signal. The reason is whatever the user gave, so the engine carries it and never
- * looks at it: it may be no error, one of ours from another lock, or throw when it is converted.
+ * A signal of the user ended the contention. The engine passes the reason on and never inspects it: it may be no error,
+ * an error of ours from another lock, or an object that throws when it is converted.
  */
 export class Aborted extends Error {
   override readonly name = 'Aborted';
@@ -17,13 +17,13 @@ export class Aborted extends Error {
   }
 }
 
-/** What the user is told of: the reason as it was given. */
+/** The error for the user: of an abort, the reason as it was given. */
 export const unwrapped = (error: unknown): unknown => (error instanceof Aborted ? error.reason : error);
 
-/** Where a signal keeps those who listen through its one listener; shared by all copies of the package. */
+/** The property of a signal that keeps our listeners; shared by all copies of the package. */
 const LISTENERS = Symbol.for('rxlock.abortListeners');
 
-/** Errors with {@link Aborted}, at once where it was aborted before: its event does not come again. */
+/** Errors with {@link Aborted}; at once if the signal was aborted before, since its event does not come again. */
 export function aborted(signal: AbortSignal | undefined): Observable<never> {
   if (!signal) return EMPTY;
   return new Observable((subscriber) => {
@@ -33,15 +33,15 @@ export function aborted(signal: AbortSignal | undefined): Observable<never> {
   });
 }
 
-/** A polyfill may know no reasons: then it is that of the platform. */
+/** The signal of a polyfill may have no reason: then use the platform's default reason. */
 const reasonOf = ({ reason }: AbortSignal): unknown =>
   reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
 
-/** Node warns of the eleventh listener of a signal. */
+/** One event listener for all contenders: Node warns when a signal gets its eleventh. */
 function listen(signal: AbortSignal, listener: () => void): () => void {
   const listeners = listenersOf(signal);
   const tell = (): void => tellAll(listeners);
-  // The one listener goes with the contender that brought it; another one takes its place while there are any.
+  // The event listener belongs to the first contender. When that one leaves, it passes to another, or is removed.
   if (listeners.size === 0) signal.addEventListener('abort', tell);
   listeners.set(listener, listeners.size === 0 ? tell : undefined);
   return () => {
@@ -60,14 +60,14 @@ function listenersOf(signal: AbortSignal): Listeners {
   const there: unknown = Reflect.get(signal, LISTENERS);
   if (there instanceof Map) return there as Listeners;
   const listeners: Listeners = new Map();
-  // A frozen signal takes no property: then each contender listens by itself.
+  // A frozen signal takes no property: then each contender adds a listener of its own.
   Reflect.defineProperty(signal, LISTENERS, { value: listeners });
   return listeners;
 }
 
 /**
- * All of them, whatever one of them throws. The latest first: a waiter withdraws before the holder in front of it gives
- * the lock back, or it would hold for a moment what nobody wants any more.
+ * Calls all listeners, even if one throws. The latest comes first: a waiter must withdraw before the holder ahead of it
+ * releases, else it would hold for a moment.
  */
 function tellAll(listeners: Listeners): void {
   const failures: unknown[] = [];

@@ -1,12 +1,12 @@
 /**
- * How many `Locks` use one backend: the last of them that is closed closes its connections.
+ * Which `Locks` use a backend: when the last of them is closed, the backend is closed, too.
  */
 import type { LockBackend } from '../backend/port.js';
 
-/** On the backend itself: its users may be of two copies of the package (import and require). */
+/** A property of the backend, since two copies of the package may use it (import and require). */
 const USERS = Symbol.for('rxlock.backendUsers');
 
-/** One more user. Returns what ends its use, and closes the backend unless others use it. */
+/** Adds a user. The returned function ends its use, and closes the backend unless others use it. */
 export function useBackend(backend: LockBackend): () => void {
   const users = usersOf(backend);
   const user = Symbol('user');
@@ -21,7 +21,7 @@ function usersOf(backend: LockBackend): Set<unknown> {
   const there: unknown = Reflect.get(backend, USERS);
   if (there instanceof Set) return there;
   const users = new Set();
-  // A frozen backend takes no property: then each of its users closes it.
+  // A frozen backend takes no property: then each user closes it.
   Reflect.defineProperty(backend, USERS, { value: users });
   return users;
 }

@@ -1,22 +1,22 @@
 /**
- * Which holds are being worked under at the moment, in this very call: what is contended for there is nested in them.
- * Only for what a user is told. No `AsyncLocalStorage`, which would cost every promise of the process (Node 20), so what
- * a body does after its first `await` is not seen.
+ * The holds whose bodies are on the call stack right now: a contender that subscribes there is nested in them. Used for
+ * messages to users only. It does not use `AsyncLocalStorage`, which would slow down every promise of the process (Node
+ * 20), so contenders after the first `await` of a body are not recognized as nested.
  */
 import type { Hold } from './hold.js';
 
-/** A hold, and those outside of it. */
+/** A hold, and the holds around it. */
 export interface Nesting {
   readonly hold: Hold;
   readonly outer: Nesting | undefined;
 }
 
 export interface Bodies {
-  /** Of the call that is running. */
+  /** The nesting of the running call. */
   readonly current: Nesting | undefined;
-  /** Calls the body as one under the hold. */
+  /** Calls the body as code under the hold. */
   run<T>(hold: Hold, body: () => T): T;
-  /** Whether it is asked for the first time: what cannot be told for certain is told once. */
+  /** `true` at the first call: a note that may be a false alarm is reported once. */
   isFirstNote(): boolean;
 }
 
@@ -44,7 +44,7 @@ export function createBodies(): Bodies {
   };
 }
 
-/** Whether all who are in the way are the holds that it is nested in: then it waits for itself. */
+/** Whether all claims in the way are those of the holds around it: then the contender waits for itself. */
 export function waitsForItself(
   nesting: Nesting | undefined,
   keys: readonly string[],

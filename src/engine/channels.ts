@@ -1,6 +1,6 @@
 /**
- * The channels of `node:diagnostics_channel`: what happens, said to whoever listens in this process. Where nobody does,
- * a contention costs a look at each channel.
+ * The channels of `node:diagnostics_channel`: events for subscribers in this process. Without subscribers, a contention
+ * only checks each channel for them.
  */
 import { platform } from '#platform';
 import type { Channel } from '../platform/platform.js';
@@ -27,7 +27,7 @@ interface TracingChannel {
   readonly error: Channel;
 }
 
-// Channels belong to the process and are found by name: two copies of the package speak on the same ones.
+// Channels belong to the process and are found by name: two copies of the package publish on the same channels.
 const tracingChannel = (name: string): TracingChannel => {
   const channel = (event: string): Channel => platform.channel(`tracing:${name}:${event}`);
   return {
@@ -51,10 +51,10 @@ const isHeard = ({ start, end, asyncStart, asyncEnd, error }: TracingChannel): b
   asyncStart.hasSubscribers ||
   end.hasSubscribers;
 
-/** A message that is being written. */
+/** A message while its fields are being filled in. */
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Says a renewal or an outage, if anybody listens. */
+/** Publishes a renewal or an outage, if the channel has subscribers. */
 export function sayEvent(event: LockEvent, speaker: Speaker): void {
   if (event.type === 'renewed' || event.type === 'renewal-failed') {
     if (RENEWAL.hasSubscribers) RENEWAL.publish({ ...event, ...speaker } satisfies RenewalMessage);
@@ -63,11 +63,11 @@ export function sayEvent(event: LockEvent, speaker: Speaker): void {
   }
 }
 
-/** The trace of a contention, or nothing where nobody listens. */
+/** The trace of a contention; `undefined` if the channels have no subscribers. */
 export const traced = (runtime: LocksRuntime, target: LockTarget, wait: number): ContentionTrace | undefined =>
   isHeard(ACQUIRE) || isHeard(HOLD) ? new ContentionTrace(runtime, target, wait) : undefined;
 
-/** What is said of one contention, from its subscription to its end. */
+/** Publishes the messages of one contention, from its subscription to its end. */
 export class ContentionTrace {
   readonly #now: () => number;
   readonly #started: number;
@@ -83,12 +83,15 @@ export class ContentionTrace {
     this.#acquire = { key, keys, kind, owner: settings.owner, wait };
   }
 
-  /** Contends in what a tracer has bound to the channel. */
+  /** Runs `contend` in the stores that a tracer has bound to the channel. */
   begin(contend: () => void): void {
     started(ACQUIRE, this.#acquire, contend);
   }
 
-  /** Held: its user is told in what a tracer has bound to the channel, so spans made under the lock find theirs. */
+  /**
+   * The lock is held. Runs `tell` in the stores that a tracer has bound to the channel, so that spans made under the
+   * lock find their parent.
+   */
   held(fencingToken: bigint, tell: () => void): void {
     this.#waited('acquired');
     const { key, keys, kind, owner } = this.#acquire;
@@ -97,12 +100,12 @@ export class ContentionTrace {
     started(HOLD, this.#hold, tell);
   }
 
-  /** It will not hold. */
+  /** The contender gave up. */
   withdrawn(reason: WithdrawnReason, cause: unknown): void {
     this.#waited(reason, cause);
   }
 
-  /** The hold is over: lost, or else released. */
+  /** The hold is over: lost or released. */
   endHold(error: unknown): void {
     const hold = this.#hold;
     if (!hold || hold.outcome) return;
@@ -123,7 +126,7 @@ export class ContentionTrace {
   }
 }
 
-/** As `TracingChannel.tracePromise` of Node does. */
+/** In the order of Node's `TracingChannel.tracePromise`. */
 function started(channel: TracingChannel, message: object, work: () => void): void {
   try {
     channel.start.runStores(message, work);

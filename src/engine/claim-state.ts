@@ -1,5 +1,5 @@
 /**
- * Where a claim of ours stands. A queue tells it of each key, a claim passes it on of all its keys.
+ * The state of a claim of ours. A key queue reports it for one key; a claim reports it for all its keys together.
  */
 import type { Observable } from 'rxjs';
 import type { Holder } from '../api/ownership.js';
@@ -8,20 +8,22 @@ import type { Queue } from '../backend/port.js';
 import type { ClaimLost } from './session.js';
 
 export type ClaimState =
-  /** Others are in the way; how many are ahead is not known where the server shows holders only. */
+  /** Others are in the way. `ahead` is not known on a server that shows holders only. */
   | { readonly status: 'blocked'; readonly ahead?: number; readonly holders: readonly Holder[] }
-  /** It holds. `settled$` completes when the releases of those who handed off to it here are acknowledged. */
+  /**
+   * It holds. `settled$` completes when the server has acknowledged the releases of the claims that handed off to it.
+   */
   | { readonly status: 'first'; readonly settled$?: Observable<unknown> }
-  /** A try was not let in: nothing of it is on the server. */
+  /** A try was refused: it left nothing on the server. */
   | { readonly status: 'refused'; readonly holders: readonly Holder[]; readonly queues?: readonly Queue[] }
-  /** It holds, at one of its keys at least, and somebody asks for it. */
+  /** It holds at one of its keys at least, and somebody asks it to release. */
   | { readonly status: 'wanted'; readonly revocation: Revocation }
   /** The claim, or the lease under it, is gone. */
   | { readonly status: 'lost'; readonly loss: ClaimLost }
-  /** It could not be queued, or where it stands cannot be found out any more. */
+  /** It could not be queued, or its state can no longer be found out. */
   | { readonly status: 'failed'; readonly error: unknown }
-  /** It has left, or nothing more can be done about it. */
+  /** It has left the queue, or the attempts to take it out have been given up. */
   | { readonly status: 'left' };
 
-/** Hears where the claim stands. */
+/** Called with each state of the claim. */
 export type OnClaimState = (state: ClaimState) => void;

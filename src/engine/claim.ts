@@ -23,21 +23,27 @@ import type { Session } from './session.js';
 import { leaseId } from './sessions.js';
 import type { SessionUser } from './sessions.js';
 
-/** The candidate of an election object that leads, if any of them does. */
+/** The candidate of an election object that leads, if there is one. */
 export interface LeaderRef {
   leader: { readonly claim: Claim; readonly key: string } | undefined;
 }
 
-/** What one claim asks for. */
+/** What a claim asks for. */
 export interface ClaimOptions {
   readonly specs: readonly LockSpec[];
   readonly isTry: boolean;
-  /** What it asks for, in one string: claims of one shape are interchangeable. Nothing where none is. */
+  /**
+   * What it asks for, as one string: claims of the same shape are interchangeable. `undefined` if the claim must not be
+   * exchanged.
+   */
   readonly shape: string | undefined;
   readonly meta: JsonValue | undefined;
 }
 
-/** Of a claim that is blocked at more keys than these, its contender is told half of the time at most: each time all of them are looked at. */
+/**
+ * A claim that is blocked at more keys than this tells its contender of only some changes, since each report visits all
+ * keys.
+ */
 const CONFLATE_ABOVE = 16;
 
 type Standing = Extract<ClaimState, { status: 'blocked' | 'first' }>;
@@ -54,8 +60,8 @@ class Place {
 }
 
 /**
- * With several keys there is no deadlock: all claims of a transaction have one revision, and that is their place in
- * every queue. Of two who want the same keys one is before the other in all of them.
+ * Several keys cannot deadlock: all claims of one transaction have the same revision, and the revision is their place
+ * in every queue. Of two claims of the same keys, one is ahead of the other in all queues.
  */
 export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionUser, Enqueuer {
   listener: OnClaimState;
@@ -71,13 +77,13 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   readonly #leadsFor: LeaderRef[] = [];
   #isLeaving = false;
   #handsOff = false;
-  /** Until when it is to stay on the server, once it has left. */
+  /** How long the key stays taken after the release: an instant on the clock of the `Locks`, 0 for no longer. */
   #keepUntil = 0;
   #handedOff: HandedOff | undefined;
-  /** At how many of its keys it is known where it stands, and at how many of these it is blocked. */
+  /** The number of keys whose state is known, and the number of these at which it is blocked. */
   #known = 0;
   #blocked = 0;
-  /** How often that has changed since its contender was told. */
+  /** The number of changes since the contender was told. */
   #untold = 0;
 
   constructor(runtime: LocksRuntime, options: ClaimOptions, listener: OnClaimState) {
@@ -120,7 +126,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     this.#runtime.sessions.join(this, this.keys[0]);
   }
 
-  /** Of a candidate that holds: what is proclaimed by its election object is written over this claim, until it leaves. */
+  /** This claim leads an election: its election object writes proclamations over it, until it leaves. */
   leadsFor(ref: LeaderRef, key: string): void {
     ref.leader = { claim: this, key };
     this.#leadsFor.push(ref);
@@ -134,7 +140,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     for (const ref of this.#leadsFor) if (ref.leader?.claim === this) ref.leader = undefined;
     this.#runtime.enqueueOrder.leave(this);
     this.#acquireRelease.release();
-    // What is to stay needs the session until it has moved to a lease of its own.
+    // A claim that is kept needs the session until it has moved to a lease of its own.
     if (keepUntil === 0) this.#runtime.sessions.leave(this);
     const [place] = this.#places;
     if (this.#handedOff) place?.queue.notifyNext();
@@ -155,7 +161,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   }
 
   admitted(): void {
-    // What was held on a lease past its deadline is held no more, though the timer that says so is late.
+    // Claims on a lease past its deadline no longer hold, even if the timer of the deadline is late.
     const inTheWay = this.#isTry && this.session?.isAlive() ? this.#ownHolders() : [];
     if (inTheWay.length > 0) return this.#tell({ status: 'refused', holders: inTheWay });
     this.#acquireRelease.begin();
@@ -174,14 +180,14 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       const { queues } = answer;
       return this.#tell({ status: 'refused', holders: queues.flatMap(holdersOf), queues });
     }
-    // All claims on the lease are told, this one, too.
+    // `gone()` tells all claims on the lease, this one included.
     if (answer.status === 'lease-gone' || !session) return session?.gone();
     const { revision, entries } = answer;
     this.#places.forEach((place, i) => (place.mine = entries[i]?.claim));
     for (const [i, place] of this.#places.entries()) {
       const { queue, mine } = place;
       if (mine) queue.join(mine, revision, session.lease, entries[i]?.queue, this.#onPlace(place));
-      // Others are told on the way, and may have ended this one.
+      // `join` tells other claims, too, and one of their users may have ended this claim.
       if (this.#isLeaving) return;
     }
   }
@@ -201,7 +207,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
 
   dispose(answer: EnqueueResult | undefined, isClear: boolean): Observable<unknown> {
     const there = answer?.status === 'queued' ? answer.entries.map(({ claim }) => claim) : undefined;
-    // An attempt that was not answered may arrive after all, and must find its claim withdrawn.
+    // An unanswered attempt may still arrive at the server. It must then find that its claim was withdrawn.
     const queued = isClear ? there : undefined;
     if (there && this.#keepUntil > 0) return this.#kept$(there, queued);
     this.#handedOff = this.#handsOff && queued ? this.#handOff(queued) : undefined;
@@ -216,8 +222,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   }
 
   /**
-   * Writes another value over it, asked until answered or no longer ours. Emits whether it was: if not, somebody else
-   * has deleted it or written over it, and its contender is told so.
+   * Overwrites the claim with a new value, and repeats that until it is answered or the claim is no longer ours. Emits
+   * whether it was written: if not, somebody else has deleted or overwritten the claim, and its contender is told so.
    */
   proclaimed$(key: string, value: string): Observable<boolean> {
     return defer(() => {
@@ -234,7 +240,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       }).pipe(
         switchMap(({ claim, revision }) => {
           if (!place.queue.rewritten(mine, claim, revision)) return of(false);
-          // What is there is what an earlier proclamation wrote, whose answer was lost.
+          // The server has the value of an earlier proclamation, whose answer was lost: write again.
           return claim?.value === value ? of(true) : this.proclaimed$(key, value);
         }),
       );
@@ -245,7 +251,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return this.#options.isTry;
   }
 
-  /** Claims of this `Locks` that hold and would keep a try out: the server need not be asked. */
+  /** Holders of this `Locks` that block a try: then the server need not be asked. */
   #ownHolders(): readonly Holder[] {
     return this.#places.flatMap(({ queue }, i) => {
       const spec = this.#options.specs[i];
@@ -258,7 +264,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return (state) => {
       if (state.status === 'wanted') this.revocation = state.revocation;
       else this.#stands(place, state);
-      // Past the deadline it went with its lease, and the timer that would have said so is late.
+      // After the deadline the claim went with its lease: the reason is `expired`, even if the timer of the deadline is
+      // late.
       if (state.status === 'lost' && !this.session?.isAlive()) {
         return this.#tell({ status: 'lost', loss: new ClaimLost('expired') });
       }
@@ -275,7 +282,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     place.state = state;
   }
 
-  /** Each change is told only where that costs little, or where it may hold now: thousands of keys change one by one. */
+  /**
+   * Whether to report now. With many keys, which change one by one, not every change is reported; a change that may let
+   * the claim hold always is.
+   */
   #isWorthTelling(): boolean {
     if (this.#known < this.#places.length) return false;
     if (this.#blocked > CONFLATE_ABOVE && this.#untold < this.#blocked) return false;
@@ -288,14 +298,14 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     this.listener(state);
   }
 
-  /** Of several keys never within the process: the acknowledgement comes first. */
+  /** A claim of several keys is never handed off inside the process: the server acknowledges its release first. */
   #handOff([mine, ...others]: readonly QueuedClaim[]): HandedOff | undefined {
     return mine && others.length === 0 ? this.#places[0]?.queue.handOff(mine) : undefined;
   }
 
   /**
-   * There is nothing to leave for a claim that was not let in, nor on a lease shared with others that has ended or is
-   * about to: its revoke takes all its claims along.
+   * Whether the claim must be deleted by itself. Not if it was refused, and not if it is on a shared lease that has
+   * ended or is about to end: the revoke of the lease deletes all its claims.
    */
   #isWorthLeaving(answer: EnqueueResult | undefined, isClear: boolean): boolean {
     const { session } = this;
@@ -304,7 +314,9 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return isOwnLease || (session.isAlive() && !this.#runtime.isClosed());
   }
 
-  /** As long as it is to stay it is asked for, and the session holds it; then there is nothing more to be kept. */
+  /**
+   * Moves the claim to a lease of its own. Repeated until the time to keep it is over; until then the session holds it.
+   */
   #kept$(there: readonly QueuedClaim[], queued: readonly QueuedClaim[] | undefined): Observable<unknown> {
     const { time, backend, settings } = this.#runtime;
     const { keep } = backend;
@@ -322,7 +334,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     }).pipe(catchError(() => this.#dequeued$(queued)));
   }
 
-  /** Asked until acknowledged, whatever the answer, or until the lease has run out: nothing else would ever free the key. */
+  /**
+   * Deletes the claim. Repeated until the server has acknowledged or the lease has run out, even after a refusal:
+   * nothing else would free the key.
+   */
   #dequeued$(queued: readonly QueuedClaim[] | undefined): Observable<DequeueResult> {
     const { time, backend, timing } = this.#runtime;
     const { attempt, ttl } = this.session?.timing ?? timing;
@@ -332,7 +347,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       what: `release ${this.keys.join(' + ')}`,
       timeout: attempt,
       send: () => backend.dequeue(this.#requests, queued, attempt, successor),
-      // Refused for good, too: a server out of space, a role that is changed, are put right some day.
+      // Also after a refusal: an administrator may free space or mend a role meanwhile.
       again: () => time.now() < giveUpAt || (this.session?.isAlive() ?? false),
     });
     if (!successor) return dequeued$;
@@ -347,7 +362,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
 const isStanding = (state: ClaimState | undefined): state is Standing =>
   state?.status === 'blocked' || state?.status === 'first';
 
-/** Where a claim of several keys stands, which is known of each: it holds where it is first everywhere. */
+/** The state of a claim of several keys, whose states are all known: it holds if it is first at every key. */
 function wholeOf(places: readonly Place[]): ClaimState {
   const states = places.flatMap(({ state }) => (isStanding(state) ? state : []));
   const blocked = states.filter((state) => state.status === 'blocked');

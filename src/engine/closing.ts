@@ -1,5 +1,5 @@
 /**
- * The end of a `Locks`: holders may finish for a time, then everything is ended, then the server acknowledges.
+ * The end of a `Locks`: holders may finish for some time, then everything ends, then the server acknowledges.
  */
 import { EMPTY, Subject, concat, defer, finalize, ignoreElements, lastValueFrom, merge, take, takeUntil } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -8,15 +8,18 @@ import type { Time } from '../time/clock.js';
 import type { Contenders } from './contenders.js';
 import type { Background } from './io/background.js';
 
-/** How long `close()` waits for the server. What is not acknowledged by then ends with its ttl. */
+/**
+ * How long `close()` waits for the server, milliseconds. A claim whose release is not acknowledged by then ends with
+ * its ttl.
+ */
 const CLOSE_WITHIN = 2000;
 
-/** What is closed. */
+/** The parts of a `Locks` that are closed. */
 export interface Closables {
   readonly time: Time;
   readonly contenders: Contenders;
   readonly background: Background;
-  /** Ends all that contends, holds and observes, and the sessions under it. */
+  /** Ends all contenders, holders and observers, and the sessions under them. */
   end(): void;
   /** Ends the wait for acknowledgements. */
   stop(): void;
@@ -25,9 +28,9 @@ export interface Closables {
 export interface Closing {
   /** Whether new contenders are refused. */
   isClosing(): boolean;
-  /** Whether all is ended, or being ended: then the end of the lease takes all claims along. */
+  /** Whether everything has ended or is ending: then the end of the lease deletes all claims. */
   isClosed(): boolean;
-  /** Resolves when it is over. Called again without `drain` it ends the drain. */
+  /** Resolves when everything has ended. A second call with 0 ends the drain. */
   close(drain: number): Promise<void>;
 }
 

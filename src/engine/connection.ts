@@ -1,19 +1,19 @@
 /**
- * Whether the server answers: one event at the beginning of an outage and one at its end, however much is asked
+ * Whether the server answers: one event at the beginning of an outage and one at its end, however many requests fail
  * meanwhile.
  */
 import type { LockEvent } from '../api/events.js';
 
 export interface Connection {
-  /** Why the server does not answer at the moment; nothing while it does. */
+  /** Why the server does not answer at the moment; `undefined` while it answers. */
   readonly cause: Error | undefined;
-  /** How many answers there have been. */
+  /** How many requests have been answered. */
   readonly answers: number;
   /**
-   * A request failed in a way that may pass. It shows an outage only if nothing has been answered since it was sent: when
-   * an outage ends, some of what was sent before that has still to fail.
+   * A request failed, and a later attempt may succeed. This is an outage only if no request has been answered since this
+   * one was sent: after an outage, requests that were sent during it still fail.
    *
-   * @param before how many answers there had been when it was sent
+   * @param before the number of answers when the request was sent
    */
   failed(cause: Error, before: number): void;
   /** A request was answered. */

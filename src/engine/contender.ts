@@ -40,7 +40,7 @@ export function contend(runtime: LocksRuntime, target: LockTarget, options: Acqu
 }
 
 /**
- * What a contender is doing, and what it has for that.
+ * The phase of a contender, with the data of that phase.
  *
  * | phase      | begins with                   | leads to                                                    |
  * | ---------- | ----------------------------- | ----------------------------------------------------------- |
@@ -75,7 +75,10 @@ const waitingForSame = (key: string): string =>
   `"${key}" is held by this very Locks. That is fine unless what waits runs inside of the body that holds it: then it ` +
   'waits for ever, since locks are not reentrant. Said once.';
 
-/** Timers stand still while the machine sleeps; so soon after it woke it is noticed that a lock is overdue. */
+/**
+ * Milliseconds between two checks. Timers stand still while the machine sleeps; so an overdue lock is noticed this soon
+ * after it wakes.
+ */
 const LOOK_EVERY = 1000;
 
 const waitingForItself = (key: string): string =>
@@ -85,28 +88,31 @@ const waitingForItself = (key: string): string =>
 const IDLE: Phase = { name: 'idle' };
 const OVER: Phase = { name: 'over' };
 
-/** One object and not a pipeline: ten thousand locks may be held, and forty thousand taken a second. */
+/**
+ * One object and not a pipeline, for memory and speed: ten thousand locks may be held, and forty thousand acquired in a
+ * second.
+ */
 class Contender implements Closable, Exchangeable, Holding {
   readonly #runtime: LocksRuntime;
   readonly #target: LockTarget;
   readonly #options: AcquireOptions;
   readonly #subscriber: Subscriber<LockState>;
   readonly #started: number;
-  /** What its user runs in: answers are delivered by anybody. */
+  /** The async context of the subscriber. Answers arrive in other contexts. */
   readonly #context = platform.captureContext();
-  /** What it asks for: contenders of one shape may exchange their claims. Nothing for a try. */
+  /** What it asks for: contenders of the same shape may exchange their claims. `undefined` for a try. */
   readonly #shape: string | undefined;
-  /** The holds inside of whose bodies it was subscribed to. */
+  /** The holds in whose bodies it was subscribed to. */
   readonly #nesting: Nesting | undefined;
-  /** Where somebody listens. */
+  /** Set if a diagnostics channel has subscribers. */
   #trace: ContentionTrace | undefined;
   #endings: Subscription | undefined;
-  /** Takes it away after `atMost`. */
+  /** The timer of `atMost`. */
   #overdue: Subscription | undefined;
   #phase: Phase = IDLE;
-  /** Whether it was told that it holds, or why it will not. */
+  /** Whether its one event was reported: `acquired` or `withdrawn`. */
   #isDecided = false;
-  /** Who was seen to be in the way; nothing before the server has answered. */
+  /** The holders seen last; `undefined` until the server has answered. */
   #inTheWay: readonly Holder[] | undefined;
 
   constructor(runtime: LocksRuntime, target: LockTarget, options: AcquireOptions, subscriber: Subscriber<LockState>) {
@@ -155,7 +161,7 @@ class Contender implements Closable, Exchangeable, Holding {
         inTheWay: () => this.#inTheWay,
         relation: () => this.#relationTo(this.#inTheWay ?? []),
       }).subscribe({
-        // Who aborts is not kept waiting.
+        // After an abort the user is told at once. Otherwise the claim leaves first.
         error: (error: unknown) => (error instanceof Aborted ? this.#fail(error) : this.#refuse(error)),
       });
     }
@@ -164,12 +170,12 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#contend();
   }
 
-  /** Its subscriber is gone: the claim leaves, in the background. */
+  /** The user unsubscribed: the claim leaves the queue in the background. */
   unsubscribe(): void {
     this.#runtime.contenders.delete(this);
     this.#waitsNoMore();
     this.#endings?.unsubscribe();
-    // Whatever it was refused for, if it was.
+    // A refused contender reports what it was refused for.
     if (this.#phase.name === 'refused') this.#withdrawn(this.#phase.error);
     else this.#withdrawn(undefined, 'unsubscribed');
     this.#endHold();
@@ -193,7 +199,7 @@ class Contender implements Closable, Exchangeable, Holding {
     claim.listener = this.#listenTo(claim);
   }
 
-  /** Asked for by the user. The acknowledgement is waited for until the lease has run out. */
+  /** The user called `release()`. Waits for the acknowledgement, until the lease has run out at the latest. */
   release(handOff: boolean): void {
     const phase = this.#phase;
     if (phase.name !== 'held') return;
@@ -217,7 +223,7 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #onClaim(claim: ContendingClaim, state: ClaimState): void {
     const phase = this.#phase;
-    // A claim of an earlier round may still be leaving: what becomes of it is not about this round.
+    // A claim of an earlier round may still be leaving: its states are not about this round.
     if (!('claim' in phase) || phase.claim !== claim) return;
     switch (state.status) {
       case 'blocked':
@@ -237,7 +243,10 @@ class Contender implements Closable, Exchangeable, Holding {
     }
   }
 
-  /** Who was there before, of those who ask for the same, holds first: it gets this claim, and this one the other's. */
+  /**
+   * Of all contenders that ask for the same, the oldest holds first: it gets this claim, and this contender gets the
+   * claim of the oldest. Returns the contender that holds.
+   */
   #takesTurnOf(claim: ContendingClaim): Contender {
     if (this.#shape === undefined) return this;
     for (const oldest of this.#runtime.contenders.order.waiting(this.#shape)) {
@@ -274,12 +283,12 @@ class Contender implements Closable, Exchangeable, Holding {
     const { key, kind } = this.#target;
     const { time, settings, report, bodies } = this.#runtime;
     const { atMost } = this.#options;
-    // The holder before us in this same `Locks` was told of the close a moment before we are.
+    // During a close, the holder ahead of us in the same `Locks` ended first, and handed off to us.
     if (this.#runtime.isClosing()) return this.close();
     this.#waitsNoMore();
     const hold = new Hold(this.#runtime, key, session, token, this, atMost);
     this.#phase = { name: 'held', claim, hold };
-    // Before anybody is told: its user may proclaim at once.
+    // Before the user is told, since the user may proclaim at once.
     this.#target.heldBy(claim);
     if (settled$) settlesWith(hold.held, settled$);
     if (atMost < Infinity) {
@@ -294,7 +303,10 @@ class Contender implements Closable, Exchangeable, Holding {
     if (claim.revocation) this.#askBack(claim.revocation);
   }
 
-  /** Somebody asks for what is held. Several keys may be asked for while others are still waited for. */
+  /**
+   * Somebody asks the holder to release. Ignored while the contender still waits: with several keys, a request for one
+   * can come early.
+   */
   #askBack(revocation: Revocation): void {
     const phase = this.#phase;
     if (phase.name !== 'held' || phase.hold.isOver) return;
@@ -304,7 +316,10 @@ class Contender implements Closable, Exchangeable, Holding {
     phase.hold.asked(revocation);
   }
 
-  /** It will not hold. Its user is told once its claim has left, or after the time of one attempt: others must not run into it. */
+  /**
+   * It will not hold. The user is told once the claim has left the queue, so that nobody finds it there afterwards; or
+   * after the time of one attempt at the latest.
+   */
   #refuse(error: unknown): void {
     const claim = this.waitsWith;
     if (!claim) return this.#fail(error);
@@ -315,7 +330,7 @@ class Contender implements Closable, Exchangeable, Holding {
     claim.leave(false);
   }
 
-  /** The loss of what was held, or another round for who was queued. */
+  /** The claim is lost: the end for a holder, another round for a waiter. */
   #lost(loss: ClaimLost): void {
     const phase = this.#phase;
     switch (phase.name) {
@@ -336,15 +351,15 @@ class Contender implements Closable, Exchangeable, Holding {
 
   #failed(error: unknown): void {
     if (this.#phase.name === 'refused') return;
-    // A wait is waited, also for a server that starts. Without an end, who is not in a queue is told after a few attempts:
-    // a wrong address or a full server must not look like a long queue.
+    // A finite wait goes on, for instance while a server starts. An endless wait goes on only if the contender was in
+    // the queue: otherwise a wrong address or a full server would look like a long queue.
     const { wait } = this.#options;
     const isPatient = wait > 0 && (wait < Infinity || this.#inTheWay !== undefined);
     if (isPatient && isRetryable(error)) this.#again(error);
     else this.#fail(error);
   }
 
-  /** The claim is out of the queue, or not worth waiting for any more. */
+  /** The claim has left the queue, or is no longer waited for. */
   #left(): void {
     const phase = this.#phase;
     if (phase.name === 'refused') return this.#fail(phase.error);
@@ -357,7 +372,7 @@ class Contender implements Closable, Exchangeable, Holding {
     return new AlreadyLockedError({ key: this.#target.key, holders, relation: this.#relationTo(holders) });
   }
 
-  /** A wait without an end has no error that would say it. */
+  /** Reports that the contender waits for itself, or perhaps does. An endless wait has no error that could say so. */
   #noteRelationTo(holders: readonly Holder[]): void {
     const { report, bodies } = this.#runtime;
     const { key } = this.#target;
@@ -367,7 +382,7 @@ class Contender implements Closable, Exchangeable, Holding {
     if (isEndless && bodies.isFirstNote()) report({ type: 'note', message: waitingForSame(key) });
   }
 
-  /** How those in the way are related to it, for people. */
+  /** How the holders are related to this contender, for messages. */
   #relationTo(inTheWay: readonly Holder[]): Relation {
     const { keys } = this.#target;
     if (waitsForItself(this.#nesting, keys, inTheWay)) return 'itself';
@@ -376,7 +391,7 @@ class Contender implements Closable, Exchangeable, Holding {
     return inTheWay.some(isOurs) ? 'same' : undefined;
   }
 
-  /** Said once, of who was never told that it holds. */
+  /** Reports the event `withdrawn`, once, unless `acquired` was reported. */
   #withdrawn(cause: unknown, reason: WithdrawnReason = withdrawnReason(cause)): void {
     if (this.#isDecided) return;
     this.#isDecided = true;
@@ -402,7 +417,7 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#context(() => this.#subscriber.error(unwrapped(error)));
   }
 
-  /** Another round, at the tail of the queue. */
+  /** Contends again, at the tail of the queue. */
   #again(cause: Error): void {
     const { key, kind } = this.#target;
     const { time, settings, report } = this.#runtime;
@@ -411,13 +426,14 @@ class Contender implements Closable, Exchangeable, Holding {
     if (this.#inTheWay || cause instanceof ClaimLost) report({ type: 'requeued', key, kind, owner, cause });
     this.#leave();
     if (this.#subscriber.closed) return;
-    // The next session is begun after a pause, and all who wait for it are served in the order of their coming.
+    // No pause of its own here: the next session begins after a pause, and serves its users in the order in which they
+    // joined.
     if (this.#shape !== undefined && !session?.isAlive()) return this.#contend();
     const pause = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#contend());
     this.#phase = { name: 'paused', pause };
   }
 
-  /** The claim of this round leaves. */
+  /** The claim of this round leaves the queue. */
   #leave(): void {
     const phase = this.#phase;
     this.#phase = IDLE;
@@ -426,14 +442,14 @@ class Contender implements Closable, Exchangeable, Holding {
     if (!('claim' in phase)) return;
     if (!('hold' in phase)) return phase.claim.leave(false);
     const { claim, hold } = phase;
-    // Who waits for the acknowledgement of a release goes on waiting, though its stream is not subscribed to any more.
+    // The promise of `release()` still waits for the acknowledgement, even after the unsubscribe.
     claim.listener = ({ status }) => {
       if (status === 'left' || status === 'lost') hold.left();
     };
     claim.leave(false, this.#keepUntil(hold));
   }
 
-  /** Until when the lock is to stay taken though it is given back; 0 for no longer. A loss stays a loss. */
+  /** Until when the lock stays taken after its release (`atLeast`); 0 for no longer. A lost lock is not kept. */
   #keepUntil(hold: Hold): number {
     const { atLeast } = this.#options;
     if (atLeast === 0 || hold.isLost) return 0;
@@ -445,7 +461,7 @@ class Contender implements Closable, Exchangeable, Holding {
     if (this.#shape !== undefined) this.#runtime.contenders.order.leave(this.#shape, this);
   }
 
-  /** What is done under the lock stops here, before the claim leaves and before anybody downstream is told. */
+  /** Stops the work under the lock, before the claim leaves the queue and before the subscriber is told. */
   #endHold(cause?: Error): void {
     const phase = this.#phase;
     if (phase.name !== 'held' || phase.hold.isOver) return;
@@ -453,7 +469,7 @@ class Contender implements Closable, Exchangeable, Holding {
     const { key, kind } = this.#target;
     const { time, report } = this.#runtime;
     this.#overdue?.unsubscribe();
-    // Given back after its deadline, before the timer that would have told so: that was a loss.
+    // A release after the deadline, before the late timer of the deadline, is a loss.
     const late = hold.lossByTime();
     const error = cause ?? (late && this.#lostBy(hold, new ClaimLost(late)));
     hold.end(error);

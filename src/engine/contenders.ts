@@ -1,5 +1,5 @@
 /**
- * Who contends or holds at the moment. As long as there is anybody, the process stays alive.
+ * All contenders and holders of a `Locks`. While there is one, the process stays alive.
  */
 import { Observable, Subject, defer, of } from 'rxjs';
 import type { Subscription } from 'rxjs';
@@ -9,29 +9,29 @@ import { createSubscriptionOrder } from './subscription-order.js';
 import type { SubscriptionOrder } from './subscription-order.js';
 import type { ContendingClaim } from './contending-claim.js';
 
-/** What can be ended from outside. */
+/** A contender, as `close()` sees it. */
 export interface Closable {
   close(): void;
   /** Ends it unless it holds. */
   drain?(): void;
 }
 
-/** A contender whose claim may be exchanged for that of another one that asks for the same. */
+/** A contender that may exchange its claim with another contender that asks for the same. */
 export interface Exchangeable {
   /** The claim that it waits with, while it waits. */
   readonly waitsWith: ContendingClaim | undefined;
-  /** From now on it waits with this one. */
+  /** From now on it waits with this claim. */
   exchanged(claim: ContendingClaim): void;
 }
 
 export interface Contenders {
   add(contender: Closable): void;
   delete(contender: Closable): void;
-  /** Those who do not hold are ended. */
+  /** Ends all that do not hold. */
   drain(): void;
   /** Emits when nobody contends or holds. */
   readonly idle$: Observable<unknown>;
-  /** Those that wait, in the order of their subscription. */
+  /** The waiting contenders, in the order of their subscription. */
   readonly order: SubscriptionOrder<Exchangeable>;
 }
 
@@ -62,7 +62,7 @@ export function createContenders(time: Time): Contenders & { close(): void } {
   };
 }
 
-/** Errors when the `Locks` is closed; until then the process has to live. */
+/** Errors when the `Locks` is closed. While it is subscribed to, the process stays alive. */
 export const closed$ = (contenders: Contenders, key: string): Observable<never> =>
   new Observable((subscriber) => {
     const close = (): void => subscriber.error(new LocksClosedError({ key }));

@@ -1,36 +1,40 @@
 /**
- * A claim, as its contender knows it.
+ * A claim, as its contender sees it.
  */
 import type { Revocation } from '../api/revocation.js';
 import type { ClaimRequest, QueuedClaim } from '../backend/port.js';
 import type { ClaimState, OnClaimState } from './claim-state.js';
 import type { Session } from './session.js';
 
-/** A claim that is in. */
+/** A claim that is in the queue. */
 export interface QueuedRequest {
   readonly claim: ClaimRequest;
   readonly mine: QueuedClaim;
 }
 
-/** What a contender contends with: a claim, or, where a key has one slot, tries one after another. */
+/** A claim of a contender: one claim in a queue, or, where a key has one slot, one try after another. */
 export interface ContendingClaim {
-  /** Who is told. Contenders that ask for the same may exchange their claims. */
+  /** Called with each state. It changes when contenders exchange their claims. */
   listener: OnClaimState;
-  /** Where it stood when it was told last. */
+  /** The state that was told last. */
   readonly state: ClaimState | undefined;
-  /** Once it is in. */
+  /** Set once the session is there. */
   readonly session: Session | undefined;
   readonly token: bigint | undefined;
-  /** What was asked of it last. */
+  /** The latest request to release. */
   readonly revocation: Revocation | undefined;
-  /** Of one key: as it was asked for, and as it is in the queue. For what is to be written only while it is there. */
+  /**
+   * For a claim of one key: the request and the claim in the queue, for writes that must check that the claim is still
+   * there.
+   */
   readonly queued: QueuedRequest | undefined;
   begin(): void;
-  /** The server has said that it is not there any more. */
+  /** The server said that the claim is no longer there. */
   isGone(): void;
   /**
-   * It leaves, in the background, whatever was under way. With `handOff`, a waiter of ours right behind it holds at once.
-   * With `keepUntil`, it stays taken until then, by the clock of the `Locks`, without us.
+   * Leaves the queue in the background, even while the claim is being queued. With `handOff`, a waiter of this `Locks`
+   * right behind it holds at once. With `keepUntil`, the key stays taken until that instant on the clock of the
+   * `Locks`, without the session.
    */
   leave(handOff: boolean, keepUntil?: number): void;
 }

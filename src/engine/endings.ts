@@ -1,5 +1,5 @@
 /**
- * What ends a contention from outside: its signals, the end of its patience.
+ * What ends a contention from outside: its signals and the end of `wait`.
  */
 import { EMPTY, catchError, filter, merge, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -17,17 +17,17 @@ export interface Endings {
   readonly key: string;
   readonly contention: AcquireOptions;
   readonly serverName: string;
-  /** Whether the wait is over because the lock was got. */
+  /** Whether the lock is held, so that the wait is over. */
   isHeld(): boolean;
   /** Why the server does not answer at the moment. */
   outage(): Error | undefined;
-  /** Who holds the lock instead, or nothing where the server has never answered. */
+  /** The holders seen last; `undefined` if the server has never answered. */
   inTheWay(): readonly Holder[] | undefined;
-  /** How they are related to who waits. */
+  /** How the holders are related to the contender. */
   relation(): Relation;
 }
 
-/** Never emits; errors when the contention is to end, with what its user is to be told. */
+/** Never emits; errors when the contention must end, with the error for the user. */
 export function endings({
   time,
   key,
@@ -43,12 +43,12 @@ export function endings({
   const timedOut = (): Error => {
     const holders = inTheWay();
     const cause = outage();
-    // Nobody knows who holds it by now.
+    // During an outage nobody knows who holds the lock, so the error is a `BackendError`.
     if (holders && !cause) return new LockTimeoutError({ key, wait, holders, relation: relation() });
     const silence = `${serverName} did not answer within the ${wait} ms that ${quoted(key)} was waited for.`;
     return new BackendError(silence, { retryable: true, cause });
   };
-  // A try ends with its answer, and who waits for ever needs no timer.
+  // A try ends with its answer, and an endless wait needs no timer.
   const isLimited = wait > 0 && wait < Infinity;
   const patience$ = isLimited ? at(time, time.now() + wait).pipe(filter(() => !isHeld())) : EMPTY;
 

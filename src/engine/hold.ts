@@ -1,5 +1,5 @@
 /**
- * A lock while it is held: the HeldLock its user gets, and the end of it.
+ * A lock while it is held: the `HeldLock` of the user, and its end.
  */
 import { platform } from '#platform';
 import { NEVER, Observable, Subject, defer, map, startWith } from 'rxjs';
@@ -16,22 +16,22 @@ import type { ContendingClaim } from './contending-claim.js';
 import type { Runtime } from './runtime.js';
 import type { Session } from './session.js';
 
-/** Who holds. */
+/** The contender that holds, as its hold sees it. */
 export interface Holding {
   readonly keys: readonly string[];
-  /** What it holds with. */
+  /** The claim that it holds with. */
   readonly claim: ContendingClaim | undefined;
-  /** Its user asks for it. */
+  /** The user asked for the release. */
   release(handOff: boolean): void;
 }
 
 /** The engine's side of a {@link HeldLock}. */
 export class Hold {
   readonly held: HeldLock;
-  /** When it was acquired. */
+  /** When it was acquired, on the clock of the `Locks`. */
   readonly since: number;
   readonly runtime: Runtime;
-  /** When it is taken away, whatever the lease: `atMost` after it was acquired. */
+  /** `atMost` after it was acquired: then it is lost, even if the lease is alive. */
   readonly overdueAt: number;
   readonly #session: Session;
   readonly #holder: Holding;
@@ -39,14 +39,14 @@ export class Hold {
   #isOver = false;
   #isLeft = false;
   #loss: Error | undefined;
-  /** Who watches the end is told of it before any other stream on the hold. */
+  /** For `ended$`, which ends before any other stream of the hold. */
   #ended: Subject<never> | undefined;
   #streamsEnded: Subject<never> | undefined;
-  /** What it was asked last, and who hears the next. */
+  /** The latest request to release, and the subscribers that get the next. */
   #revocation: Revocation | undefined;
   #revocations: Subject<Revocation> | undefined;
   #aborter: AbortController | undefined;
-  /** In the context of whoever asked for the signal first: its listeners run there. */
+  /** Aborts in the async context in which the signal was first read: the listeners run there. */
   #abort: (() => void) | undefined;
   #acknowledged: (() => void) | undefined;
   #released: Promise<void> | undefined;
@@ -61,14 +61,14 @@ export class Hold {
     this.held = new Held(this, key, token);
   }
 
-  /** Whether it was ended, by a release or a loss. */
+  /** Whether it has ended, by a release or a loss. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
   /**
-   * It is over from this instant on; to be called once. With an error (a loss, an abort, a close): the streams on it
-   * are told first, then the signal aborts.
+   * Ends the hold; to be called once. With an error (a loss, an abort, a close), the streams end first, then the signal
+   * aborts.
    */
   end(error?: Error): void {
     this.#isOver = true;
@@ -80,13 +80,13 @@ export class Hold {
     if (error) this.#abort?.();
   }
 
-  /** Somebody wants it. */
+  /** Somebody asks the holder to release. */
   asked(revocation: Revocation): void {
     this.#revocation = revocation;
     this.#revocations?.next(revocation);
   }
 
-  /** Its claim is out of the queue, or will be without us. */
+  /** Its claim has left the queue, or will leave without us. */
   left(): void {
     this.#isLeft = true;
     this.#acknowledged?.();
@@ -96,7 +96,7 @@ export class Hold {
     return this.#holder.keys;
   }
 
-  /** What it is held with. */
+  /** The claim, while the lock is held. */
   claim(): ContendingClaim | undefined {
     return this.isHeld() ? this.#holder.claim : undefined;
   }
@@ -105,7 +105,7 @@ export class Hold {
     return !this.#isOver && this.lossByTime() === undefined;
   }
 
-  /** Why it cannot be relied on any more by now, before any timer has told so. */
+  /** Why the hold has run out by now, before any timer has told so; `undefined` if it has not. */
   lossByTime(): 'expired' | 'overdue' | undefined {
     if (!this.#session.isAlive()) return 'expired';
     return this.runtime.time.now() < this.overdueAt ? undefined : 'overdue';
@@ -115,7 +115,7 @@ export class Hold {
     return Math.min(this.#session.validUntil(), this.overdueAt);
   }
 
-  /** Whether it was lost, and not given back. */
+  /** Whether it was lost, not released. */
   get isLost(): boolean {
     return this.#loss instanceof LockLostError;
   }
@@ -158,7 +158,10 @@ export class Hold {
     );
   }
 
-  /** The end of the session reaches us as the end of this hold, with the error that names the key. */
+  /**
+   * Ends with the hold. Errors of the session are left out: they arrive as the end of the hold, with an error that
+   * names the key.
+   */
   #untilEnded<T>(
     source$: Observable<T>,
     endOf = (): Subject<never> => (this.#streamsEnded ??= new Subject()),
@@ -184,13 +187,16 @@ export class Hold {
   }
 }
 
-/** Where a HeldLock keeps its hold: no private field, which a Proxy of it would not have. */
+/** The property of a HeldLock for its hold. A private field would not work through a Proxy. */
 const HOLD = Symbol('hold');
 
-/** What is behind a held lock of this copy of the package. */
+/** The hold of a HeldLock that this copy of the package made. */
 export const holdOf = (held: HeldLock): Hold | undefined => (held instanceof Held ? held[HOLD] : undefined);
 
-/** Its methods are made when asked for, so that each works by itself, and ten thousand held locks carry none. */
+/**
+ * Each method is made when it is read: so it needs no `this`, and ten thousand held locks do not keep methods in
+ * memory.
+ */
 class Held implements HeldLock {
   readonly key: string;
   readonly owner: string;
@@ -268,7 +274,7 @@ class Held implements HeldLock {
 
 const isOfOurs = (held: HeldLock): held is Held => HOLD in held;
 
-/** What a lock is held with, while it is, if it is one of these `Locks`. */
+/** The claim of a held lock, if it is still held and belongs to this `Locks`. */
 export function claimOf(runtime: Runtime, held: HeldLock): ContendingClaim | undefined {
   return isOfOurs(held) && held[HOLD].runtime === runtime ? held[HOLD].claim() : undefined;
 }

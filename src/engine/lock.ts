@@ -1,5 +1,5 @@
 /**
- * A name and a way to contend for it, in the forms users like: stream, promise, block.
+ * The locks of the API: stream, promise and block over one target.
  */
 import {
   EMPTY,
@@ -45,7 +45,7 @@ abstract class BaseLock implements Lock {
 
   abstract ownership$(): Observable<Ownership>;
 
-  /** Of one key, or of each. */
+  /** Asks the holders of its key, or of each of its keys. */
   abstract revoked$(others: ForeignClaims, demand: RevokeRequest): Observable<readonly Holder[]>;
 
   lock$(options: ContendOptions = {}): Observable<LockState> {
@@ -64,14 +64,15 @@ abstract class BaseLock implements Lock {
   acquire(options?: ContendOptions & { readonly onBusy?: 'error' | undefined }): Promise<HeldLock>;
   acquire(options?: ContendOptions): Promise<HeldLock | undefined>;
   acquire(options?: ContendOptions): Promise<HeldLock | undefined> {
-    // Never unsubscribed: it ends with the release, the loss, the abort or the close. What throws here rejects.
+    // Never unsubscribed: the stream ends with the release, the loss, the abort or the close. An error thrown here
+    // rejects.
     return new Promise((resolve, reject) => {
       this.lock$(options).subscribe({
         next: (state) => {
           if (state.status === 'held') resolve(state.held);
         },
         error: reject,
-        // Skipped. After a release it is settled already.
+        // Skipped. After a release the promise is settled already.
         complete: () => resolve(undefined),
       });
     });
@@ -111,7 +112,7 @@ export class KeyLock extends BaseLock {
     this.#target = target;
   }
 
-  /** What is contended for, if it is a lock of these `Locks`. */
+  /** The target of the lock, if the lock belongs to this `Locks`. */
   in(runtime: LocksRuntime): LockTarget | undefined {
     return this.#runtime === runtime ? this.#target : undefined;
   }
@@ -134,7 +135,7 @@ export class KeyLock extends BaseLock {
   }
 }
 
-/** Several of them as one. */
+/** Several locks as one. */
 export class LockOfAll extends BaseLock implements AllLock {
   readonly members: readonly KeyLock[];
 
@@ -158,7 +159,7 @@ export class LockOfAll extends BaseLock implements AllLock {
   }
 }
 
-/** Settles as the body does, after the release; or at the loss, whatever the body does then. */
+/** Settles as the body does, after the release; at a loss it rejects at once, whatever the body does then. */
 export function runHeld<T>(
   { report, bodies }: LocksRuntime,
   { kind }: LockTarget,
@@ -173,7 +174,7 @@ export function runHeld<T>(
     signal.addEventListener('abort', lost);
 
     const ended = (outcome: 'resolved' | 'rejected', settle: () => void, cause?: unknown): void => {
-      // It is rejected for a lock that is not ours any more: then the signal aborts, or has aborted, and that rejects.
+      // `release()` rejects for a lock that was lost: the signal aborts then, or has aborted, and its listener rejects.
       held
         .release({ handOff: outcome === 'resolved' })
         .then(settle, () => report({ type: 'late-result', key, kind, owner, fencingToken, outcome, cause }));
@@ -188,7 +189,7 @@ export function runHeld<T>(
   });
 }
 
-/** What a body has made without running it is not done under the lock. */
+/** Refuses a stream or a generator: the body has made it, but nobody runs it under the lock. */
 export function checkedResult<T>(result: T): T {
   const isLazy = isObservable(result) || isGenerator(result);
   if (!isLazy) return result;

@@ -1,6 +1,6 @@
 /**
- * The {@link Runtime} of a `Locks` with all that its contenders share. It is one object: two types, since what is made
- * over a `Runtime` is part of this one.
+ * The {@link Runtime} of a `Locks`, with everything that its contenders share. One object with two types: the parts
+ * that are added here are themselves made with the `Runtime`.
  */
 import type { Bodies } from './bodies.js';
 import type { Contenders } from './contenders.js';
@@ -14,15 +14,15 @@ export interface LocksRuntime extends Runtime {
   readonly sessions: Sessions;
   readonly queues: KeyQueues;
   readonly enqueueOrder: EnqueueOrder;
-  /** Who tries first, where a key has one slot; nothing where the server queues. */
+  /** The order of tries, where a key has one slot; `undefined` where the server has queues. */
   readonly localQueue: LocalQueue | undefined;
-  /** Who contends or holds, to be ended by a close. */
+  /** All contenders and holders, to be ended by a close. */
   readonly contenders: Contenders;
-  /** Who is at work under which hold, in the call that is running. */
+  /** The holds whose bodies are on the call stack. */
   readonly bodies: Bodies;
-  /** Whether the `Locks` is being closed or drained: nobody new contends. */
+  /** Whether the `Locks` is being closed or drained: new contenders are refused. */
   isClosing(): boolean;
-  /** Whether the `Locks` is being closed: then the end of its lease takes all claims along. */
+  /** Whether the `Locks` is being closed: then the end of its lease deletes all claims. */
   isClosed(): boolean;
   /** A claim id that no other claim of this `Locks` has. */
   nextClaimId(): string;

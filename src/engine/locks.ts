@@ -1,5 +1,5 @@
 /**
- * `createLocks`: what is given is checked, the engine put together over a backend, and what comes out can be logged.
+ * `createLocks`: checks the arguments, assembles the engine over a backend, and makes the results loggable.
  */
 import { platform } from '#platform';
 import { Subject, lastValueFrom, map } from 'rxjs';
@@ -49,14 +49,14 @@ import { createLimiter } from './io/limiter.js';
 import { createDeadlines } from './io/deadlines.js';
 import type { LockKind } from '../api/ownership.js';
 
-/** More would not be answered sooner, and would have to be answered in time. */
+/** How many requests to queue may be under way. More would not be answered sooner, and could miss their timeout. */
 const MAX_ENQUEUING = 256;
 
-/** What a test's clock counts may be frames of a diagram. */
+/** In a test, the durations may be frames of a diagram. */
 const isInVirtualTime = (options: Partial<LocksOptions> | null): boolean =>
   options?.clock !== undefined || (options?.scheduler !== undefined && isVirtual(options.scheduler));
 
-/** What is given beside a key was meant for another call. */
+/** Refuses arguments after the key: they are meant for another call. */
 const keyOnly = (call: string, rest: readonly unknown[]): void =>
   checkedArguments(call, rest, 'options go to createLocks() or to the call that contends.');
 
@@ -110,7 +110,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
     contenders,
     background,
     end() {
-      // The bodies and the claims first, then the lease under them.
+      // First the bodies and the claims, then the lease under them.
       contenders.close();
       sessions.close();
       queues.stop();
@@ -126,7 +126,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
     },
   });
   let claims = 0;
-  // The same object: the timing of a granted lease is known to all.
+  // The same object, so that a change of `timing` reaches all parts.
   const locksRuntime: LocksRuntime = Object.assign(runtime, {
     sessions,
     queues,
@@ -189,12 +189,12 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
     events$: events.pipe(map(writable), inSubscriberContext()),
     async ping(options = {}) {
       const { key, within } = checkedPing(options);
-      // Refused here as it would be for a lock.
+      // Refuses a key that a lock would refuse.
       const { key: name } = lock(key, 'mutex');
       if (closing.isClosed()) throw new LocksClosedError({ key: name });
       await lastValueFrom(pinged$(runtime, name, within));
     },
-    // Not an async function: twice the same promise.
+    // Not an async function, so that a second call returns the same promise.
     close(options = {}) {
       try {
         return closing.close(checkedClose(options));

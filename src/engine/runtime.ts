@@ -1,5 +1,5 @@
 /**
- * What every part of the engine stands on: one object for each `Locks`, made in locks.ts.
+ * What every part of the engine needs: one object for each `Locks`, made in locks.ts.
  */
 import type { LockEvent } from '../api/events.js';
 import type { Settings } from '../api/options.js';
@@ -13,10 +13,12 @@ import type { Deadlines } from './io/deadlines.js';
 import type { Limiter } from './io/limiter.js';
 
 export interface Runtime {
-  /** The server. One with slots is adapted: slot/slot-backend.ts. What a backend left out has its default. */
+  /**
+   * The server. A slot backend is adapted (slot/slot-backend.ts); optional verbs that a backend left out have defaults.
+   */
   readonly backend: WholeQueueBackend;
   readonly settings: Settings;
-  /** Of the lease as it was granted last; before the first grant, as asked for. */
+  /** The timing of the latest granted lease; before the first grant, that of the requested ttl. */
   timing: Timing;
   readonly time: Time;
   readonly deadlines: Deadlines;
@@ -26,8 +28,8 @@ export interface Runtime {
   /** Whether the server answers. */
   readonly connection: Connection;
   /**
-   * Where all is sent that the server is asked: a connection or a watch that is opened on the way serves everybody, and
-   * must not keep the context of the request that came first.
+   * The async context in which all requests are sent. A connection or a watch that a request opens serves everybody,
+   * and must not keep the context of that one request.
    */
   readonly context: AsyncContext;
   report(event: LockEvent): void;

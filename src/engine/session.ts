@@ -1,5 +1,5 @@
 /**
- * A session: a lease kept alive. Grant, renew, deadline, loss: the rules of time.
+ * A session: a lease that is kept alive. Grant, renewal, deadline and loss.
  */
 import {
   Observable,
@@ -36,17 +36,17 @@ export interface Session {
   readonly timing: Timing;
   /** The instant from which the server may give our locks away, minus the margin. */
   validUntil(): number;
-  /** Whether claims on it can still be held: not past its deadline, and not known to be gone. */
+  /** Whether claims on it can still be held: its deadline has not passed, and it is not known to be gone. */
   isAlive(): boolean;
-  /** How many renewals have been answered. */
+  /** The number of answered renewals. */
   renewals(): number;
-  /** One per answered renewal; errors when the session ends. Hot. */
+  /** Emits at each answered renewal; errors when the session ends. Hot. */
   readonly renewed$: Observable<void>;
-  /** To be called when an answer to something else showed that the lease is gone. */
+  /** To be called when the answer to another request showed that the lease is gone. */
   gone(): void;
 }
 
-/** The end of a session that was alive, or of a claim: no user's error, it becomes a LockLostError for each lock held. */
+/** The end of a session or of a claim. Internal: it becomes a LockLostError for each held lock. */
 export class ClaimLost extends Error {
   override readonly name = 'PlaceLost';
   constructor(
@@ -58,7 +58,10 @@ export class ClaimLost extends Error {
   }
 }
 
-/** Timers stand still while the machine sleeps; so soon after it woke a loss is noticed. */
+/**
+ * Milliseconds between two checks of the deadline. Timers stand still while the machine sleeps; so a loss is noticed
+ * this soon after it wakes.
+ */
 const LOOK_EVERY = 1000;
 
 interface Granted {
@@ -67,8 +70,8 @@ interface Granted {
 }
 
 /**
- * Grants a lease and keeps it alive. Emits the session once, and errors with {@link ClaimLost} when the lease can
- * be relied on no more, before the server can give its claims away. Revokes the lease however it ends.
+ * Grants a lease and keeps it alive. Emits the session once. Errors with {@link ClaimLost} at the deadline, before the
+ * server can give the claims of the lease to others, or when the lease is gone. Revokes the lease however it ends.
  *
  * ```text
  * server      g---r---r---r---         g: granted   r: renewed, `renewEvery` after the last send
@@ -87,7 +90,7 @@ export function session$(runtime: Runtime, lease: Lease): Observable<Session> {
     const bracket = new AcquireRelease<Granted>(runtime, {
       what: 'grant',
       timeout: attempt,
-      // Where each claim has a lease of its own, that is granted with the claim.
+      // Where each claim has a lease of its own, the lease begins with the claim: nothing is sent.
       isLocal: lease.key !== undefined,
       send() {
         const sentAt = time.now();
@@ -95,7 +98,7 @@ export function session$(runtime: Runtime, lease: Lease): Observable<Session> {
       },
       use: (granted) => void alive$(runtime, lease, granted).subscribe(subscriber),
       failed: (error) => subscriber.error(error),
-      // It ends with the subscriber.
+      // The use ends with the subscriber.
       stop: () => undefined,
       dispose: () => revoke$(runtime, lease),
       disposed: () => undefined,
@@ -112,7 +115,7 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
   for (const message of [...runtime.backend.notes, ...timing.clamped]) report({ type: 'note', message });
 
   const worker = renewalWorkerOf(runtime, lease, timing);
-  /** By what we have renewed ourselves. */
+  /** The deadline by our own renewals. */
   let ownDeadline = deadline(granted.sentAt, timing);
   const validUntil = (): number => Math.max(ownDeadline, (worker?.until() ?? -Infinity) - timing.margin);
   let ended = false;
@@ -128,19 +131,20 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     },
   }).pipe(
     map(({ sentAt, ttl }) => {
-      // What was lost stays lost: an answer that comes after the deadline changes nothing.
+      // A loss is final: an answer that comes after the deadline changes nothing.
       if (time.now() >= validUntil()) throw expired();
       lastFailure = undefined;
       renewals += 1;
       ownDeadline = deadline(sentAt, timingOf(ttl, settings));
       report({ type: 'renewed', lease: lease.id, took: time.now() - sentAt, validUntil: validUntil() });
     }),
-    // After a stall the renewal's timer may run before the deadline's; whatever it found, the deadline came first.
+    // After a stall the timer of the renewal may run before that of the deadline: then the deadline still counts as
+    // first.
     catchError((error: unknown) => throwError(() => (time.now() >= validUntil() ? expired() : error))),
     share(),
   );
 
-  // Where the worker has renewed meanwhile, the deadline is a later one.
+  // Checked again when the timer runs: the worker may have moved the deadline meanwhile.
   const deadline$ = defer(() => at(time, validUntil(), LOOK_EVERY)).pipe(
     map(() => {
       if (time.now() >= validUntil()) throw expired();
@@ -163,14 +167,14 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     renewed$,
     gone: () => told.next(),
   };
-  // The deadline's timer first: where it falls on the same instant as an answer, the deadline wins.
+  // The deadline is subscribed to first: if it falls on the same instant as an answer, the deadline wins.
   return merge(gone$, expired$, of(session)).pipe(
     tap({ error: () => (ended = true) }),
     finalize(() => worker?.end()),
   );
 }
 
-/** What renews the lease while our thread is blocked, where that is wanted. */
+/** The worker that renews the lease while our thread is blocked, with `renewIn: 'worker'`. */
 function renewalWorkerOf(runtime: Runtime, lease: Lease, timing: Timing): RenewalWorker | undefined {
   const { backend, time, settings, report } = runtime;
   if (settings.renewIn === 'main') return undefined;
@@ -183,7 +187,7 @@ function renewalWorkerOf(runtime: Runtime, lease: Lease, timing: Timing): Renewa
   });
 }
 
-/** The answered renewals, each `renewEvery` after the send of the last attempt. */
+/** Emits each answered renewal. The next one is sent `renewEvery` after the send of the last attempt. */
 function renewals$(
   runtime: Runtime,
   lease: Lease,
@@ -194,7 +198,8 @@ function renewals$(
   const { backend, time } = runtime;
   let lastSent = grantedAt;
 
-  // Only the deadline ends it: a refusal (say, of an expired token) may have passed at the next attempt.
+  // Repeated until the deadline, even after a refusal: an expired token, for example, may be replaced by the next
+  // attempt.
   const renewed$ = request(runtime, {
     what: 'renew',
     timeout: timing.attempt,
@@ -218,7 +223,9 @@ function renewals$(
   );
 }
 
-/** Asked until acknowledged, or until the lease has run out by itself even if its last renewal just arrived. */
+/**
+ * Repeated until the server acknowledges, or until the lease has certainly run out, even if a renewal arrived just now.
+ */
 function revoke$(runtime: Runtime, lease: Lease): Observable<void> {
   const { backend, time, timing } = runtime;
   const giveUpAt = time.now() + 2 * timing.ttl;

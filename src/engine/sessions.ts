@@ -1,5 +1,5 @@
 /**
- * Which session a claim hangs on: one for all, or one each, as the backend's leases go.
+ * Gives each claim its session: one session for all claims, or one for each, as the leases of the backend require.
  */
 import { platform } from '#platform';
 import { Subscription } from 'rxjs';
@@ -9,28 +9,28 @@ import type { Session } from './session.js';
 import { backoff } from '../time/backoff.js';
 
 export interface SessionUser {
-  /** It is granted. */
+  /** The session is granted. */
   onSession(session: Session): void;
-  /** It has ended, or could not be had: who goes on joins again. */
+  /** The session has ended, or could not be granted. To go on, join again. */
   onSessionEnd(error: unknown): void;
 }
 
 export interface Sessions {
-  /** A session for a claim on `key`, until the user leaves or it ends. */
+  /** Gives the user a session for a claim on `key`, until the user leaves or the session ends. */
   join(user: SessionUser, key: string | undefined): void;
   leave(user: SessionUser): void;
-  /** Ends what lingers, now or once the last user has left: some leave when their claim has moved to another lease. */
+  /** Ends the session now, or once the last user has left: a user whose claim moves to another lease leaves later. */
   close(): void;
 }
 
-/** One for all. A set and not an operator: of ten thousand users each can leave without a search. */
+/** One session for all claims. Its users are in a set, so that each of ten thousand can leave without a search. */
 export class SharedSession implements Sessions {
   readonly #runtime: Runtime;
   readonly #users = new Set<SessionUser>();
   #session: Session | undefined;
   #open: Subscription | undefined;
   #lingering: Subscription | undefined;
-  /** After the end of a session, before the next one is begun. */
+  /** The pause between the end of a session and the begin of the next. */
   #pause: Subscription | undefined;
   #isClosing = false;
 
@@ -49,7 +49,7 @@ export class SharedSession implements Sessions {
     if (!this.#users.delete(user) || this.#users.size > 0) return;
     if (this.#isClosing) return this.#end();
     const { time, settings } = this.#runtime;
-    // It lingers, so that locks taken one after another pay for one grant.
+    // The session stays for a ttl, so that locks acquired one after another need only one grant.
     this.#lingering = time.after(settings.ttl).subscribe(() => this.#end());
   }
 
@@ -67,12 +67,13 @@ export class SharedSession implements Sessions {
       session$(this.#runtime, newLease(this.#runtime)).subscribe({
         next: (session) => {
           this.#session = session;
-          // Who joins meanwhile is told at once.
+          // A user that joins during this loop is told by `join`.
           for (const user of [...this.#users]) if (this.#users.has(user)) user.onSession(session);
         },
         error: (error: unknown) => {
           this.#session = undefined;
-          // All are told before its revoke: nobody else may hold before they have stopped what they did.
+          // All users are told before the lease is revoked: they must have stopped their work before anybody else can
+          // hold.
           const users = [...this.#users];
           this.#beginAfterPause();
           for (const user of users) if (this.#users.delete(user)) user.onSessionEnd(error);
@@ -82,7 +83,7 @@ export class SharedSession implements Sessions {
     );
   }
 
-  /** Who joins meanwhile is a user of the next one. */
+  /** Users that join during the pause get the next session. */
   #beginAfterPause(): void {
     const { time, settings } = this.#runtime;
     this.#pause = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => {
@@ -98,7 +99,7 @@ export class SharedSession implements Sessions {
   }
 }
 
-/** One for each claim. */
+/** One session for each claim. */
 export class OwnSessions implements Sessions {
   readonly #runtime: Runtime;
   readonly #open = new Map<SessionUser, Subscription>();
@@ -124,7 +125,7 @@ export class OwnSessions implements Sessions {
   }
 
   close(): void {
-    // Nothing lingers: a session ends when its user leaves.
+    // Nothing to end: each session ends when its user leaves.
   }
 }
 
@@ -135,7 +136,7 @@ const newLease = ({ settings: { ttl, owner } }: Runtime, key?: string): Session[
   key,
 });
 
-/** 63 random bits: etcd's lease ids are positive int64, and ours must not collide with anybody's. */
+/** 63 random bits: lease ids of etcd are positive int64, and ours must not collide with those of others. */
 export function leaseId(): string {
   return (platform.random63() || 1n).toString(16);
 }

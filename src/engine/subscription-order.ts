@@ -1,13 +1,13 @@
 /**
- * Who subscribed first, of the contenders of one `Locks` that ask for the same: served in that order, whatever the
- * order in which their claims came in at the server.
+ * The contenders of one `Locks` that ask for the same, in the order of their subscription. They are served in that
+ * order, even if their claims reached the server in another.
  */
 
 export interface SubscriptionOrder<Contender> {
-  /** At the end of those who ask for the same. */
+  /** Adds the contender behind those that ask for the same. */
   join(shape: string, contender: Contender): void;
   leave(shape: string, contender: Contender): void;
-  /** Those who still wait for it, the oldest subscription first. */
+  /** The contenders that wait for it, the oldest subscription first. */
   waiting(shape: string): Iterable<Contender>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What is contended for: one key or several, and how.
+ * The target of a contention: one key or several, with their kinds.
  */
 import type { JsonValue } from '../api/json.js';
 import type { AcquireOptions } from '../api/options.js';
@@ -12,18 +12,18 @@ import type { OnClaimState } from './claim-state.js';
 import type { LocksRuntime } from './locks-runtime.js';
 import { SlotClaim } from './slot/slot-claim.js';
 
-/** One key of it. */
+/** One key of a target. */
 export interface TargetKey extends LockSpec {
-  /** Of a candidate: where the claim that leads is entered. */
+  /** For a candidate of an election: set to the claim that leads. */
   readonly leaderRef?: LeaderRef | undefined;
 }
 
 export class LockTarget {
   readonly specs: readonly TargetKey[];
   readonly keys: readonly string[];
-  /** As users are told of it. */
+  /** The key as users see it; several are joined by ` + `. */
   readonly key: string;
-  /** Of all its keys; nothing where they differ. */
+  /** The kind of all its keys; `undefined` if they differ. */
   readonly kind: LockKind | undefined;
   readonly #runtime: LocksRuntime;
   readonly #shape: string;
@@ -38,15 +38,15 @@ export class LockTarget {
     this.#shape = JSON.stringify(specs.map(({ key, kind, permits, value }) => [key, kind, permits, value]));
   }
 
-  /** In one string, what a contender asks for: those that ask for the same may exchange their claims. */
+  /** What a contender asks for, as one string: contenders of the same shape may exchange their claims. */
   shape(meta: JsonValue | undefined): string | undefined {
     if (this.#runtime.localQueue) return undefined;
     return meta === undefined ? this.#shape : this.#shape + JSON.stringify(meta);
   }
 
   /**
-   * Its contender holds by that claim, which may have been made for a candidate of another election object: those that
-   * ask for the same exchange their claims.
+   * The contender holds with this claim. After an exchange, the claim may have been made by a candidate of another
+   * election object.
    */
   heldBy(claim: ContendingClaim): void {
     for (const { key, leaderRef } of this.specs) {
@@ -54,7 +54,7 @@ export class LockTarget {
     }
   }
 
-  /** What to contend with. */
+  /** A new claim of the target. */
   claim({ meta, wait }: AcquireOptions, shape: string | undefined, listener: OnClaimState): ContendingClaim {
     const { localQueue } = this.#runtime;
     const options = { specs: this.specs, shape, meta, isTry: wait === 0 };

@@ -1,11 +1,11 @@
 /**
- * Why a contender will not hold, in a word.
+ * Why a contender gave up, in one word.
  */
 import { AlreadyLockedError, LockTimeoutError, LocksClosedError } from '../api/errors.js';
 import type { WithdrawnReason } from '../api/events.js';
 import { Aborted } from './aborts.js';
 
-/** By the error that ends it. */
+/** The reason that belongs to the error. */
 export function withdrawnReason(error: unknown): WithdrawnReason {
   if (error instanceof Aborted) return 'aborted';
   if (error instanceof AlreadyLockedError) return 'busy';

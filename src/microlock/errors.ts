@@ -1,5 +1,5 @@
 /**
- * The errors of microlock, by its names. Its own had empty messages; these are the ones it meant.
+ * The errors of microlock, with its names. Its own errors had empty messages; these have the messages that it intended.
  */
 
 /** The constructor got no client. */
@@ -34,7 +34,7 @@ export class InvalidTtlError extends Error {
   }
 }
 
-/** `lock()` found the key taken. `cause` says by whom. */
+/** `lock()` found the key taken. `cause` names the holder. */
 export class AlreadyLockedError extends Error {
   override readonly name = 'AlreadyLockedError';
   constructor(key: string, options?: ErrorOptions) {
@@ -42,7 +42,7 @@ export class AlreadyLockedError extends Error {
   }
 }
 
-/** `unlock()` or `renew()` of what this object does not hold, or not any more. */
+/** `unlock()` or `renew()` of a lock that this object does not hold (any more). */
 export class LockNotOwnedError extends Error {
   override readonly name = 'LockNotOwnedError';
   constructor(key: string, nodeId: string, options?: ErrorOptions) {

@@ -1,5 +1,5 @@
 /**
- * `rxlock/microlock`: the class of npm microlock 1.2 on this engine, so that the import line is all that changes.
+ * `rxlock/microlock`: the class of npm microlock 1.2 on this engine: users change only the import line.
  *
  * @packageDocumentation
  */
@@ -11,6 +11,6 @@ export {
   LockNotOwnedError,
   NodeIdRequiredError,
 } from './errors.js';
-// Its own form: `import Microlock from`, `new (require(…).default)(…)`.
+// As microlock exports it: `import Microlock from`, `new (require(…).default)(…)`.
 export { Microlock as default, events } from './microlock.js';
 export type { MicrolockEvents } from './microlock.js';

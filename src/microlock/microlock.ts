@@ -1,5 +1,5 @@
 /**
- * npm microlock's class: one key, one node, seconds. What it holds is a lock of this engine.
+ * The class of npm microlock: one key, one node, durations in seconds. It holds a lock of this engine.
  */
 import { EventEmitter } from 'node:events';
 import { Subscription, firstValueFrom, from, merge, take } from 'rxjs';
@@ -21,30 +21,30 @@ import {
   NodeIdRequiredError,
 } from './errors.js';
 
-/** The names of the events. `lost` is not microlock's, which never said so. */
+/** The names of the events. `lost` is new: microlock has no such event. */
 export const events = { locked: 'locked', unlocked: 'unlocked', error: 'error', lost: 'lost' } as const;
 
-/** What listeners get. */
+/** The arguments of the listeners. */
 export interface MicrolockEvents {
-  /** The key is locked, by whomever. */
+  /** The key is locked, by any client. */
   locked: [];
   /** The key is free: unlocked, deleted or expired. */
   unlocked: [];
-  /** What `lock()`, `unlock()` or `renew()` is about to reject with, where it says whose the key is. */
+  /** The AlreadyLockedError or LockNotOwnedError with which `lock()`, `unlock()` or `renew()` is about to reject. */
   error: [Error];
-  /** What this object held it holds no more, without having unlocked it: the ttl ran out, or the key is gone. */
+  /** This object has lost its lock without unlocking it: the ttl ran out, or the key is gone. */
   lost: [LockNotOwnedError];
 }
 
 const time = timeOf();
 
-/** Longer leases are renewed: the server is asked for a day at most. */
+/** Seconds. A longer ttl is kept by renewals: the server is asked for a day at most. */
 const LONGEST_TTL = 24 * 60 * 60;
 
-/** How long the server may take to say whose the key is. */
+/** How long the server may take to answer, milliseconds. */
 const ANSWERS_WITHIN = 2000;
 
-/** A `Locks` that Microlock objects have in common, and how many of them need it: to look, or to hold. */
+/** A `Locks` that Microlock objects share, and the number of its uses. */
 interface SharedLocks {
   readonly locks: Locks;
   users: number;
@@ -52,22 +52,22 @@ interface SharedLocks {
 
 const locksOf = new WeakMap<NodeEtcd, Map<string, SharedLocks>>();
 
-/** The lock, as long as it is needed. */
+/** A lock while it is in use. */
 interface Use {
   readonly lock: Lock;
-  /** It is needed no more. */
+  /** Ends the use. */
   end(): void;
 }
 
 /**
- * One `Locks` for all with the same client, node and ttl: they share what they need to follow the keys. It is closed
- * when nobody needs it any more, since there may be many node ids.
+ * All objects with the same client, node and ttl share one `Locks`, and so its watches. It is closed after its last
+ * use, since there may be many node ids.
  */
 function use(etcd: NodeEtcd, key: string, owner: string, ttl: number): Use {
   const ofClient = locksOf.get(etcd) ?? new Map<string, SharedLocks>();
   const id = `${ttl} ${owner}`;
   const shared = ofClient.get(id) ?? {
-    // microlock takes any text for a node: what is no well-formed Unicode is written with replacement characters.
+    // microlock accepts any text as a node id: lone surrogates become replacement characters.
     locks: createLocks(nodeEtcdBackend(etcd), { owner: Buffer.from(owner).toString(), ttl: ttl * 1000 }),
     users: 0,
   };
@@ -89,14 +89,15 @@ function use(etcd: NodeEtcd, key: string, owner: string, ttl: number): Use {
   };
 }
 
-/** What is held, on a `Locks` that is needed until it is given back or lost. */
+/** The held lock. Its `Locks` is in use until it is released or lost. */
 interface Mine {
   readonly held: HeldLock;
   readonly use: Use;
 }
 
 /**
- * A lock client for one key, as of npm microlock, for code that is not to change yet. New code: `createLocks`.
+ * A lock client for one key, with the interface of npm microlock, for code that should not change yet. New code should
+ * use `createLocks`.
  *
  * @example
  * const foo = new Microlock(etcd, 'foo', 'this node', 5);
@@ -106,7 +107,7 @@ interface Mine {
 export class Microlock extends EventEmitter<MicrolockEvents> {
   readonly #key: string;
   readonly #nodeId: string;
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly #ttl: number;
   readonly #backend: LockBackend;
   readonly #use: () => Use;
@@ -116,10 +117,10 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
   #expiry = Subscription.EMPTY;
 
   /**
-   * @param etcd npm node-etcd's client
+   * @param etcd a client of npm node-etcd
    * @param key the name of the lock
-   * @param nodeId shown as the holder; it decides nothing
-   * @param ttl seconds, 1 at least and by default, until the lock ends without `renew()`
+   * @param nodeId shown as the holder; no rule depends on it
+   * @param ttl how long the lock lasts without `renew()`, seconds; 1 by default, and at least
    * @throws EtcdClientRequiredError, KeyRequiredError, NodeIdRequiredError, InvalidTtlError
    */
   constructor(etcd: NodeEtcd, key: string, nodeId: string, ttl = 1) {
@@ -138,11 +139,11 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     this.#watch = this.#tellChanges(this.#watching.lock);
   }
 
-  /** Takes the lock or rejects with {@link AlreadyLockedError}, at once. It is held for a ttl. */
+  /** Takes the lock for a ttl, or rejects with {@link AlreadyLockedError} at once. */
   async lock(): Promise<void> {
     const use = this.#use();
     try {
-      // What is told begins with the state before.
+      // Waits for the first state, so that `locked` and `unlocked` report only changes after this call.
       if (!this.#watch.closed) await firstValueFrom(use.lock.ownership$());
       this.#hold({ held: await use.lock.acquire({ wait: 0 }), use });
     } catch (cause) {
@@ -151,7 +152,7 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     }
   }
 
-  /** Gives the lock back, or rejects with {@link LockNotOwnedError}. */
+  /** Releases the lock, or rejects with {@link LockNotOwnedError}. */
   async unlock(): Promise<void> {
     const { held, use } = await this.#stillMine();
     this.#letGo();
@@ -164,19 +165,19 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     }
   }
 
-  /** It is held for a ttl from now on, or rejects with {@link LockNotOwnedError}. */
+  /** Keeps the lock for a ttl from now on, or rejects with {@link LockNotOwnedError}. */
   async renew(): Promise<void> {
     this.#hold(await this.#stillMine());
   }
 
-  /** Tells nothing more, and lets go of listeners. What is held is held until its ttl runs out, or `unlock()`. */
+  /** Ends all events and removes the listeners. A held lock stays held until its ttl runs out, or `unlock()`. */
   destroy(): void {
     this.#watch.unsubscribe();
     this.#watching.end();
     this.removeAllListeners();
   }
 
-  /** The engine renews for as long as we hold; microlock's promise is that it ends a ttl after the last `renew()`. */
+  /** The engine renews while we hold, but a lock of microlock must end a ttl after the last `renew()`. */
   #hold(mine: Mine): void {
     const { held, use } = mine;
     this.#letGo();
@@ -186,11 +187,11 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
       this.emit(events.lost, new LockNotOwnedError(this.#key, this.#nodeId, { cause }));
     };
     const expiry = at(time, time.now() + this.#ttl).subscribe(() => {
-      // The listeners of `lost` may throw, and it is given back all the same.
+      // A listener of `lost` may throw: release nevertheless.
       try {
         lost();
       } finally {
-        // Lost in this very moment is what `lost` has just said.
+        // A rejection means that the lock was lost, which `lost` has just reported.
         const end = (): void => use.end();
         held.release().then(end, end);
       }
@@ -208,7 +209,7 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     this.#expiry.unsubscribe();
   }
 
-  /** What is held here, if the server says so, too. */
+  /** The held lock, if the server confirms it. */
   async #stillMine(): Promise<Mine> {
     const mine = this.#mine;
     if (!mine?.held.isHeld()) throw this.#notOwned();
@@ -227,7 +228,7 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
     return this.#told(new LockNotOwnedError(this.#key, this.#nodeId, { cause }));
   }
 
-  /** Without a listener an `error` event would be thrown. */
+  /** Emits `error` only if there is a listener: without one, Node would throw it. */
   #told(error: Error): Error {
     if (this.listenerCount(events.error) > 0) this.emit(events.error, error);
     return error;
@@ -250,7 +251,7 @@ export class Microlock extends EventEmitter<MicrolockEvents> {
 const tokenOf = (state: Ownership): bigint | undefined =>
   state.status === 'held' ? state.holders[0]?.fencingToken : undefined;
 
-/** Callers need not be TypeScript. */
+/** Checked at run time, since callers may be plain JavaScript. */
 const isMissing = (value: unknown): boolean => value === undefined || value === null;
 const secondsOf = (value: unknown): number => Math.max(1, Number(value));
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';

@@ -1,10 +1,10 @@
 import type { Locks } from '../index.js';
 
-/** What it says under its key. */
+/** The entry of the indicator. */
 export type LocksHealth = { readonly status: 'up' | 'down'; readonly message?: string };
 
 /**
- * Whether the server of the locks answers, and lets us: in the shape of an indicator of `@nestjs/terminus`.
+ * Whether the server of the locks answers and lets us read. It has the shape of an indicator of `@nestjs/terminus`.
  *
  * @example
  * class Health {
@@ -19,7 +19,7 @@ export class LocksHealthIndicator {
     this.#locks = locks;
   }
 
-  /** Never rejects: what is wrong is said beside the status. */
+  /** Never rejects: a failure is in the `message` beside the status. */
   async isHealthy(key = 'locks'): Promise<Record<string, LocksHealth>> {
     try {
       await this.#locks.ping();

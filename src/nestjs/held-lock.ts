@@ -1,12 +1,12 @@
 /**
- * The lock under which a method runs, for whatever it calls.
+ * The lock under which a decorated method runs, for the functions that it calls.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Observable, from } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
 import type { HeldLock } from '../index.js';
 
-/** Where the process keeps it, for all copies of the package. */
+/** The global property of the storage, shared by all copies of the package. */
 const CONTEXT = Symbol.for('rxlock.nestjs.heldLock');
 
 function context(): AsyncLocalStorage<HeldLock> {
@@ -18,8 +18,8 @@ function context(): AsyncLocalStorage<HeldLock> {
 }
 
 /**
- * The lock that the decorated method holds by which this is called, of several the innermost; nothing elsewhere. For its
- * `signal`, which aborts at a loss, and its `fencingToken`.
+ * The lock of the decorated method that calls this, directly or not; of several, the innermost. `undefined` elsewhere.
+ * Use its `signal`, which aborts at a loss, and its `fencingToken`.
  *
  * @example
  * class Reports {
@@ -31,10 +31,10 @@ function context(): AsyncLocalStorage<HeldLock> {
  */
 export const heldLock = (): HeldLock | undefined => context().getStore();
 
-/** Works under the lock. */
+/** Runs the work with the lock as {@link heldLock}. */
 export const holding = <T>(held: HeldLock, work: () => T): T => context().run(held, work);
 
-/** Subscribes under the lock: what is lazy works when it is subscribed to. */
+/** Subscribes with the lock as {@link heldLock}, since a lazy stream does its work when it is subscribed to. */
 export const holding$ = <O extends ObservableInput<unknown>>(
   held: HeldLock,
   work: () => O,

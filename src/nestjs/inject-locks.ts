@@ -1,5 +1,5 @@
 /**
- * How an object gets at the `Locks` of its application: by Nest's own injection.
+ * Gives an object the `Locks` of its application, by Nest's own injection.
  */
 import { Inject } from '@nestjs/common';
 import { InvalidOptionError } from '../index.js';
@@ -17,11 +17,11 @@ import { LOCKS } from './tokens.js';
  */
 export const InjectLocks = (): PropertyDecorator & ParameterDecorator => Inject(LOCKS);
 
-/** Has Nest give the `Locks` to each object of this class, beside what it asks for itself. */
+/** Makes Nest inject the `Locks` into each object of this class, in addition to what the class asks for itself. */
 export function injectLocksInto(prototype: object): void {
-  // Nest finds what a base class asks for, too.
+  // Nest also injects what a base class asks for.
   if (LOCKS in prototype) return;
-  // Not enumerable, or loggers would print all of it with each object.
+  // Not enumerable, or loggers would print the `Locks` with each object.
   const set = function (this: object, locks: unknown): void {
     Object.defineProperty(this, LOCKS, { value: locks, configurable: true });
   };
@@ -29,10 +29,10 @@ export function injectLocksInto(prototype: object): void {
   Inject(LOCKS)(prototype, LOCKS);
 }
 
-/** Whether it is to be given the `Locks`, and Nest did not make it: the product of a factory, a value. */
+/** Whether the object wants the `Locks` and Nest did not inject them: it was made by a factory, or is a value. */
 export const wantsLocks = (one: object): boolean => LOCKS in one && Reflect.get(one, LOCKS) === undefined;
 
-/** Gives them by hand. */
+/** Sets the `Locks` of an object that Nest did not make. */
 export const giveLocks = (one: object, locks: Locks): void => void Reflect.set(one, LOCKS, locks);
 
 /** The `Locks` of the object whose method is called. */

@@ -1,5 +1,5 @@
 /**
- * One method that runs while its instance leads, from the start of the application to its shutdown.
+ * Runs one method while this instance leads, from the start of the application to its shutdown.
  */
 import type { LoggerService } from '@nestjs/common';
 import {
@@ -23,7 +23,7 @@ import type { Time } from '../time/clock.js';
 import { holding, holding$ } from './held-lock.js';
 import { asInput } from './returned.js';
 
-/** From a failure of the method to the next contention, milliseconds. */
+/** The pause after a failure of the method, before it contends again, milliseconds. */
 const PAUSE = 1000;
 
 export interface Leadership {
@@ -38,11 +38,11 @@ export interface Leadership {
 
 export class Leader {
   readonly #leadership: Leadership;
-  /** Aborts when nothing is to begin any more. */
+  /** Aborts at the shutdown: the method must not start any more. */
   readonly #stopping = new AbortController();
   readonly #stopped = new Subject<void>();
   readonly #over = new Subject<never>();
-  /** Told by the method's own signal while it runs. */
+  /** The signal of the running method. */
   #running: AbortController | undefined;
   #isOver = false;
 
@@ -50,7 +50,7 @@ export class Leader {
     this.#leadership = leadership;
   }
 
-  /** Never rejects, nor waits: what it runs goes on beside the application. */
+  /** Starts without waiting; errors are logged. */
   start(): void {
     const { what, lock, options, logger } = this.#leadership;
     const waitSignal = either(options.waitSignal, this.#stopping);
@@ -70,7 +70,7 @@ export class Leader {
       .subscribe();
   }
 
-  /** Nobody waits any more, and who runs is asked to end; after the drain it is over, ended or not. */
+  /** Ends the wait, and asks a running method to end. Resolves when it has ended, or after `drain` milliseconds. */
   async stop(drain: number): Promise<void> {
     const { time } = this.#leadership;
     const reason = new Error('the application shuts down');
@@ -89,7 +89,7 @@ export class Leader {
       const theirs = stoppable(held, running);
       this.#running = running;
       const made = holding(theirs, () => run(theirs));
-      // A promise is waited for: what it does, it does under the lock.
+      // A promise is awaited in any case: its work is under the lock.
       return isObservable(made) ? this.#untilStopped(holding$(theirs, () => made)) : from(asInput(made, what));
     }).pipe(
       catchError((cause: unknown) => throwError(() => new MethodFailed(what, { cause }))),
@@ -97,7 +97,7 @@ export class Leader {
     );
   }
 
-  /** What runs is torn down before its end is told: only then is the lock given back. */
+  /** Completes at a stop, after the source was torn down: only then is the lock released. */
   #untilStopped(source$: Observable<unknown>): Observable<unknown> {
     return new Observable((subscriber) => {
       const running = source$.subscribe({
@@ -127,10 +127,10 @@ export class Leader {
   }
 }
 
-/** An error of the method, among those of the lock. */
+/** Marks an error of the method, to tell it from an error of the lock. */
 class MethodFailed extends Error {}
 
-/** What they hold, with a signal that aborts at a stop as well. */
+/** The held lock, with a signal that aborts at a stop as well. */
 function stoppable(held: HeldLock, running: AbortController): HeldLock {
   const { signal } = held;
   if (signal.aborted) running.abort(signal.reason);
@@ -140,7 +140,7 @@ function stoppable(held: HeldLock, running: AbortController): HeldLock {
   });
 }
 
-/** Theirs, if any, and ours. */
+/** A signal that aborts with either of the two. */
 function either(theirs: AbortSignal | undefined, ours: AbortController): AbortSignal {
   if (theirs?.aborted) ours.abort(theirs.reason);
   else theirs?.addEventListener('abort', () => ours.abort(theirs.reason), { once: true });

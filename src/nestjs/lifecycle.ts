@@ -1,5 +1,5 @@
 /**
- * What the `Locks` of an application do at its start and at its end.
+ * Starts and ends the `Locks` of an application with its lifecycle.
  */
 import { Logger } from '@nestjs/common';
 import type {
@@ -19,7 +19,7 @@ import { Leader } from './leader.js';
 import { FORM, LEADS } from './tokens.js';
 import type { Leads } from './while-leader.js';
 
-/** What `@Cron`, `@Interval` and `@Timeout` of `@nestjs/schedule` write on a method. */
+/** The metadata that `@Cron`, `@Interval` and `@Timeout` of `@nestjs/schedule` set on a method. */
 const SCHEDULED = 'SCHEDULER_TYPE';
 
 export class LocksLifecycle
@@ -40,7 +40,7 @@ export class LocksLifecycle
 
   onModuleInit(): void {
     for (const provider of [...this.#discovery.getControllers(), ...this.#discovery.getProviders()]) {
-      // Of a request-scoped provider it is one that is there to be looked at.
+      // A request-scoped provider has a static instance here, only for inspection.
       const one: unknown = provider.instance;
       if (typeof one !== 'object' || one === null) continue;
       const prototype: unknown = Object.getPrototypeOf(one);
@@ -57,12 +57,12 @@ export class LocksLifecycle
     for (const leader of this.#leaders) leader.start();
   }
 
-  /** Before the pools that leaders work with are closed: those are, as a rule, in `onApplicationShutdown`. */
+  /** Stops leaders before the connections that they use are closed, which mostly happens in `onApplicationShutdown`. */
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.all(this.#leaders.map((leader) => leader.stop(this.#drain)));
   }
 
-  /** The server of the application has stopped by now, and so have its schedules. */
+  /** By now the server of the application and its schedules have stopped. */
   async onApplicationShutdown(): Promise<void> {
     await closeWithin(this.#locks, this.#drain);
   }

@@ -1,5 +1,5 @@
 /**
- * What is common to the decorators of methods: which method they are on, and how it is wrapped.
+ * Common to the method decorators: checks the method and wraps it.
  */
 import type {} from 'reflect-metadata';
 import type { Observable } from 'rxjs';
@@ -7,30 +7,30 @@ import { InvalidOptionError } from '../index.js';
 import type { Lock, Locks } from '../index.js';
 import { FORM } from './tokens.js';
 
-/** What can be done under a lock: something that takes time. */
+/** A method that can run under a lock: it returns a promise or an Observable. */
 export type LockableMethod = (...args: never[]) => PromiseLike<unknown> | Observable<unknown>;
 
-/** The decorator of a method that can be called with what its key is made of. */
+/** A decorator for methods whose arguments begin with those of the key function. */
 export type MethodDecoratorFor<A extends readonly unknown[]> = <M extends LockableMethod>(
   prototype: object,
   name: string | symbol,
   descriptor: TypedPropertyDescriptor<M> & (Parameters<M> extends readonly [...A, ...unknown[]] ? unknown : never),
 ) => void;
 
-/** A key, or how it is made of the arguments of the method; `this` is its object. */
+/** A key, or a function that makes it from the arguments of the method; `this` is the object of the method. */
 export type KeyOf<A extends readonly unknown[]> = string | ((...args: A) => string);
 
-/** Whether what a method does begins when it is called, or when it is subscribed to. */
+/** Whether the work of a method begins at its call (`promise`) or at the subscription (`observable`). */
 export type Form = 'promise' | 'observable';
 
-/** A method under a decorator. */
+/** A decorated method. */
 export interface Decorated {
   /** For messages: `@WithLock on Invoices.bill`. */
   readonly what: string;
   readonly form: Form;
 }
 
-/** How a decorator makes its lock of a key. */
+/** Makes the lock of a decorator from its key. */
 export type LockOf = (locks: Locks, key: string) => Lock;
 
 /** A call of a decorated method. */
@@ -41,7 +41,7 @@ export interface Call {
   run(): unknown;
 }
 
-/** What a decorator is on, or an error that says what it should be on. */
+/** The decorated method. Throws an InvalidOptionError if the decorator is on anything else. */
 export function checkedMethod<M extends LockableMethod>(
   decorator: string,
   prototype: unknown,
@@ -64,7 +64,7 @@ export function checkedMethod<M extends LockableMethod>(
   return { what, method };
 }
 
-/** The method with something around each call. It keeps its name, its length and the metadata that others put on it. */
+/** Wraps each call of the method. The result keeps the name, the length and the metadata of the method. */
 export function wrapped<M extends LockableMethod>(method: M, around: (call: Call) => unknown): M {
   const wrapper = new Proxy(method, {
     apply: (target, self: unknown, args: unknown[]) =>
@@ -76,7 +76,7 @@ export function wrapped<M extends LockableMethod>(method: M, around: (call: Call
   return wrapper;
 }
 
-/** As the user says, else as the compiler has written down (emitDecoratorMetadata), else a promise. */
+/** The form that the user gave, else that of the compiled metadata (emitDecoratorMetadata), else `promise`. */
 export function formOf(prototype: object, name: string | symbol, said: Form | undefined): Form {
   if (said !== undefined && !['promise', 'observable'].includes(said)) {
     throw new InvalidOptionError('returns', said, "give 'promise' or 'observable'.");
@@ -85,16 +85,16 @@ export function formOf(prototype: object, name: string | symbol, said: Form | un
   return said ?? (isObservableClass(type) ? 'observable' : 'promise');
 }
 
-/** Writes the form down, for who looks at the methods of an application. */
+/** Stores the form as metadata, for the check at the start of the application. */
 export const markForm = (method: object, form: Form): void => Reflect.defineMetadata(FORM, form, method);
 
-/** By shape: another copy of RxJS has another class. */
+/** Checked by shape, since another copy of RxJS has another class. */
 const isObservableClass = (type: unknown): boolean => {
   const prototype: unknown = typeof type === 'function' ? type.prototype : undefined;
   return typeof prototype === 'object' && prototype !== null && 'subscribe' in prototype && 'pipe' in prototype;
 };
 
-/** The key of a call. That the method takes what its key is made of was checked by the compiler. */
+/** The key of a call. The compiler has checked that the arguments of the method fit the key function. */
 export function keyFor(key: string | CallableFunction, { self, args }: Call): string {
   if (typeof key === 'string') return key;
   const made: unknown = Reflect.apply(key, self, args);

@@ -7,11 +7,11 @@ import { LocksHealthIndicator } from './health.js';
 import { LocksLifecycle } from './lifecycle.js';
 import { LOCKS } from './tokens.js';
 
-/** The options of {@link LocksModule}: those of `createLocks`, and these. Durations are milliseconds. */
+/** The options of {@link LocksModule}: those of `createLocks`, and two more. Durations are milliseconds. */
 export interface LocksModuleOptions extends LocksOptions {
-  /** Where the locks are, such as `etcd3Backend({ hosts })`. The module closes it. */
+  /** The backend, such as `etcd3Backend({ hosts })`. The module closes it. */
   readonly backend: LockBackend;
-  /** How long who holds a lock may finish when the application shuts down, 10 000 by default. */
+  /** How long holders may finish when the application shuts down, 10 000 by default. */
   readonly drain?: number | undefined;
 }
 
@@ -51,7 +51,7 @@ const providers: Provider[] = [
   },
 ];
 
-/** A second less than many an orchestrator's patience would be too long by default. */
+/** The default drain, milliseconds. Orchestrators kill a process that takes much longer to shut down. */
 const DRAIN = 10_000;
 
 function checkedDrain(drain = DRAIN): number {
@@ -61,10 +61,10 @@ function checkedDrain(drain = DRAIN): number {
 
 /**
  * The `Locks` of a Nest application, for all of its modules. `forRoot({ backend })`, or `forRootAsync({ useFactory,
- * inject })` where the options are to be injected; `isGlobal: false` for those modules only that import it.
+ * inject })` if the options are injected. With `isGlobal: false` only the modules that import it get the `Locks`.
  *
- * At the shutdown leaders are asked to end, waiters stop waiting, who holds a lock may finish for `drain` milliseconds,
- * and all is given back. A signal such as SIGTERM shuts down where `app.enableShutdownHooks()` was called.
+ * At the shutdown, leaders are asked to end, waiters are withdrawn, holders may finish for `drain` milliseconds, and
+ * all locks are released. A signal such as SIGTERM causes a shutdown only if `app.enableShutdownHooks()` was called.
  *
  * @example
  * const locksModule = LocksModule.forRootAsync({

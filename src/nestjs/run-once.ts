@@ -16,8 +16,8 @@ export interface RunOnceOptions extends OnceOptions, RunOptions {
 }
 
 /**
- * Runs the method once in the whole fleet for each key, and not again before `keep` milliseconds have gone by. Every
- * call gives what the one run has returned, as JSON carries it; when that one fails or dies, the next call runs it.
+ * Runs the method once in the whole fleet for each key, and not again for `keep` milliseconds. Every call gets the
+ * result of that one run, as JSON carries it. If the run fails or its process dies, the next call runs the method.
  *
  * ```text
  * instance a   --r===A         r: runs   A: its value
@@ -25,12 +25,12 @@ export interface RunOnceOptions extends OnceOptions, RunOptions {
  * instance c   -------------A  late, while it is kept: at once
  * ```
  *
- * For a schedule put the tick into the key, rounded, so that it is the same in all instances: their clocks differ by a
- * little, and a timer may fire a millisecond early. With `onBusy: 'skip'` who finds it running does not wait for it, so
- * nobody runs it when that one dies.
+ * For a schedule, put the tick into the key. Round it, so that it is the same in all instances: their clocks differ a
+ * little, and a timer may fire a millisecond early. With `onBusy: 'skip'`, an instance that finds the method running
+ * does not wait; then nobody runs it if the runner dies.
  *
- * @param key of what is done; or how it is made of the arguments, `this` being the object
- * @param options.keep milliseconds for which it stays done
+ * @param key the key of the work, or a function that makes it from the arguments; `this` is the object
+ * @param options.keep how long the work stays done, milliseconds
  * @throws InvalidOptionError at the decoration
  * @example
  * class Reports {

@@ -1,13 +1,13 @@
 /**
- * The names by which the parts of this entry find each other. Registered symbols: what one copy of the package has
- * decorated, the module of another copy finds.
+ * The symbols with which decorators and the module find each other. They are registered symbols, so that they work
+ * across copies of the package.
  */
 
-/** The `Locks` of the application, as Nest injects them. */
+/** The injection token of the `Locks` of the application. */
 export const LOCKS = Symbol.for('rxlock.nestjs.locks');
 
-/** On a method: how it returns what is done under its lock. */
+/** Metadata of a method: its {@link Form}. */
 export const FORM = Symbol.for('rxlock.nestjs.form');
 
-/** On a method: what it leads. */
+/** Metadata of a method: what it leads. */
 export const LEADS = Symbol.for('rxlock.nestjs.leads');

@@ -10,7 +10,7 @@ import { LEADS } from './tokens.js';
 
 /** The options of {@link WhileLeader}. */
 export interface WhileLeaderOptions extends LeaderOptions {
-  /** Which lock of that key, a mutex by default. */
+  /** Makes the lock from the key; a mutex by default. */
   readonly lock?: LockOf | undefined;
 }
 
@@ -20,7 +20,7 @@ type LeaderMethodDecorator = <M extends (held: HeldLock) => PromiseLike<unknown>
   descriptor: TypedPropertyDescriptor<M>,
 ) => void;
 
-/** What a method leads, as it is written on it. */
+/** The metadata of a method that leads. */
 export interface Leads {
   readonly what: string;
   readonly key: string;
@@ -29,22 +29,22 @@ export interface Leads {
 }
 
 /**
- * Runs the method in one instance of the fleet at a time: from the start of the application on, whenever it holds the
- * lock of that key. At a loss the Observable that it returned is unsubscribed, or `signal` aborts; another instance runs
- * it, and this one contends again.
+ * Runs the method in one instance of the fleet at a time. From the start of the application on, each instance contends
+ * for the lock of that key, and runs the method while it holds. At a loss the returned Observable is unsubscribed, or
+ * `signal` aborts; another instance runs the method, and this one contends again.
  *
  * ```text
  * instance a   --h====#                #: killed, lost, or failed
  * instance b   --w------h===========   =: the method runs
  * ```
  *
- * It is called with the `HeldLock`, whose `signal` aborts when the application shuts down, too; the lock is given back
- * when the method has ended. When it ends by itself, it is done here, and another instance runs it. When it fails, that
- * is logged, and this instance contends again a second later.
+ * The method is called with the `HeldLock`, whose `signal` also aborts when the application shuts down; the lock is
+ * released when the method has ended. If the method ends by itself, this instance does not run it again, and another
+ * instance does. If it fails, the error is logged, and this instance contends again a second later.
  *
- * @param key of the lock
- * @throws InvalidOptionError at the decoration; at the start of the application where the object is not there for all of
- * its life (request scope), or the method is on a schedule as well
+ * @param key the key of the lock
+ * @throws InvalidOptionError at the decoration; at the start of the application if the object is request-scoped, or if
+ *   the method is on a schedule as well
  * @example
  * class Outbox {
  *   @WhileLeader('outbox')

@@ -11,33 +11,33 @@ import { asInput } from './returned.js';
 
 /** The options of {@link WithLock}. */
 export interface WithLockOptions extends ContendOptions {
-  /** Which lock of that key, a mutex by default: `(locks, key) => locks.semaphore(key, 3)`. */
+  /** Makes the lock from the key; a mutex by default. Example: `(locks, key) => locks.semaphore(key, 3)`. */
   readonly lock?: LockOf | undefined;
   /**
-   * What the method returns. Read from the types where the compiler writes them down (`emitDecoratorMetadata`, and the
-   * return type said in the source); a promise where nothing is known.
+   * What the method returns. By default it is read from the compiled types (`emitDecoratorMetadata`, and a return type
+   * in the source); without those it is a promise.
    */
   readonly returns?: Form | undefined;
 }
 
 /**
- * Runs each call of the method while it holds the lock of that key, and gives it back when the method has ended: when
- * its promise has settled, or its Observable has ended, which contends for the lock once it is subscribed to.
+ * Runs each call of the method under the lock of that key, and releases when the call has ended: when its promise has
+ * settled, or its Observable has ended. An Observable contends for the lock when it is subscribed to.
  *
  * ```text
  * call a    --h=====x            h: held   =: the method runs   x: released
  * call b    --w------h=====x     w: waits, in this process or another one
  * ```
  *
- * Rejects as `lock.use` does, errors as `usingLock` does: at a loss at once, whatever the method does then; give
- * `heldLock()?.signal` to what can be aborted. With `onBusy: 'skip'` a call that finds the lock taken gives `undefined`,
- * or completes without a value.
+ * Rejects as `lock.use` does, and errors as `usingLock` does: at a loss at once, even if the method goes on. So give
+ * `heldLock()?.signal` to everything that can be aborted. With `onBusy: 'skip'`, a call that finds the lock taken
+ * resolves with `undefined`, or completes without a value.
  *
- * The key is yours, so that a rename in the code takes no lock away from a version that still runs. With `@Cron` and
- * other decorators it goes in either order.
+ * You choose the key; it is not derived from names in the code, so that a renamed class and an older version still
+ * exclude each other. The order of `@Cron` and other decorators does not matter.
  *
- * @param key of the lock; or how it is made of the arguments, `this` being the object
- * @throws InvalidOptionError at the decoration, for unknown options, or anything but a method
+ * @param key the key of the lock, or a function that makes it from the arguments; `this` is the object
+ * @throws InvalidOptionError at the decoration, for unknown options, and for anything but a method
  * @example
  * class Invoices {
  *   @WithLock((id: string) => `invoices/${id}`, { wait: 5_000 })
@@ -70,13 +70,13 @@ export function WithLock<A extends readonly unknown[] = []>(
   };
 }
 
-/** Of a decorator: a text or a function. */
+/** Throws an InvalidOptionError if the key is neither a string nor a function. */
 export function checkedKeyOf(decorator: string, key: unknown): void {
   if (typeof key === 'string' || typeof key === 'function') return;
   throw new InvalidOptionError('key', key, `give ${decorator} a text, or a function that makes it of the arguments.`);
 }
 
-/** An Observable where nobody expected one: it would be given back with the lock, and run without. */
+/** Refuses an unexpected Observable: the lock would be released before anybody subscribes to it. */
 export function checkedPromise(result: unknown, what: string): unknown {
   if (!isObservable(result)) return result;
   const advice = "write its return type in the source (with emitDecoratorMetadata), or give { returns: 'observable' }.";

@@ -1,12 +1,15 @@
 /**
- * `rxlock/node-cron`: each tick of a schedule once in the fleet, whatever the clocks do.
+ * `rxlock/node-cron`: each tick of a schedule runs once in the fleet, even if the clocks differ.
  *
  * @packageDocumentation
  */
 import { lastValueFrom } from 'rxjs';
 import type { HeldLock, Locks, Once } from '../index.js';
 
-/** What node-cron 4.4 or newer takes as `runCoordinator` of a task, or for all with `setRunCoordinator`. */
+/**
+ * The interface that node-cron (4.4 or newer) takes as `runCoordinator` of a task, or for all tasks with
+ * `setRunCoordinator`.
+ */
 export interface RunCoordinator {
   shouldRun(key: string, ttlMs: number): Promise<boolean>;
   onComplete(key: string): Promise<void>;
@@ -14,22 +17,23 @@ export interface RunCoordinator {
 
 /** The options of {@link runCoordinator}. */
 export interface RunCoordinatorOptions {
-  /** How long a tick stays done, milliseconds, a day by default: longer than the clocks of the fleet differ. */
+  /** How long a tick stays done, milliseconds; a day by default. Give more than the clocks of the fleet differ. */
   readonly keep?: number | undefined;
-  /** Put before the names of the tasks, `cron/` by default. */
+  /** Put before the names of the tasks; `cron/` by default. */
   readonly prefix?: string | undefined;
 }
 
-/** A tick is in the key, so all that is kept of it may go once no clock is so late. */
+/** The key contains the tick, so its marker may go once no clock can be that late. */
 const DEFAULT_KEEP = 24 * 60 * 60 * 1000;
 
 /**
- * A run coordinator for node-cron: of all instances with a task of that name one runs each tick; the others wait until
- * it is done, so that one of them runs it when the first one dies. The tick is in the key, as node-cron says it.
+ * A run coordinator for node-cron. Of all instances with a task of the same name, one runs each tick. The others wait
+ * until it is done, so that one of them runs it if the first one dies. The key contains the tick, as node-cron gives
+ * it.
  *
- * - A run that fails is done, too: node-cron does not tell a coordinator how a run has ended.
- * - A run whose lock is lost on the way (its process was cut off from the server) goes on: node-cron cannot stop it.
- *   Another instance runs it then. node-cron logs that the first one could not be marked as done.
+ * - A failed run counts as done, too: node-cron does not tell a coordinator how a run ended.
+ * - A run whose lock is lost (its process was cut off from the server) goes on: node-cron cannot stop it. Another
+ *   instance then runs the same tick. node-cron logs that the first run could not be marked as done.
  *
  * @throws InvalidOptionError at the first tick, for a `keep` below a second or above a year
  * @example

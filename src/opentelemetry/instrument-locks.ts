@@ -10,25 +10,25 @@ import { spansOf } from './spans.js';
 /** The options of {@link instrumentLocks}. */
 export interface InstrumentOptions {
   /**
-   * The name under which a key is traced and measured: `invoices` of `invoices/17` by default, all that is before the
-   * first `/`. Let it give few different ones, each is a series of its own in every metric.
+   * The name under which a key is traced and measured. By default the part before the first `/`: `invoices` for
+   * `invoices/17`. Return only few different names: each is a series of its own in every metric.
    */
   readonly nameOf?: NameOf | undefined;
-  /** Where spans go; the global one by default. */
+  /** The provider for spans; the global one by default. */
   readonly tracerProvider?: TracerProvider | undefined;
-  /** Where metrics go; the global one by default. */
+  /** The provider for metrics; the global one by default. */
   readonly meterProvider?: MeterProvider | undefined;
 }
 
-/** What listens, until it is stopped. */
+/** The running instrumentation. */
 export interface Instrumentation {
-  /** Nothing is traced or measured from now on; what is under way is not ended. */
+  /** Stops tracing and measuring; spans that are open stay open. */
   stop(): void;
 }
 
 /**
- * Traces and measures all locks of this process, with OpenTelemetry: two spans for each lock, the wait and the hold, and
- * the metrics of docs/telemetry.md. To be called once, after the SDK was set up and before locks are taken.
+ * Traces and measures all locks of this process, with OpenTelemetry: two spans for each lock, the wait and the hold,
+ * and the metrics of docs/telemetry.md. Call it once, after the set-up of the SDK and before locks are used.
  *
  * ```text
  * your span    ----------------------
@@ -57,5 +57,5 @@ export function instrumentLocks(options: InstrumentOptions = {}): Instrumentatio
   };
 }
 
-/** Who says it, in every span and metric. */
+/** The instrumentation scope of every span and metric. */
 const SCOPE = 'rxlock';

@@ -1,10 +1,10 @@
 /**
- * Hears the channels of the locks of this process, whichever copy of the package they are of.
+ * Subscribes to the diagnostics channels of all locks of this process, of any copy of the package.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { AcquireMessage, HoldMessage, OutageMessage, RenewalMessage } from '../index.js';
 
-/** What is heard of. */
+/** The callbacks for each channel. */
 export interface Listener {
   waits(message: AcquireMessage): void;
   waited(message: AcquireMessage): void;
@@ -14,12 +14,12 @@ export interface Listener {
   outage?(message: OutageMessage): void;
 }
 
-/** Until it is stopped. */
+/** Subscribes. The returned function unsubscribes. */
 export function listen(listener: Listener): () => void {
   const stops: (() => void)[] = [];
   const hear = (name: string, told: ((message: never) => void) | undefined): void => {
     if (!told) return;
-    // What is said on a channel is known by its name.
+    // The name of the channel decides the type of its messages.
     const heard = (message: unknown): void => told(message as never);
     subscribe(name, heard);
     stops.push(() => unsubscribe(name, heard));

@@ -1,5 +1,5 @@
 /**
- * What is counted and measured, in seconds. docs/telemetry.md and the dashboard are written from these names.
+ * The metrics, in seconds. docs/telemetry.md and the dashboard use these names.
  */
 import type { Attributes, Meter } from '@opentelemetry/api';
 import type { AcquireMessage, HoldMessage } from '../index.js';
@@ -7,9 +7,9 @@ import type { Listener } from './listen.js';
 import { ATTRIBUTES, inSeconds, nameFor } from './names.js';
 import type { NameOf } from './names.js';
 
-/** From a hand-off within a process to a leader that leads for a day. */
+/** Seconds: from a hand-off inside a process to a leader that leads for a day. */
 const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600, 86_400];
-/** A round trip, up to the longest time an attempt may take. */
+/** Seconds: from a fast round trip to the longest time that an attempt may take. */
 const ROUND_TRIPS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 const seconds = (description: string, explicitBucketBoundaries: number[]) => ({
@@ -58,7 +58,7 @@ export function metricsOf(meter: Meter, nameOf: NameOf): Listener {
     seconds('From the first unanswered request to the next answer', BUCKETS),
   );
 
-  // Who began to wait before anybody listened is not counted when it ends.
+  // Waits and holds that began before we subscribed must not be subtracted when they end.
   const counted = new WeakSet();
   const down = new WeakSet();
   const about = (message: AcquireMessage | HoldMessage): Attributes => ({

@@ -1,22 +1,22 @@
 /**
- * How spans and metrics are named: few names, however many keys there are.
+ * The names of spans and metrics: few names, even for many keys.
  */
 import type { AcquireMessage, HoldMessage } from '../index.js';
 
-/** What a key is counted under. */
+/** Maps a key to the name under which it is counted. */
 export type NameOf = (key: string) => string;
 
-/** `invoices` for `invoices/17`: a key is mostly a kind of thing, then which one of them. */
+/** `invoices` for `invoices/17`: most keys are the kind of a thing, then its id. */
 export const firstPart: NameOf = (key) => key.split('/', 1)[0] ?? key;
 
 /** The attributes of spans and metrics. */
 export const ATTRIBUTES = {
-  /** Of the lock, by `nameOf`; for several keys at once all of theirs. */
+  /** The name of the lock by `nameOf`; for several keys, the names of all. */
   name: 'rxlock.name',
   kind: 'rxlock.kind',
   outcome: 'rxlock.outcome',
   reason: 'rxlock.reason',
-  /** Of spans only: there may be any number of them. */
+  /** For spans only, since the number of keys is not limited. */
   key: 'rxlock.key',
   owner: 'rxlock.owner',
   fencingToken: 'rxlock.fencing_token',

@@ -1,5 +1,5 @@
 /**
- * Two spans for each lock that is taken: the wait and the hold.
+ * Two spans for each acquired lock: the wait and the hold.
  */
 import { SpanKind, SpanStatusCode, context } from '@opentelemetry/api';
 import type { Context, Exception, Span, Tracer } from '@opentelemetry/api';
@@ -8,14 +8,14 @@ import type { Listener } from './listen.js';
 import { ATTRIBUTES, nameFor } from './names.js';
 import type { NameOf } from './names.js';
 
-/** A wait that is traced. */
+/** A traced wait. */
 interface Wait {
   readonly span: Span;
-  /** The context in which its user has subscribed. */
+  /** The context of the subscriber. */
   readonly parent: Context;
 }
 
-/** Outcomes that a user has to look at; that somebody else was faster is none. */
+/** The outcomes that are errors. `busy` is none: another client was faster. */
 const FAULTS: readonly AcquireMessage['outcome'][] = ['failed', 'timeout'];
 
 export function spansOf(tracer: Tracer, nameOf: NameOf): Listener {
@@ -45,7 +45,7 @@ export function spansOf(tracer: Tracer, nameOf: NameOf): Listener {
     },
     holds(message) {
       const wait = waits.get(message.acquire);
-      // It may outlive what it was taken for: so it is a span beside the wait, and says by a link which wait it was.
+      // The hold can outlive its wait, so it is no child of it: it has the same parent, and a link to the wait.
       const options = {
         kind: SpanKind.INTERNAL,
         attributes: { ...attributes(message), [ATTRIBUTES.fencingToken]: String(message.fencingToken) },

@@ -14,15 +14,17 @@ import { whileLeader } from './while-leader.js';
 
 /** The options of {@link shareAcross}. */
 export interface ShareAcrossOptions {
-  /** Aborting it ends this subscriber; the stream errors with the signal's reason, as it was given. */
+  /** Aborting it ends this subscriber; the stream errors with the signal's reason, unchanged. */
   readonly signal?: AbortSignal | undefined;
-  /** Where the pauses after a loss run; the machine's time by default. In a marble test the TestScheduler. */
+  /**
+   * The scheduler of the pauses after a loss; the machine's time by default. In a marble test give the TestScheduler.
+   */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
 /**
- * One process of the fleet subscribes to the source, and every subscriber of the fleet gets its values. It goes away,
- * and the next one subscribes.
+ * One process of the fleet subscribes to the source, and every subscriber of the fleet gets its values. When that
+ * process ends, the next one subscribes.
  *
  * ```text
  * a          ^--------------------!      leads: subscribes to its source
@@ -33,18 +35,20 @@ export interface ShareAcrossOptions {
  * b, result    A--B------C---------D---
  * ```
  *
- * - The value of the election carries the latest value, so who comes late gets that at once, and of a burst each gets
- *   the last one. For all of a log use a queue; this is for what is true now: a configuration, a rate, a position.
- * - The source completes: all complete. It errors: the others get a {@link RunFailedError} with its message. Its process
- *   dies, or loses its leadership: the next one subscribes, and nobody sees an end.
- * - Who subscribes after the end begins anew.
- * - Nobody gets a value that no leader produced, or an older one after a newer one: by fencing token, then by number.
- * - The values travel as JSON of at most 64 KB, less what a few words around them take. What is larger, or would come
- *   back as something else, is an error of the source: a {@link RunResultError} at the leader.
+ * - The election carries the latest value only. So a late subscriber gets it at once, and of a burst subscribers may
+ *   get only the last value. It is made for current states, such as a configuration, a rate or a position; if every
+ *   value counts, use a message queue.
+ * - The source completes: all subscribers complete. It errors: the others get a {@link RunFailedError} with its
+ *   message. Its process dies or loses its leadership: the next one subscribes, and subscribers see no end.
+ * - A subscriber that comes after the end starts the source again.
+ * - Every value comes from a leader, and no subscriber gets an older value after a newer one. Values are ordered by
+ *   fencing token, then by number.
+ * - Values are sent as JSON of at most 60 KiB. A value that is larger, or that JSON would change, counts as an error of
+ *   the source: a {@link RunResultError} at the leader.
  *
- * Each subscription is a candidate: in one process, `share()` what this returns.
+ * Each subscription is a candidate of its own: inside one process, add `share()`.
  *
- * @param election one object for each name and process, with no other candidates
+ * @param election use one election object for each name and process, and no other candidates with it
  * @throws InvalidOptionError at the call
  * @throws in the stream: {@link RunFailedError}, {@link RunResultError}, {@link LocksClosedError}, {@link BackendError}
  * @example
@@ -68,7 +72,7 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
           hearer.ours = held.fencingToken;
           const lingered$ = merge(
             election.leader$.pipe(filter((leader) => leader.status === 'led' && leader.waiting === 0)),
-            // Who cannot hear of the end is not waited for.
+            // A limit, since a candidate that is cut off would never read the end.
             defer(() => timeOf({ scheduler }).after(held.remaining())),
           ).pipe(take(1), ignoreElements());
           new Proclaimer(election, held, hearer, lingered$, leading).begin(source);
@@ -79,9 +83,12 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
   };
 }
 
-/** One subscriber, and what it has seen. */
+/** One subscriber, and the position of its latest value. */
 class Hearer<T> {
-  /** The token under which this subscriber leads, or led last: it hears of its own end by itself. */
+  /**
+   * The token under which this subscriber leads, or led last. The end of its own source is delivered by the
+   * {@link Proclaimer}.
+   */
   ours: bigint | undefined;
   readonly #key: string;
   readonly #subscriber: Subscriber<T>;
@@ -97,14 +104,14 @@ class Hearer<T> {
     if (leader.status !== 'led' || !read) return;
     const { fencingToken: token } = leader;
     const { number, by, value, end } = read;
-    // What its leader has produced was a T, and has come by way of JSON.
+    // The leader produced a T, and checked that JSON does not change it.
     this.tell({ token, number }, value as T);
     if (!end || token === this.ours || token < this.#last.token) return;
     if (end.type === 'completed') this.#subscriber.complete();
     else this.#subscriber.error(new RunFailedError({ key: this.#key, by, reason: end.reason }));
   }
 
-  /** Only if nothing newer was told. */
+  /** Emits the value, unless a newer one was emitted. */
   tell(position: Position, value: T): void {
     if (!isNewer(position, this.#last)) return;
     this.#last = position;
@@ -112,7 +119,10 @@ class Hearer<T> {
   }
 }
 
-/** The source of the one who leads, said to all: one value after another, of those that come meanwhile the latest. */
+/**
+ * Proclaims the source of the leader: one value after another. Of the values that come during a proclamation, only the
+ * latest is proclaimed next.
+ */
 class Proclaimer<T> {
   readonly #election: Election;
   readonly #held: HeldLock;
@@ -123,7 +133,7 @@ class Proclaimer<T> {
   #latest: { readonly number: number; readonly json: string; readonly value: T } | undefined;
   #number = 0;
   #end: SharedEnd | undefined;
-  /** Of our own source, as it is. */
+  /** The error of our own source, unchanged. */
   #error: unknown;
   #isSaying = false;
   #isNews = false;
@@ -168,7 +178,7 @@ class Proclaimer<T> {
   }
 
   #ended(end: SharedEnd, error?: unknown): void {
-    // A source that emits at once goes on until it has returned, whatever became of its values.
+    // A synchronous source may continue after one of its values was refused.
     if (this.#end) return;
     this.#end = end;
     this.#error = error;
@@ -197,14 +207,14 @@ class Proclaimer<T> {
           else if (this.#isNews) this.#say();
         },
         error: (error: unknown) => {
-          // It leads no more, and is about to hear of it.
+          // It has lost the lead, and the loss will end this stream.
           if (!(error instanceof LockNotOwnedError)) this.#leading.error(error);
         },
       }),
     );
   }
 
-  /** It leads on until the others have heard of the end: else the next one would begin anew. */
+  /** It keeps the lead until the others have read the end: else the next leader would start the source again. */
   #linger(end: SharedEnd): void {
     this.#leading.add(
       this.#lingered$.subscribe({

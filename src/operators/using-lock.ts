@@ -5,7 +5,8 @@ import type { ContendOptions } from '../api/options.js';
 import { checkedFunction, checkedLock } from '../api/shapes.js';
 
 /**
- * As RxJS's `using`, for a lock: contends, subscribes to the inner stream once held, mirrors it, releases when it ends.
+ * Like RxJS's `using`, for a lock: contends, subscribes to the inner stream once the lock is held, mirrors it, and
+ * releases when it ends.
  *
  * ```text
  * lock      --h--------x          h: held   x: released, acknowledged
@@ -21,10 +22,10 @@ import { checkedFunction, checkedLock } from '../api/shapes.js';
  *   acknowledgement, that error. The wait for the acknowledgement ends with the lease at the latest.
  * - Unsubscribed: the inner stream is stopped, then the lock is released, in the background.
  * - The lock is lost: the inner stream is stopped, then `held.signal` aborts, then the {@link LockLostError} follows.
- *   Nothing that the inner stream emits after the deadline gets through, not even after a stall of the process.
+ *   No value that the inner stream emits after the deadline gets through, not even after a stall of the process.
  * - `held.release()`: the inner stream is stopped, the lock released, the result completes.
  *
- * @param lock what to hold; contended for at each subscription
+ * @param lock the lock to hold; each subscription contends for it
  * @param project makes the inner stream; gets the {@link HeldLock}, with its fencing token and its signal
  * @param options.wait milliseconds to contend, `0` tries once, `Infinity` by default
  * @throws InvalidOptionError at the call
@@ -42,7 +43,7 @@ export function usingLock<O extends ObservableInput<unknown>>(
   const states$ = lock.lock$(options);
 
   return new Observable<ObservedValueOf<O>>((subscriber) => {
-    // Added first, so torn down first: nothing runs under a lock that is being given back.
+    // Added first, so torn down first: the body must have stopped before the lock is released.
     const body = new Subscription();
     subscriber.add(body);
     let outcome: (() => void) | undefined;
@@ -53,10 +54,10 @@ export function usingLock<O extends ObservableInput<unknown>>(
 
       const releaseThen = (deliver: () => void, options?: ReleaseOptions): void => {
         outcome = deliver;
-        // It is rejected for a lock that is lost: then `states$` errors, and that is what counts.
+        // It rejects if the lock was lost: then `states$` errors, and delivers the loss.
         held.release(options).catch(stop);
       };
-      // By a notifier, since a stream that emits synchronously is under way before there is a subscription to end.
+      // A notifier, since a stream that emits synchronously runs before there is a subscription that could end it.
       const stopped$ = new Observable<void>((notified) => body.add(() => notified.next()));
       const inner$ = defer(() => {
         const made = project(held);
@@ -69,12 +70,12 @@ export function usingLock<O extends ObservableInput<unknown>>(
           },
           error: (error: unknown) => {
             if (held.isHeld()) return releaseThen(() => subscriber.error(error), { handOff: false });
-            // Past the deadline nothing is waited for; what the inner stream has to tidy up comes first all the same.
+            // After the deadline there is no release to wait for; the teardown of the inner stream still comes first.
             stop();
             subscriber.error(error);
           },
           complete: () => {
-            // Stopped from outside, or past the deadline: then its success is not ours to tell, and the loss follows.
+            // If it was stopped from outside, or the deadline has passed, do not complete: the loss or the end follows.
             if (!body.closed && held.isHeld()) releaseThen(() => subscriber.complete());
           },
         }),

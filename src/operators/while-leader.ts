@@ -12,13 +12,14 @@ import { backoff } from '../time/backoff.js';
 
 /** The options of {@link whileLeader}. */
 export interface LeaderOptions extends ContendOptions {
-  /** Where the pauses run; the machine's time by default. In a marble test the TestScheduler. */
+  /** The scheduler of the pauses; the machine's time by default. In a marble test give the TestScheduler. */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
 /**
- * One of many runs something, and when it fails another one does: contends, runs the inner stream while it holds, and
- * contends again after a loss. For schedulers, pollers, everything of which one may be at work.
+ * Runs the inner stream in one of many processes; if that process fails, another one runs it. Contends, runs the inner
+ * stream while the lock is held, and contends again after a loss. For schedulers, pollers, and other work that only one
+ * process may do.
  *
  * ```text
  * lock      --h---#      --h------x     #: lost   h: held, again   x: released
@@ -27,13 +28,14 @@ export interface LeaderOptions extends ContendOptions {
  * result    ----a------------b--c--|
  * ```
  *
- * - The lock is lost, or the server cannot be reached or has no space: the inner stream is stopped; after a pause of
- *   50 ms, up to a second when it happens again and again, it contends anew, at the tail.
- * - The inner stream completes: release, complete. It errors, or `project` throws: release, that error, whatever it is.
- * - Any other error of the lock ends it: a refusal for good, a `wait` that ran out, an aborted `signal`, `close()`.
+ * - The lock is lost, or the server cannot be reached or has no space: the inner stream is stopped. After a pause of 50
+ *   ms, up to a second if it happens repeatedly, it contends again, at the tail of the queue.
+ * - The inner stream completes: release, complete. It errors, or `project` throws: release, that error.
+ * - Any other error of the lock ends the stream: a refusal for good, a `wait` that ran out, an aborted `signal`,
+ *   `close()`.
  *
- * @param lock what to hold while it runs
- * @param project makes the inner stream, anew each time; gets the {@link HeldLock}
+ * @param lock the lock to hold while the inner stream runs
+ * @param project makes the inner stream, a new one each time; gets the {@link HeldLock}
  * @param options.wait milliseconds to contend each time, `Infinity` by default
  * @throws in the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LocksClosedError}, {@link BackendError}
  * @example
@@ -49,7 +51,7 @@ export function whileLeader<O extends ObservableInput<unknown>>(
   checkedAcquireOptions(options, 'whileLeader');
   const { scheduler, ...contention } = options;
   const { signal, waitSignal } = contention;
-  /** Whose reason may be the loss of another lock, which is not ours to pass over. */
+  /** The reason of an abort may be the LockLostError of another lock: it must not be retried. */
   const isAborted = (): boolean => signal?.aborted === true || waitSignal?.aborted === true;
   const time = timeOf({ scheduler });
   const pause = (ms: number): Observable<unknown> =>
@@ -62,7 +64,7 @@ export function whileLeader<O extends ObservableInput<unknown>>(
     let failures = 0;
     const led = (held: HeldLock): Observable<ObservedValueOf<O>> => {
       failures = 0;
-      // What fails inside is not ours to repeat, be it the loss of another lock.
+      // An error of the inner stream is not retried, even if it is the loss of another lock.
       return defer(() => project(held)).pipe(
         catchError((cause: unknown) => throwError(() => new InnerFailed(undefined, { cause }))),
       );
@@ -80,7 +82,7 @@ export function whileLeader<O extends ObservableInput<unknown>>(
   });
 }
 
-/** What `backoff` takes for a ttl, which its pauses stay far below. */
+/** Given to `backoff` as a ttl: so long that it does not shorten the pauses. */
 const PATIENCE = 60_000;
 
 /** An error of the inner stream, among those of the lock. */

@@ -14,10 +14,10 @@ import { usingLock } from './using-lock.js';
  * result    ----a--b-----|            completes after the release
  * ```
  *
- * The endings are those of {@link usingLock}. To run many, put it inside: `mergeMap` runs all that get their lock,
- * `concatMap` one after another, `exhaustMap` drops what comes while one runs.
+ * The endings are those of {@link usingLock}. For many sources, use it inside of a flattening operator: `mergeMap` runs
+ * all that get their lock, `concatMap` runs one after another, `exhaustMap` drops values that come while one runs.
  *
- * @param lock what to hold; contended for at each subscription
+ * @param lock the lock to hold; each subscription contends for it
  * @param options.wait milliseconds to contend, `0` tries once, `Infinity` by default
  * @throws InvalidOptionError at the call
  * @throws in the stream: {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError}, {@link LocksClosedError}, {@link BackendError}

@@ -1,5 +1,5 @@
 /**
- * Streams that are told in the async context of whoever subscribed to them.
+ * Streams that notify each subscriber in its own async context.
  */
 import { platform } from '#platform';
 import { Observable, Subscriber } from 'rxjs';
@@ -7,8 +7,8 @@ import type { MonoTypeOperatorFunction, Observer } from 'rxjs';
 import type { AsyncContext } from './platform.js';
 
 /**
- * Values and ends arrive in the `AsyncLocalStorage` context of the subscriber, whoever delivers them: another
- * request's release, a timer, a socket. Without it the work of one user would run under another one's id.
+ * Delivers notifications in the `AsyncLocalStorage` context of the subscriber, whatever causes them: a release in
+ * another request, a timer, a socket. Without it, the work of one user would run in the context of another.
  *
  * ```text
  * subscribed by     alice    ^----------
@@ -20,7 +20,8 @@ export const inSubscriberContext =
   <T>(): MonoTypeOperatorFunction<T> =>
   (source$) =>
     new Observable((subscriber) => {
-      // As RxJS links its own operators: one who unsubscribes at a synchronous value is gone for the source at once.
+      // Linked as RxJS links its own operators: a subscriber that unsubscribes during a synchronous value stops the
+      // source at once.
       // eslint-disable-next-line @typescript-eslint/no-deprecated
       const told = new Subscriber<T>(new InContext(platform.captureContext(), subscriber));
       subscriber.add(told);

@@ -1,5 +1,5 @@
 /**
- * Node, and what is like it: Electron, Bun, Deno.
+ * Node and compatible runtimes: Electron, Bun, Deno.
  */
 import { AsyncResource } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
@@ -12,7 +12,7 @@ export const platform: Platform = {
 
   random63: () => BigInt.asUintN(63, randomBytes(8).readBigUInt64BE()),
 
-  // Elsewhere it is coarser than any lead worth counting (macOS: whole seconds).
+  // On other systems it is too coarse to be of use (macOS: whole seconds).
   bootTime: process.platform === 'linux' ? () => uptime() * 1000 : undefined,
 
   captureContext() {

@@ -1,28 +1,34 @@
 /**
- * What the core asks of the machine it runs on. `#platform` is the file for Node or the one for everywhere else,
- * chosen by the `imports` of package.json; both export a `platform`.
+ * What the core needs from its runtime. `#platform` is node.ts or web.ts, chosen by the `imports` of package.json; both
+ * export a `platform`.
  */
 
-/** Runs what it is given in the async context in which it was made. */
+/** Runs a function in the async context in which this one was captured. */
 export type AsyncContext = <T>(work: () => T) => T;
 
-/** A channel of `node:diagnostics_channel`: who listens is told at once, and what it throws is not ours. */
+/**
+ * A channel of `node:diagnostics_channel`: subscribers are called synchronously, and their errors do not reach the
+ * publisher.
+ */
 export interface Channel {
   readonly hasSubscribers: boolean;
   publish(message: object): void;
-  /** Publishes, and works in the async stores that were bound to the channel. */
+  /** Publishes the message, and runs the work in the async stores that are bound to the channel. */
   runStores<T>(message: object, work: () => T): T;
 }
 
 export interface Platform {
-  /** Tells this process from others, for people: `host:pid` where there are such. */
+  /** A label for this process, for people: `host:pid` on Node. */
   processLabel(): string;
-  /** 63 random bits that nobody can guess, or else nobody else will hit on. */
+  /** 63 random bits from a cryptographic source, so that no other process gets the same. */
   random63(): bigint;
-  /** Milliseconds since an arbitrary instant, sleep included and never set; nothing where it cannot be read finely enough. */
+  /**
+   * Milliseconds since an arbitrary instant, sleep included; cannot be set. `undefined` if the runtime has no such
+   * clock of fine grain.
+   */
   readonly bootTime: (() => number) | undefined;
-  /** The async context (`AsyncLocalStorage`) of the caller, to be entered again later. */
+  /** Captures the async context (`AsyncLocalStorage`) of the caller. */
   captureContext(): AsyncContext;
-  /** The channel of that name, the same one for the whole process. */
+  /** The channel of that name: one for the whole process. */
   channel(name: string): Channel;
 }

@@ -1,5 +1,5 @@
 /**
- * Browsers and other places without the modules of Node.
+ * Browsers and other runtimes without the modules of Node.
  */
 import type { Platform } from './platform.js';
 
@@ -7,9 +7,9 @@ export const platform: Platform = {
   processLabel: () => `browser:${random63().toString(36).slice(0, 6)}`,
   random63,
   bootTime: undefined,
-  // There is no async context to be lost before AsyncContext is a standard.
+  // Browsers have no async context until AsyncContext is a standard.
   captureContext: () => (work) => work(),
-  // Nobody can listen.
+  // Without `node:diagnostics_channel` there are no subscribers.
   channel: () => ({ hasSubscribers: false, publish: () => undefined, runStores: (_message, work) => work() }),
 };
 

@@ -1,14 +1,14 @@
 /**
- * Who blocks whom. Every kind of lock is the same queue of claims, oldest first, with another rule here. The rules are
- * pure and total: a table tests them.
+ * Which claims block which. All kinds of lock use the same queue of claims, oldest first; they differ only in the rule
+ * below. The rules are pure and total, so a table can test them.
  *
- * For all kinds: a claim behind a blocked claim is blocked, too (no claim overtakes another, so none waits for ever), and
- * a claim that holds goes on holding, whatever claims come later or leave.
+ * For all kinds: a claim behind a blocked claim is blocked, too (no claim overtakes another, so none waits for ever),
+ * and a claim that holds keeps holding, whatever later claims come or go.
  */
 import type { QueuedClaim } from '../backend/port.js';
 import type { LockKind } from '../api/ownership.js';
 
-/** What decides which claims may hold together. */
+/** The fields of a claim that decide which claims may hold together. */
 export type Mode = Pick<QueuedClaim, 'kind' | 'permits'>;
 
 /** How many of the claims before `place` keep the claim at `place` from holding; 0 means that it holds. */
@@ -31,7 +31,7 @@ const RULES: Readonly<Record<LockKind, Rule>> = {
 /** By the rule of the claim's own kind. Claims of other programs, and unreadable ones, count as mutexes. */
 export const blockers: Rule = (claims, place) => RULES[claims[place]?.kind ?? 'mutex'](claims, place);
 
-/** Whether a claim that comes now, behind all of these, would have to wait. */
+/** Whether a new claim behind all of these would have to wait. */
 export const wouldWait = (ahead: readonly Mode[], mine: Mode): boolean => blockers([...ahead, mine], ahead.length) > 0;
 
 /** The claims that hold. A claim behind a blocked claim is blocked, too, so they are the first few of the queue. */
@@ -42,7 +42,7 @@ export function holding<C extends Mode>(claims: readonly C[]): readonly C[] {
   for (let place = 1; place < claims.length; place += 1) {
     const { kind, permits = 1 } = claims[place] ?? first;
     least = Math.min(least, permits);
-    // All before it hold, so they are of one kind.
+    // All claims before it hold, so they are of the same kind.
     const isBeside = kind === first.kind && (kind === 'read' || place < least);
     if (!isBeside) return claims.slice(0, place);
   }

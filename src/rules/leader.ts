@@ -1,11 +1,11 @@
 /**
- * Who leads, read off the queue of an election.
+ * Derives the leader from the queue of an election.
  */
 import type { Leader } from '../api/election.js';
 import type { Queue } from '../backend/port.js';
 import { holding } from './blockers.js';
 
-/** Read off the queue of its name. */
+/** The leader: the first claim in the queue. */
 export function leaderOf({ key, claims }: Queue): Leader {
   const [first] = claims;
   if (!first) return { status: 'free', key };
@@ -15,7 +15,7 @@ export function leaderOf({ key, claims }: Queue): Leader {
   return { ...led, fencingToken, toJSON: () => ({ ...led, fencingToken: fencingToken.toString() }) };
 }
 
-/** Whether nothing changed that an observer would see. */
+/** Whether an observer would see no difference. */
 export function isSameLeader(a: Leader, b: Leader): boolean {
   // Each attempt that fails has a cause of its own; that nobody knows is told once.
   if (a.status !== 'led' || b.status !== 'led') return a.status === b.status;

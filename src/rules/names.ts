@@ -1,13 +1,13 @@
 /**
- * Which keys a lock may have. What is refused here is refused on every backend.
+ * Which keys a lock may have. A key that is refused here is refused on every backend.
  */
 import { InvalidOptionError } from '../api/errors.js';
 import { bytesOf } from '../api/options.js';
 
-/** Keys travel in every request and sit in etcd's memory; nobody needs a longer one. */
+/** Every request carries the key, and etcd keeps it in memory. */
 const LONGEST_KEY = 1024;
 
-/** The key as given, or an InvalidOptionError that says what is wrong with it. */
+/** The key, unchanged. Throws an InvalidOptionError that says what is wrong with it. */
 export function checkedKey(key: string): string {
   if (typeof key !== 'string') {
     throw new InvalidOptionError('key', key, 'give a string that names what is to be locked, such as "invoices/17".');
@@ -18,7 +18,7 @@ export function checkedKey(key: string): string {
   return checkedText('key', key);
 }
 
-/** The beginning of keys as given, or an InvalidOptionError. */
+/** The prefix, unchanged. Throws an InvalidOptionError. */
 export function checkedPrefix(prefix: string): string {
   if (typeof prefix === 'string') return checkedText('prefix', prefix);
   throw new InvalidOptionError('prefix', prefix, 'give the text that the keys begin with, such as "invoices/".');
@@ -29,7 +29,7 @@ function checkedText(what: string, key: string): string {
     throw new InvalidOptionError(what, key, advice);
   };
   if (key.includes('\0')) return refuse('it contains a NUL character. Leave it out, or encode the key.');
-  // Surrogates without their other half all become U+FFFD in UTF-8: different keys would be one lock.
+  // In UTF-8 every lone surrogate becomes U+FFFD: different keys would be the same lock.
   if (/\p{Surrogate}/u.test(key)) return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
   const bytes = bytesOf(key);
   if (bytes > LONGEST_KEY) return refuse(`it is ${bytes} bytes long, ${LONGEST_KEY} are allowed. Hash the long part.`);

@@ -1,5 +1,5 @@
 /**
- * Who holds what, read off a queue.
+ * Derives who holds a lock from its queue.
  */
 import type { Holder, Ownership } from '../api/ownership.js';
 import { isSameRevocation, writtenRevocation } from '../api/revocation.js';
@@ -8,7 +8,7 @@ import { holding } from './blockers.js';
 
 type Held = Extract<Ownership, { status: 'held' }>;
 
-/** The holder that a claim in the queue stands for. */
+/** A claim in the queue, as a holder. */
 export const holderOf = (claim: QueuedClaim): Holder => holderSince(claim, undefined);
 
 function holderSince(claim: QueuedClaim, heldSince: Date | undefined): Holder {
@@ -36,13 +36,13 @@ function holderSince(claim: QueuedClaim, heldSince: Date | undefined): Holder {
   };
 }
 
-/** Who holds, of all who are queued. */
+/** The holders of a queue. */
 export const holdersOf = (queue: Queue): readonly Holder[] => holding(queue.claims).map(holderOf);
 
 const isSameHolder = (a: Holder, b: Holder | undefined): boolean =>
   a.fencingToken === b?.fencingToken && isSameRevocation(a.revocation, b.revocation);
 
-/** Whether nothing changed that an observer would see. */
+/** Whether an observer would see no difference. */
 export function isSameOwnership(a: Ownership, b: Ownership): boolean {
   if (a.status === 'held' && b.status === 'held') {
     return (
@@ -56,21 +56,21 @@ export function isSameOwnership(a: Ownership, b: Ownership): boolean {
   return a.status === b.status && a.status !== 'held';
 }
 
-/** What an observer saw before, by which it knows since when somebody holds. */
+/** What an observer saw before. From that it derives since when a claim holds. */
 export interface Seen {
-  /** Nothing at first, and after nobody knew. */
+  /** `undefined` at first, and after the state was unknown. */
   readonly before: Ownership | undefined;
   readonly now: Date;
 }
 
-/** Since when the claim holds: as was seen, or now if it did not hold before. */
+/** Since when the claim holds: as seen before, or now if it did not hold before. Not known without an earlier state. */
 function heldSince({ token }: QueuedClaim, { before, now }: Seen): Date | undefined {
   if (!before || before.status === 'unknown') return undefined;
   const there = before.status === 'held' && before.holders.find(({ fencingToken }) => fencingToken === token);
   return there ? there.heldSince : now;
 }
 
-/** The state of a lock, read off its queue. `waitersQueue`: whether who waits is in the queue as well. */
+/** The state of a lock, derived from its queue. `waitersQueue`: whether waiters are in the queue, too. */
 export function ownershipOf(queue: Queue, waitersQueue: boolean, seen?: Seen): Ownership {
   const { key, claims } = queue;
   if (claims.length === 0) return { status: 'free', key };
@@ -80,11 +80,11 @@ export function ownershipOf(queue: Queue, waitersQueue: boolean, seen?: Seen): O
   return withWaiters({ status: 'held', key, holders, waiting }, () => claims.slice(holders.length).map(holderOf));
 }
 
-/** A queue may be long, and most observers ask for its length alone. */
+/** Adds `waiters` as a getter: a queue may be long, and most observers use only its length. */
 const withWaiters = (held: Held, waiters: () => readonly Holder[]): Held =>
   Object.defineProperty(held, 'waiters', { get: waiters });
 
-/** The state of several locks as one: not free for whoever wants them all while anybody holds one of them. */
+/** The state of several locks as one: held while anybody holds any of them. */
 export function ownershipOfAll(key: string, states: readonly Ownership[]): Ownership {
   const unknown = states.find((state) => state.status === 'unknown');
   if (unknown) return { status: 'unknown', key, cause: unknown.cause };

@@ -1,26 +1,26 @@
 /**
- * The state machine of a contender: what a view of the queue means for one claim in it. Pure.
+ * What a view of the queue means for one claim in it. Pure.
  */
 import type { ForeignWrite } from '../api/revocation.js';
 import { blockers } from './blockers.js';
 import type { Queue, QueuedClaim } from '../backend/port.js';
 
-/** Where a claim stands. */
+/** The position of a claim in its queue. */
 export type QueuePosition =
   | { readonly status: 'first' }
   | { readonly status: 'blocked'; readonly ahead: number }
   | {
       readonly status: 'gone';
       readonly reason: 'deleted' | 'overwritten' | 'revoked';
-      /** Who has written over it, and why. */
+      /** What was written over the claim. */
       readonly by?: ForeignWrite;
     };
 
 const FIRST: QueuePosition = { status: 'first' };
 
 /**
- * Finds `mine` among the claims of its queue by its token, which is unique per key. A claim deleted and made again has
- * another token, so it is `deleted`; one with our token and another stamp was written over by somebody.
+ * Finds `mine` in its queue by its token, which is unique per key. A claim that was deleted and created again has
+ * another token, so ours is `deleted`. A claim with our token and another stamp was overwritten.
  */
 export function placeOf(claims: readonly QueuedClaim[], mine: QueuedClaim): QueuePosition {
   const place = indexOf(claims, mine.token);
@@ -33,13 +33,16 @@ export function placeOf(claims: readonly QueuedClaim[], mine: QueuedClaim): Queu
   return ahead === 0 ? FIRST : { status: 'blocked', ahead };
 }
 
-/** Binary search for a token, -1 where it is not: queues are in the order of their tokens, and can be long. */
+/**
+ * The index of a token, -1 if it is not there. A binary search: queues are in the order of their tokens, and can be
+ * long.
+ */
 export function indexOf(claims: readonly Pick<QueuedClaim, 'token'>[], token: bigint): number {
   const at = placeFor(claims, token);
   return claims[at]?.token === token ? at : -1;
 }
 
-/** Where a token belongs in a queue: the number of those before it. */
+/** The place of a token in a queue: the number of claims with a lower token. */
 export function placeFor(claims: readonly Pick<QueuedClaim, 'token'>[], token: bigint): number {
   let low = 0;
   let high = claims.length;
@@ -52,31 +55,34 @@ export function placeFor(claims: readonly Pick<QueuedClaim, 'token'>[], token: b
   return low;
 }
 
-/** A claim of ours, and what it may say instead by now. */
+/** A claim of ours, and the changes to it that we expect. */
 export interface OwnClaim {
   readonly mine: QueuedClaim;
-  /** The revision at which it was so: no older view says anything about it. */
+  /** The revision at which the claim was known to be so: an older view says nothing about it. */
   readonly knownAt: bigint;
-  /** Values that are on their way to be written over it. */
+  /** Values that we are about to write over it. */
   readonly proposed?: ReadonlySet<string> | undefined;
 }
 
-/** Whether a claim in the queue is ours as we wrote it, or are about to. */
+/** Whether a claim in the queue is ours, as we wrote it or are about to write it, or with a request to release. */
 export function isUnmodified(found: QueuedClaim, { mine, proposed }: OwnClaim): boolean {
   if (found.token !== mine.token || found.id !== mine.id) return false;
   if (found.stamp === mine.stamp || isRevocationRequest(found, mine)) return true;
   return found.value !== undefined && (proposed?.has(found.value) ?? false);
 }
 
-/** Whether all that was written over our claim is that somebody would like to have it. With no time left it is taken. */
+/**
+ * Whether only a request to release was written over our claim. With `within: 0` it is not a request: the lock is
+ * taken.
+ */
 export function isRevocationRequest({ revocation, kind, permits, value }: QueuedClaim, mine: QueuedClaim): boolean {
   if (!revocation || revocation.within === 0) return false;
   return kind === mine.kind && permits === mine.permits && value === undefined && mine.value === undefined;
 }
 
 /**
- * Whether our claim is not in the queue any more as it was. A view older than what we know of a claim says nothing about
- * it.
+ * Whether our claim is no longer in the queue, or was overwritten. A view that is older than our knowledge of the claim
+ * proves nothing.
  */
 export function isLost({ claims, revision }: Queue, own: OwnClaim): boolean {
   if (own.knownAt > revision) return false;
@@ -85,9 +91,9 @@ export function isLost({ claims, revision }: Queue, own: OwnClaim): boolean {
 }
 
 /**
- * Which part of a queue is not as it was: the claims before `start` are the same, and so are those that were behind
- * `end`. Told by identity, since a queue can be long and mostly one claim comes or goes: a claim that is read again
- * counts as changed.
+ * The part of a queue that changed: the claims before `start` are the same, and so are those from `end` on (counted in
+ * `before`). Claims are compared by identity, which is fast for a long queue where mostly one claim comes or goes; a
+ * claim that was read again counts as changed.
  */
 export function changedPart(
   before: readonly QueuedClaim[],
@@ -102,7 +108,7 @@ export function changedPart(
   return { start, end };
 }
 
-/** The claims without one of them. */
+/** The claims without the one that has this token. */
 export function without(claims: readonly QueuedClaim[], token: bigint): readonly QueuedClaim[] {
   const place = indexOf(claims, token);
   if (place < 0) return claims;

@@ -1,18 +1,21 @@
 /**
- * The arithmetic of a lease: deadlines, margins, budgets. Pure; all milliseconds.
+ * The arithmetic of a lease: deadline, margin, renewal, timeout. Pure; all in milliseconds.
  */
 import type { TimingOptions } from '../api/options.js';
 
-/** How a lease of a granted TTL is kept alive. */
+/** How a lease with a granted TTL is kept alive. */
 export interface Timing {
   readonly ttl: number;
-  /** How long before the server's deadline ours is: for clock rate error, slow timers, the last message on its way. */
+  /**
+   * How long our deadline is before the server's. Covers different clock rates, slow timers and a message that is still
+   * on its way.
+   */
   readonly margin: number;
-  /** From one send to the next. */
+  /** From the send of one renewal to the send of the next. */
   readonly renewEvery: number;
-  /** How long one attempt may take before the next one goes out: several fit a ttl. */
+  /** How long an attempt may take before the next one is sent: several fit into a ttl. */
   readonly attempt: number;
-  /** Options that did not fit the granted TTL, with what is used instead. */
+  /** Sentences about options that did not fit the granted TTL, with the values that are used instead. */
   readonly clamped: readonly string[];
 }
 
@@ -29,5 +32,5 @@ export function timingOf(ttl: number, options: TimingOptions): Timing {
   return { ttl, margin, renewEvery, attempt: ttl / 6, clamped };
 }
 
-/** The instant from which the server may give our lease away, by our own clock, minus the margin. */
+/** Our deadline, on our own clock: the earliest instant at which the server may end the lease, minus the margin. */
 export const deadline = (sentAt: number, { ttl, margin }: Timing): number => sentAt + ttl - margin;

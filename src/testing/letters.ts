@@ -1,5 +1,5 @@
 /**
- * What locks tell, in the letters of a marble diagram: an assertion on it fits one line.
+ * States of locks as letters of a marble diagram, so that an assertion fits on one line.
  */
 import { catchError, map, throwError } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
@@ -35,8 +35,8 @@ export const ownershipLetters = (ownership$: Observable<Ownership>): Observable<
   ownership$.pipe(map(({ status }) => SEEN[status]));
 
 /**
- * Turns each error of rxlock into its code, and its reason where it has one: `LOCK_TIMEOUT`, `LOCK_LOST expired`.
- * Most test frameworks compare no more of an error than its message. Other errors pass as they are.
+ * Turns each error of rxlock into its code, with the reason if it has one: `LOCK_TIMEOUT`, `LOCK_LOST expired`. Useful
+ * since most test frameworks compare only the message of an error. Other errors pass unchanged.
  *
  * @example
  * testScheduler.run(({ cold, expectObservable }) => {

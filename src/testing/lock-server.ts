@@ -20,43 +20,43 @@ export interface LockServerOptions extends Omit<MemoryBackendOptions, 'scheduler
   /** The time of a request or of a reply, one way, milliseconds; 0 by default. */
   readonly latency?: number;
   /**
-   * Each request and each reply takes up to this much longer, milliseconds, none as long as the other; 0 by default.
-   * Less than a frame for diagrams that hold whatever the order, with {@link wholeFrames}.
+   * Each request and each reply takes up to this much longer, milliseconds, by a random amount; 0 by default. Give less
+   * than a frame, and use {@link wholeFrames}, for diagrams that hold in any order of arrival.
    */
   readonly jitter?: number;
-  /** What the jitter of all clients is drawn from: the same seed, the same delays. 1 by default. */
+  /** The seed of the jitter of all clients: the same seed gives the same delays. 1 by default. */
   readonly seed?: number;
-  /** Put around the server, to see or to refuse what arrives there: `decorate` with a wrap of your own. */
+  /** Wraps the server, to record or to refuse its requests: use `decorate` with your own function. */
   readonly around?: (server: QueueBackend) => QueueBackend;
 }
 
-/** A client of the server: its locks, the network it has to itself, the process it runs in. */
+/** A client of the server: its locks, its own network, and its simulated process. */
 export interface TestClient extends Locks {
   readonly network: Network;
-  /** Where the timers of its process run: what you schedule there stands still with it. */
+  /** The scheduler of its process: work that you schedule here stands still with the process. */
   readonly scheduler: SchedulerLike;
   /**
-   * Its process stands still for so long, milliseconds: no timer of its locks runs, its clock runs on. `Infinity`, with
-   * a partition, is a process that is killed.
+   * Its process stands still for `ms` milliseconds: no timer of its locks runs, while its clock goes on. `Infinity`,
+   * together with a partition, is a killed process.
    */
   pauseClient(ms: number): void;
   /**
-   * Somebody sets the wall clock of its machine, by so many milliseconds: back changes nothing, ahead by more than
-   * 25 counts as time gone by.
+   * Sets the wall clock of its machine ahead (or back, if negative), by so many milliseconds. Back changes nothing;
+   * ahead by more than 25 counts as elapsed time.
    */
   setClock(by: number): void;
 }
 
-/** A server to be contended on. */
+/** A lock server in virtual time. */
 export interface LockServer {
-  /** Another client, as another process would be. */
+  /** Makes another client, like another process. */
   client(options?: Omit<LocksOptions, 'scheduler'>): TestClient;
-  /** Ends the lease of whoever holds the key, as a server that loses patience does: the holder is told. */
+  /** Ends the lease of the holder of the key, as if it had expired on the server. The holder is notified. */
   expire(key: string): void;
 }
 
 /**
- * A server in memory whose time is the given scheduler's, with a network for each client that can be made to fail.
+ * A server in memory, in the time of the given scheduler. Each client has a network that can be made to fail.
  *
  * @param scheduler the TestScheduler of `rxjs/testing`, or `m.scheduler` of rxjs-marbles
  * @example

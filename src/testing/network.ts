@@ -1,5 +1,5 @@
 /**
- * The way between one client and its server, with what can go wrong on it.
+ * The network between one client and its server, with its faults.
  */
 import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
@@ -9,46 +9,46 @@ import { decorate } from '../backend/decorate.js';
 import type { LockBackend } from '../backend/port.js';
 import { randomFrom } from './random.js';
 
-/** What a test can do to the network of one client. */
+/** The faults that a test can cause in the network of one client. */
 export interface Network {
-  /** From now on nothing gets through, and nobody is told: no request, no reply, no event. */
+  /** From now on nothing gets through, without any error: no request, no reply, no event. */
   partition(): void;
   /** Ends a partition. Streams that were open break, as sockets do. */
   heal(): void;
-  /** The next request gets lost on its way: it is not carried out, and nobody answers. */
+  /** The next request gets lost: it is not carried out, and there is no answer. */
   dropNextRequest(): void;
-  /** The next request arrives and is carried out; its reply gets lost. */
+  /** The next request is carried out, but its reply gets lost. */
   dropNextReply(): void;
-  /** The next request fails at once, as on a closed port. */
+  /** The next request, or the next `times` requests, fail at once, as on a closed port. */
   refuseNext(times?: number): void;
   /** From now on each reply takes this much longer, milliseconds. */
   delayReplies(ms: number): void;
   /** From now on the reply to each renewal takes this much longer, milliseconds. */
   delayRenewals(ms: number): void;
   /**
-   * From now on each request and each reply takes up to this much longer, milliseconds, none as long as the other: what
-   * is sent together arrives in any order. Events of a watch stay in order. `0` ends it.
+   * From now on each request and each reply takes up to `ms` milliseconds longer, by a random amount, so that requests
+   * that are sent together arrive in any order. Events of a watch stay in order. `0` ends it.
    */
   jitter(ms: number): void;
 }
 
 /** The options of {@link behindNetwork}. */
 export interface NetworkOptions {
-  /** Where delays run; the machine's time by default. In a marble test the TestScheduler. */
+  /** The scheduler of the delays; the machine's time by default. In a marble test give the TestScheduler. */
   readonly scheduler?: SchedulerLike;
   /** The time of a request or of a reply, one way, milliseconds; 0 by default. */
   readonly latency?: number;
-  /** As if {@link Network.jitter} were called with it, milliseconds; 0 by default. */
+  /** The initial {@link Network.jitter}, milliseconds; 0 by default. */
   readonly jitter?: number;
-  /** What the jitter is drawn from: the same seed, the same delays. 1 by default. */
+  /** The seed of the jitter: the same seed gives the same delays. 1 by default. */
   readonly seed?: number;
 }
 
-/** So many different delays there are where the jitter is less than a millisecond. */
+/** The number of different delays if the jitter is less than a millisecond. */
 const GRAINS = 16;
 
 /**
- * Any backend, behind a network that can be made to fail.
+ * Puts any backend behind a network that can be made to fail.
  *
  * @example
  * const { backend, network } = behindNetwork(memoryBackend());
@@ -70,13 +70,16 @@ export function behindNetwork(
   let spread = jitter;
   const random = randomFrom(seed);
 
-  /** Whole milliseconds, or sixteenths of less: diagrams count in frames, and a sum of sixteenths is exact. */
+  /**
+   * The delay of one way, in whole milliseconds. A jitter below a millisecond is divided into sixteenths: their sums
+   * are exact in floating point.
+   */
   const oneWay = (): number => {
     const grain = spread < 1 ? spread / GRAINS : 1;
     return spread === 0 ? latency : latency + Math.round((random() * spread) / grain) * grain;
   };
 
-  /** One way: takes its time, and gets lost where the network is cut when it leaves or when it arrives. */
+  /** One way: takes `ms`, and gets lost if the network is cut at the start or at the end. */
   const travel = (ms: number): Observable<unknown> => {
     if (cut) return NEVER;
     if (ms === 0) return of(0);
@@ -101,7 +104,7 @@ export function behindNetwork(
       );
     });
 
-  /** What is told without being asked for: in order, and broken by the end of a partition. */
+  /** A stream of events: they stay in order, and the end of a partition breaks the stream. */
   const stream = <T>(source$: Observable<T>): Observable<T> =>
     defer(() => {
       const broken$ = failAt(healed, () => new BackendError('the connection was reset.', { retryable: true }));

@@ -1,4 +1,4 @@
-/** Numbers from 0 to less than 1 from a seed (mulberry32): the same ones for the same seed, everywhere. */
+/** A generator of numbers from 0 to less than 1 (mulberry32): the same seed gives the same numbers on every machine. */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

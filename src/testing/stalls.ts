@@ -8,17 +8,20 @@ import type { LockBackend } from '../backend/port.js';
 
 /** A scheduler whose timers can be made late, while its clock runs on. */
 export interface StallableScheduler extends SchedulerLike {
-  /** Nothing scheduled here runs for so long, milliseconds; what is due meanwhile runs at the end of it. `Infinity`: never. */
+  /**
+   * For `ms` milliseconds no scheduled work runs; work that is due meanwhile runs at the end. `Infinity`: it never
+   * runs.
+   */
   stall(ms: number): void;
-  /** What arrives meanwhile is heard at the end of it, in order. */
+  /** Holds back messages that arrive during a stall, and delivers them at its end, in order. */
   hears<T>(): MonoTypeOperatorFunction<T>;
 }
 
-/** @param base where time itself comes from, such as a TestScheduler */
+/** @param base the scheduler that gives the time, such as a TestScheduler */
 export function stallable(base: SchedulerLike): StallableScheduler {
   let stalledUntil = -Infinity;
 
-  /** A virtual scheduler would go to the end of time for what is due then. */
+  /** Not a timer for `Infinity`: a virtual scheduler would advance to it. */
   const awake = (): Observable<unknown> => {
     if (stalledUntil === Infinity) return NEVER;
     return stalledUntil > base.now() ? timer(stalledUntil - base.now(), base) : of(0);
@@ -49,6 +52,6 @@ export function stallable(base: SchedulerLike): StallableScheduler {
   };
 }
 
-/** The backend, as a process that may stand still hears its answers. */
+/** The backend, whose answers reach the process only while it does not stand still. */
 export const heardBy = (process: StallableScheduler, backend: LockBackend): LockBackend =>
   decorate(backend, (source$) => source$.pipe(process.hears()));

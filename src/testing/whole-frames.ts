@@ -1,10 +1,10 @@
 /**
- * Diagrams of what happens within a frame.
+ * For diagrams in which the order inside a frame does not matter.
  */
 
 /**
- * What a TestScheduler is to compare, its frames rounded down: with a `jitter` of a sixteenth of a frame a diagram stays
- * as it is, while what is sent in one frame arrives in any order.
+ * Rounds the frames down that a TestScheduler compares. So with a `jitter` of a sixteenth of a frame the diagram stays
+ * the same, while requests that are sent in one frame arrive in any order.
  *
  * @example
  * import { TestScheduler } from 'rxjs/testing';
@@ -19,7 +19,7 @@ export function wholeFrames(messages: unknown): unknown {
 function inWholeFrames(message: unknown): unknown {
   if (typeof message !== 'object' || message === null) return message;
   const copy: object = { ...message };
-  // Of the class that it was: strict comparisons look at that, too.
+  // Keep the class: strict comparisons check it, too.
   Reflect.setPrototypeOf(copy, Reflect.getPrototypeOf(message));
   for (const name of FRAMES) {
     const frame: unknown = Reflect.get(copy, name);
@@ -28,5 +28,5 @@ function inWholeFrames(message: unknown): unknown {
   return copy;
 }
 
-/** Of a notification, and of a subscription. */
+/** The frame of a notification, and those of a subscription. */
 const FRAMES = ['frame', 'subscribedFrame', 'unsubscribedFrame'];

@@ -3,9 +3,9 @@
  */
 
 /**
- * How long to pause before attempt number `failures + 1`: doubling from 50 ms to a second, half of it random so that
- * clients that failed together do not come back together. Shorter for short leases, which have less time to lose; whole
- * milliseconds, as timers are.
+ * How long to pause before attempt number `failures + 1`: doubling from 50 ms to a second. Half of it is random, so
+ * that clients that failed together do not retry together. Shorter for short leases; in whole milliseconds, as timers
+ * are.
  */
 export function backoff(failures: number, ttl: number, random: () => number): number {
   const longest = Math.min(1000, ttl / 6);

@@ -1,5 +1,5 @@
 /**
- * The one file that touches real time. Everything else gets a {@link Time} and asks it.
+ * The only file that reads the real time and sets real timers. Everything else gets a {@link Time}.
  */
 import { platform } from '#platform';
 import { Observable, Subscription, map, mergeMap, of, take, timer } from 'rxjs';
@@ -11,23 +11,23 @@ export interface Clock {
   now(): number;
 }
 
-/** Now and later, as the engine sees them. */
+/** The clock and the timers of the engine. */
 export interface Time extends Clock {
-  /** The calendar's idea of now: to be shown, never to be calculated with. */
+  /** The wall clock, for display only: never calculate with it. */
   date(): Date;
   /** Emits once, `ms` milliseconds from the subscription, and completes. Never keeps the process alive by itself. */
   after(ms: number): Observable<0>;
-  /** Keeps the process alive until unsubscribed: for as long as somebody holds or waits. */
+  /** Keeps the process alive until unsubscribed: while somebody holds or waits. */
   awake(): Subscription;
 }
 
-/** What a {@link sleepProofClock} reads, in milliseconds each. */
+/** The three clocks that a {@link sleepProofClock} reads, in milliseconds. */
 export interface ClockSources {
-  /** Never set back, but stands still while the machine sleeps (CLOCK_MONOTONIC). */
+  /** Cannot be set, but stands still while the machine sleeps (CLOCK_MONOTONIC). */
   monotonic(): number;
   /** Counts sleep, but people and NTP may set it. */
   wall(): number;
-  /** Counts sleep and cannot be set, but is coarse (10 ms) and a hundred times dearer to read. */
+  /** Counts sleep and cannot be set, but is coarse (10 ms), and takes a hundred times as long to read. */
   boot(): number;
 }
 
@@ -38,19 +38,22 @@ const machine: ClockSources = {
 };
 
 /**
- * How far a source must lead the monotonic clock before the lead counts as time gone by. Above the 10 ms grain of
- * the boot clock, far below the smallest safety margin (250 ms). Without it, rounding alone would be added up at
- * every reading: a 1 ms wall clock read ten times a millisecond would run nearly twice too fast.
+ * How far another clock must get ahead of the monotonic clock before that counts as sleep. Above the 10 ms grain of the
+ * boot clock, far below the smallest safety margin (250 ms). Without this limit, rounding errors would add up at every
+ * reading: a 1 ms wall clock read ten times a millisecond would run nearly twice too fast.
  */
 const CLOCK_NOISE_MS = 25;
 
-/** Far below the smallest safety margin as well, and the boot clock would cost a twentieth of a short cycle if read each millisecond. */
+/**
+ * How long the boot clock may go unread, milliseconds. Far below the smallest safety margin as well; reading it each
+ * millisecond would take a twentieth of a short cycle.
+ */
 const COMPARE_EVERY_MS = 10;
 
 /**
- * A clock that misses no sleep: it runs with the monotonic clock and adds whatever the wall or the boot clock gained
- * on it since they last agreed. It never goes back. A wall clock set back changes nothing, one that jumps ahead
- * counts as time gone by: that may cost a lock, never safety.
+ * A clock that counts the sleep of the machine: it runs with the monotonic clock, and adds what the wall clock or the
+ * boot clock has gained on it. It never goes back. A wall clock that is set back changes nothing; one that is set ahead
+ * counts as elapsed time, which may lose a lock, but never breaks safety.
  *
  * @example
  * const clock = sleepProofClock();
@@ -63,7 +66,7 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
   let wallLead = wall - monotonic;
   let bootLead = sources.boot() - monotonic;
   let asleep = 0;
-  /** When all three were read last. */
+  /** When all three clocks were read last. */
   let compared = monotonic;
 
   return {
@@ -72,8 +75,8 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
       const early = Math.max(monotonic, sources.monotonic());
       wall = sources.wall();
       const wallStep = wall - lastWall;
-      // Two clocks agree that nothing happened: spare the dear third one. For a moment only, since a wall clock set
-      // back by just as long as the machine slept would make them agree, too.
+      // Two clocks agree that the machine did not sleep, so skip the slow third one. Only for a moment: they would also
+      // agree if the wall clock was set back by just as long as the machine slept.
       if (early - compared < COMPARE_EVERY_MS && wallStep >= 0 && wallStep <= COMPARE_EVERY_MS + 1) {
         monotonic = early;
         return monotonic + asleep;
@@ -82,12 +85,12 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
       monotonic = Math.max(early, sources.monotonic());
       compared = monotonic;
 
-      // The process may have been put aside between the readings: count what was gained even on the later one, and
-      // take for lost only what was lost even on the earlier one.
+      // The process may have been suspended between the readings of the monotonic clock. So count as gained only what
+      // is a gain against the later reading, and as lost only what is a loss against the earlier one.
       const wallGain = wall - monotonic - wallLead;
       const bootGain = boot - monotonic - bootLead;
       if (wallGain > CLOCK_NOISE_MS || bootGain > CLOCK_NOISE_MS) asleep += Math.max(wallGain, bootGain);
-      // A source that gained is counted, one that lost is the new base: a later sleep shows as a gain on that.
+      // A gain has been counted. After a loss the new lead is the base: a later sleep shows as a gain on that.
       wallLead += wallGain > CLOCK_NOISE_MS ? wallGain : Math.min(0, wall - early - wallLead);
       bootLead += bootGain > CLOCK_NOISE_MS ? bootGain : Math.min(0, boot - early - bootLead);
       return monotonic + asleep;
@@ -96,8 +99,8 @@ export function sleepProofClock(sources: ClockSources = machine): Clock {
 }
 
 /**
- * Timers that let the process end: `awake` is what keeps it, and only while it is wanted. They run in the async
- * context of whoever made this time, so that none of them keeps a request's context alive.
+ * Timers that do not keep the process alive; `awake` does, while it is subscribed to. They run in the async context in
+ * which this object was made, so that none keeps the context of a request alive.
  */
 function realTime(clock: Clock): Time {
   const context = platform.captureContext();
@@ -119,13 +122,13 @@ function realTime(clock: Clock): Time {
   };
 }
 
-/** Under jsdom and in Electron's windows a timer is a number, and keeps nothing alive. */
+/** Under jsdom and in Electron's windows a timer is a number, and does not keep a process alive. */
 function unrefed<T extends { unref?(): unknown }>(handle: T): T {
   handle.unref?.();
   return handle;
 }
 
-/** Time as the given scheduler counts it: virtual in a marble test. */
+/** The virtual time of a scheduler, as in a marble test. */
 const virtualTime = (scheduler: SchedulerLike, clock: Clock): Time => ({
   now: () => clock.now(),
   date: () => new Date(scheduler.now()),
@@ -134,9 +137,9 @@ const virtualTime = (scheduler: SchedulerLike, clock: Clock): Time => ({
 });
 
 /**
- * The time of a `Locks` or of a memory server: that of the scheduler where it is a virtual one, else the machine's. A
- * real scheduler may run the timers, but is never the clock: `asyncScheduler.now()` is the wall clock, which misses
- * nothing only as long as nobody sets it back.
+ * The time of a `Locks` or of a memory server: that of the scheduler if it is a virtual one, else that of the machine.
+ * A scheduler of real time may run the timers, but is never the clock: `asyncScheduler.now()` is the wall clock, which
+ * can be set back.
  */
 export function timeOf(options: { scheduler?: SchedulerLike | undefined; clock?: Clock | undefined } = {}): Time {
   const { scheduler, clock } = options;
@@ -154,13 +157,14 @@ export function timeOf(options: { scheduler?: SchedulerLike | undefined; clock?:
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
- * Emits once when the clock reads `instant` or later. Timers fire early and late; only the clock decides.
+ * Emits once, when the clock reads `instant` or later. Timers may fire early or late, so the clock is read each time.
  *
- * @param lookEvery how long it may go unnoticed that the machine slept past the instant: timers stand still with it
+ * @param lookEvery milliseconds between two looks at the clock at most. Timers stand still while the machine sleeps, so
+ *   an instant that passed during sleep is noticed this much later at most
  */
 export function at(time: Time, instant: number, lookEvery = LONGEST_TIMER): Observable<0> {
   return new Observable((subscriber) => {
-    // One look after another, none inside the one before: a lease of a day is looked at 86,400 times.
+    // Each look ends before the next, without nesting: for a lease of a day there are 86,400 looks.
     const look = (): void => {
       const left = instant - time.now();
       if (left > 0) subscriber.add(time.after(Math.min(left, lookEvery)).subscribe(look));
@@ -173,7 +177,7 @@ export function at(time: Time, instant: number, lookEvery = LONGEST_TIMER): Obse
   });
 }
 
-/** Errors when the trigger emits: the argument of a `takeUntil` that is to end in an error. */
+/** Errors when the trigger emits. */
 export function failAt(trigger$: Observable<unknown>, error: () => unknown): Observable<never> {
   return trigger$.pipe(
     take(1),
@@ -183,19 +187,25 @@ export function failAt(trigger$: Observable<unknown>, error: () => unknown): Obs
   );
 }
 
-/** The call options of a gRPC call that may take this long: gRPC wants the wall-clock instant, and uses it at once. */
+/** The options of a gRPC call that may take `ms`. gRPC expects an instant of the wall clock, and uses it at once. */
 export const deadlineIn = (ms: number): { readonly deadline: number } => ({ deadline: Date.now() + ms });
 
-/** After the answers that have come in together: what they set off is collected by then. A few microseconds. */
+/**
+ * Runs the work after all answers of this turn of the event loop, so that the requests they lead to can be sent
+ * together. A delay of a few microseconds.
+ */
 export const afterIo = (work: () => void): void => void setImmediate(work);
 
-/** How long it is until a deadline of {@link deadlineIn}, milliseconds. Negative when it is over. */
+/** Milliseconds until a deadline of {@link deadlineIn}. Negative after it. */
 export const untilDeadline = (deadline: number): number => deadline - Date.now();
 
-/** Calls off what {@link later} was to do. */
+/** Cancels the work of {@link later}. */
 export type CallOff = () => void;
 
-/** Does the work in so many milliseconds, however many, unless it is called off. Never keeps the process alive by itself. */
+/**
+ * Runs the work after `ms` milliseconds, even if that is longer than a timer can be, unless it is cancelled. Does not
+ * keep the process alive.
+ */
 export function later(ms: number, work: () => void): CallOff {
   let left = Math.max(ms, 0);
   let timeout: ReturnType<typeof setTimeout> | undefined;
@@ -208,11 +218,11 @@ export function later(ms: number, work: () => void): CallOff {
   return () => clearTimeout(timeout);
 }
 
-/** For the age of what is seconds old, where it costs nothing if the machine slept meanwhile. */
+/** For ages of a few seconds, where it does no harm to miss the sleep of the machine. */
 export const monotonic = (): number => performance.now();
 
 /**
- * Milliseconds by the monotonic clock, the same in all threads of the process: `performance.now()` begins anew in each.
- * It stands still while the machine sleeps.
+ * Milliseconds by the monotonic clock, the same in all threads of the process, unlike `performance.now()`, which starts
+ * at 0 in each thread. It stands still while the machine sleeps.
  */
 export const processTime = (): number => Number(process.hrtime.bigint()) / 1e6;

@@ -1,14 +1,14 @@
 /**
- * Which schedulers make time themselves, and which only pass on the machine's.
+ * Tells schedulers of virtual time from those of real time.
  */
 import type { SchedulerLike } from 'rxjs';
 
-/** How far apart two readings of the wall clock may be that are taken one after another, milliseconds. */
+/** Two readings of the wall clock, one right after the other, differ by less than this. Milliseconds. */
 const SAME_CLOCK_MS = 1000;
 
 /**
- * Whether the scheduler is the clock: RxJS's VirtualTimeScheduler and TestScheduler, from whatever copy of RxJS, and
- * what is made of them. A scheduler that reads as the machine's wall clock or its monotonic clock is not.
+ * Whether the scheduler has a virtual time: RxJS's VirtualTimeScheduler and TestScheduler, of any copy of RxJS, and
+ * those derived from them. A scheduler whose `now()` is the wall clock or the monotonic clock of the machine has not.
  */
 export function isVirtual(scheduler: SchedulerLike): boolean {
   if ('frame' in scheduler) return true;
@@ -20,6 +20,6 @@ export function isVirtual(scheduler: SchedulerLike): boolean {
 
 /**
  * Whether it is one of RxJS's own (`asyncScheduler`, `asapScheduler`, `queueScheduler`, `animationFrameScheduler`):
- * their timers are those of the machine, but keep the process alive.
+ * they use timers of the machine, which would keep the process alive.
  */
 export const isOfRxjs = (scheduler: SchedulerLike): boolean => 'flush' in scheduler && 'actions' in scheduler;

@@ -1,10 +1,10 @@
 /**
- * Waiting for many signals with one listener on each: Node warns of a leak when a signal has more than ten.
+ * One event listener for each signal, for all that wait for it: Node warns when a signal has more than ten.
  */
 export class AbortSignals {
   readonly #waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
-  /** Calls back once when the signal aborts; what is returned ends that. */
+  /** Calls back once, when the signal aborts. The returned function cancels that. */
   onAbort(signal: AbortSignal, callback: () => void): () => void {
     const callbacks = this.#waiting.get(signal) ?? this.#listen(signal);
     callbacks.add(callback);

@@ -1,11 +1,11 @@
 /**
- * The arguments of `request`, converted and checked as browsers do it: in the order of the argument list, dictionary
- * members in the order of the alphabet (https://webidl.spec.whatwg.org/), then the steps of the Web Locks API.
+ * The arguments of `request`, converted and checked as browsers do: in the order of the argument list, members of a
+ * dictionary in alphabetical order (https://webidl.spec.whatwg.org/), then the steps of the Web Locks API.
  */
 import { notSupported } from './dom-exception.js';
 import type { LockMode, WebLock } from './lock-manager.js';
 
-/** A request without gaps. */
+/** A request with all its options. */
 export interface CheckedRequest {
   readonly name: string;
   readonly mode: LockMode;
@@ -15,7 +15,10 @@ export interface CheckedRequest {
   readonly callback: (lock: WebLock | null) => unknown;
 }
 
-/** Checked and completed, or a TypeError, a NotSupportedError, or the reason of a signal that is aborted already. */
+/**
+ * Checks and completes the arguments. Throws a TypeError, a NotSupportedError, or the reason of a signal that is
+ * already aborted.
+ */
 export function checkedRequest(given: readonly unknown[]): CheckedRequest {
   if (given.length < 2)
     throw new TypeError(`request() needs a name and a callback, and got ${given.length} arguments.`);
@@ -30,7 +33,7 @@ export function checkedRequest(given: readonly unknown[]): CheckedRequest {
   return { name, mode, ifAvailable, steal, signal, callback };
 }
 
-/** Anything but a symbol has a string. */
+/** Every value except a symbol can be converted to a string. */
 function asString(value: unknown): string {
   if (typeof value === 'symbol') throw new TypeError('A symbol cannot be converted to a string.');
   return String(value);
@@ -65,13 +68,13 @@ function checkedSignal(signal: unknown): AbortSignal {
   throw new TypeError('The signal has to be an AbortSignal. Of an AbortController, give its `signal`.');
 }
 
-/** By what it says it is, since it may come from another realm. */
+/** Checked by its tag, since it may come from another realm. */
 const isSignal = (signal: unknown): signal is AbortSignal =>
   Object.prototype.toString.call(signal) === '[object AbortSignal]';
 
 const isCallback = (callback: unknown): callback is CheckedRequest['callback'] => typeof callback === 'function';
 
-/** Why the request is not possible, in the order of the specification. */
+/** Why the request is not allowed; the checks are in the order of the specification. */
 function refusalOf(name: string, { ifAvailable, mode, signal, steal }: Options): string | undefined {
   if (name.startsWith('-')) return 'Names that begin with "-" are reserved.';
   if (steal && ifAvailable) return '`steal` and `ifAvailable` exclude each other.';

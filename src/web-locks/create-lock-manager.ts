@@ -17,17 +17,17 @@ import { snapshot } from './snapshot.js';
 /** The options of `createLockManager`. */
 export interface LockManagerOptions {
   /**
-   * What the keys of all names begin with on the server, `web-locks/` by default. Managers of the same prefix see each
-   * other's locks, and nothing else may be kept below it.
+   * Put before all keys on the server; `web-locks/` by default. Managers with the same prefix see each other's locks.
+   * Store nothing else below it.
    */
   readonly prefix?: string | undefined;
 }
 
 /**
- * A lock manager with the interface of `navigator.locks`: code that is written for browsers, Deno or Node 24 locks
- * across processes and machines with it. Needs a server that has read and write locks: etcd v3, or memory.
+ * A lock manager with the interface of `navigator.locks`: with it, code written for browsers, Deno or Node 24 locks
+ * across processes and machines. Needs a server with read and write locks: etcd v3 or memory.
  *
- * @param locks its locks are those that the manager requests; closing it ends them
+ * @param locks the manager takes its locks from here; `locks.close()` ends them
  * @throws InvalidOptionError for a prefix that no server can carry
  * @example
  * import { createLockManager } from 'rxlock/web-locks';
@@ -39,7 +39,7 @@ export interface LockManagerOptions {
  * const { held, pending } = await manager.query();
  */
 export function createLockManager(locks: Locks, { prefix = 'web-locks/' }: LockManagerOptions = {}): LockManager {
-  // Checks the prefix, and that the server can list what is held: nothing is sent.
+  // Checks the prefix, and that the server can list locks. Nothing is sent.
   locks.watchAll$(prefix);
   const clientId = randomUUID();
   const requests = new RequestList();
@@ -56,13 +56,13 @@ export function createLockManager(locks: Locks, { prefix = 'web-locks/' }: LockM
     return request;
   };
 
-  /** Nothing where it is taken and was wanted only if it is not. */
+  /** `null` if the lock is taken and the request has `ifAvailable`. */
   const granted = async (request: LockRequest, { ifAvailable, signal }: CheckedRequest): Promise<HeldLock | null> => {
     const ignore = signal && signals.onAbort(signal, () => request.end(signal.reason));
     try {
       const held = await request.granted;
       if (!signal?.aborted) return held;
-      // Granted and aborted in one turn: the callback has not been called, and is not going to be.
+      // Granted and aborted in the same turn: the callback was not called, and will not be.
       request.abandon();
       throw signal.reason;
     } catch (error) {

@@ -1,34 +1,37 @@
 /**
- * The shape of `navigator.locks`, as the Web Locks API defines it (https://w3c.github.io/web-locks/). A lock manager of
- * ours can be used wherever TypeScript's own `LockManager` is asked for.
+ * The shape of `navigator.locks`, as the Web Locks API defines it (https://w3c.github.io/web-locks/). It is assignable
+ * to TypeScript's own `LockManager`.
  */
 
 /** `exclusive`: one holder at a time. `shared`: held together with other shared ones. */
 export type LockMode = 'exclusive' | 'shared';
 
-/** What the callback gets: the platform's lock, and what a lock over a network needs besides. */
+/** The lock that the callback gets: that of the platform, with two more fields for a lock over a network. */
 export interface WebLock {
   readonly name: string;
   readonly mode: LockMode;
-  /** Aborts when the lock is lost: stop what is done under it. */
+  /** Aborts when the lock is lost: stop the work under it. */
   readonly signal: AbortSignal;
-  /** Greater than that of every earlier holder of this name: have the resource refuse smaller ones. */
+  /** Greater than the token of every earlier holder of this name. Let the resource refuse smaller tokens. */
   readonly fencingToken: bigint;
 }
 
-/** How to request a lock. */
+/** The options of a request. */
 export interface LockRequestOptions {
   /** `exclusive` by default. */
   readonly mode?: LockMode | undefined;
-  /** Does not wait: where the lock is taken, the callback is called with `null`. Not together with `steal` or `signal`. */
+  /**
+   * Does not wait: if the lock is taken, the callback is called with `null`. Cannot be combined with `steal` or
+   * `signal`.
+   */
   readonly ifAvailable?: boolean | undefined;
   /**
-   * Takes the lock from its holders, whose requests reject with an `AbortError`. Of the requests that wait, those of
-   * this manager wait behind it, those of other managers are served first. Not together with `ifAvailable`, `signal`
+   * Takes the lock from its holders, whose requests reject with an `AbortError`. Waiting requests of this manager come
+   * after it; waiting requests of other managers are served before it. Cannot be combined with `ifAvailable`, `signal`
    * or the mode `shared`.
    */
   readonly steal?: boolean | undefined;
-  /** Aborting it withdraws a request that waits; it does nothing to a lock that is held. */
+  /** Aborting it withdraws a waiting request; it does not affect a held lock. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,11 +39,11 @@ export interface LockRequestOptions {
 export interface LockInfo {
   readonly name: string;
   readonly mode: LockMode;
-  /** The manager it belongs to. For locks that were not requested by a lock manager: their owner. */
+  /** The manager that it belongs to; for locks that no lock manager requested, their owner. */
   readonly clientId: string;
 }
 
-/** What is held and what is waited for in the fleet, each in the order of the requests. */
+/** The held and the pending locks of the fleet, each in the order of the requests. */
 export interface LockManagerSnapshot {
   readonly held: LockInfo[];
   readonly pending: LockInfo[];
@@ -48,7 +51,7 @@ export interface LockManagerSnapshot {
 
 /** Locks with the interface of `navigator.locks`. */
 export interface LockManager {
-  /** How the requests of this manager are told from others in {@link query}. */
+  /** Identifies the requests of this manager in {@link query}. */
   readonly clientId: string;
 
   /**
@@ -60,9 +63,9 @@ export interface LockManager {
    * request b   --------------h--x
    * ```
    *
-   * Never throws, rejects: `TypeError` for wrong arguments, `NotSupportedError` for a name that begins with `-` and for
-   * options that exclude each other, the signal's reason when it was aborted before the lock was held, an `AbortError`
-   * when the lock was lost or stolen (its `cause` is the {@link LockLostError}), else the errors of
+   * Never throws. Rejects with a `TypeError` for wrong arguments; a `NotSupportedError` for a name that begins with `-`
+   * and for options that exclude each other; the signal's reason if it was aborted before the lock was held; an
+   * `AbortError` if the lock was lost or stolen (its `cause` is the {@link LockLostError}); otherwise the errors of
    * {@link Lock.lock$}.
    *
    * @example
@@ -83,8 +86,8 @@ export interface LockManager {
   request<T>(name: string, options: LockRequestOptions, callback: (lock: WebLock | null) => T): Promise<Awaited<T>>;
 
   /**
-   * What the whole fleet holds and waits for at this moment, read from the server: all that this manager requested
-   * before the call is in it. Rejects while the server cannot be followed.
+   * The locks that the fleet holds and waits for at this moment, read from the server. Includes all requests that this
+   * manager made before the call. Rejects while the server cannot be watched.
    */
   query(): Promise<LockManagerSnapshot>;
 }

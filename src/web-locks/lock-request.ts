@@ -20,7 +20,7 @@ type Waiting = Extract<LockState, { status: 'waiting' }>;
 export class LockRequest {
   readonly name: string;
   readonly steals: boolean;
-  /** Resolves when the lock is held; rejects with what keeps it from that. */
+  /** Resolves when the lock is held; rejects with the reason why it is not. */
   readonly granted: Promise<HeldLock>;
   readonly #lock: Lock;
   readonly #options: ContendOptions;
@@ -28,7 +28,7 @@ export class LockRequest {
   #states = new Subscription();
   #grant!: (held: HeldLock) => void;
   #refuse!: (reason: unknown) => void;
-  /** Who waits until it is known whether the server has it. */
+  /** Callbacks of {@link decided}. */
   #toldDecided: (() => void)[] = [];
   #loss: Error | undefined;
   #toldLost: ((error: Error) => void) | undefined;
@@ -49,13 +49,13 @@ export class LockRequest {
     return this.#status === 'waiting';
   }
 
-  /** Resolves when the request stands in the queue on the server, is granted, or has ended. */
+  /** Resolves when the request is in the queue on the server, is granted, or has ended. */
   decided(): Promise<void> {
     if (this.#status !== 'new' && this.#status !== 'asked') return Promise.resolve();
     return new Promise((resolve) => this.#toldDecided.push(resolve));
   }
 
-  /** Contends. A request that was ended before it began does not. */
+  /** Contends, unless the request was ended before. */
   begin(onWaiting?: (state: Waiting) => void): void {
     if (this.#status !== 'new') return;
     this.#status = 'asked';
@@ -80,7 +80,7 @@ export class LockRequest {
     this.#status = 'new';
   }
 
-  /** Ends a request that is not granted yet. */
+  /** Ends a request that has not been granted yet. */
   end(reason: unknown): void {
     if (this.#status === 'held' || this.#status === 'over') return;
     this.#states.unsubscribe();
@@ -89,13 +89,15 @@ export class LockRequest {
     this.#tellDecided();
   }
 
-  /** Gives a lock back that nobody uses, in the background. */
+  /** Releases a lock that nobody uses, in the background. */
   abandon(): void {
     this.#status = 'over';
     this.#states.unsubscribe();
   }
 
-  /** Calls the body while holding, releases when it has ended, and settles as it did; or rejects at the loss. */
+  /**
+   * Runs the body while the lock is held, releases when the body has ended, and settles as it did. Rejects at a loss.
+   */
   async whileHeld<T>(held: HeldLock, body: () => T): Promise<Awaited<T>> {
     if (this.#loss) throw this.#loss;
     const lost = new Promise<never>((_, reject) => (this.#toldLost = reject));
@@ -105,7 +107,7 @@ export class LockRequest {
       (error: unknown) => ({ isFulfilled: false, settle: () => Promise.reject(error) }) as const,
     );
     const { isFulfilled, settle } = await Promise.race([ended, lost]);
-    // It rejects for a lock that is lost: then the loss is what to tell.
+    // `release()` rejects if the lock was lost: then the loss is the result.
     await Promise.race([held.release({ handOff: isFulfilled }).catch(() => lost), lost]);
     return await settle();
   }

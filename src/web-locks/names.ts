@@ -1,20 +1,20 @@
 /**
- * Any string is the name of a web lock. A server carries less: what it cannot is escaped, as JavaScript's `escape()`
- * writes it.
+ * Any string can be the name of a web lock, but not of a key on the server. Characters that a key cannot have are
+ * escaped as JavaScript's `escape()` does.
  */
 import { createHash } from 'node:crypto';
 
-/** Half of what a key may have, so that there is room for the prefix of the manager. */
+/** Bytes: half of the length of a key, so that there is room for the prefix of the manager. */
 const LONGEST = 512;
 
-/** A slash would make the lock nest in that of the name before it; NUL and half surrogate pairs cannot be sent. */
+/** A slash would put the key below another lock; NUL and lone surrogates cannot be sent. */
 const ESCAPED = /[%/\0]|\p{Surrogate}/gu;
 
-/** What is never the beginning of an escaped character. */
+/** No escaped character begins like this. */
 const HASH = '%#';
 const EMPTY = '%';
 
-/** The key below the prefix. Different names have different keys. */
+/** The key of a name, below the prefix. Different names have different keys. */
 export function encoded(name: string): string {
   if (name === '') return EMPTY;
   const key = name.replace(ESCAPED, (character) => {
@@ -25,10 +25,10 @@ export function encoded(name: string): string {
   return `${HASH}${createHash('sha256').update(key).digest('hex')}`;
 }
 
-/** Whether the name cannot be read off its key, and has to be written elsewhere. */
+/** Whether the key is a hash: then the name must be stored elsewhere. */
 export const isHashed = (key: string): boolean => key.startsWith(HASH);
 
-/** The name of a key that is not hashed. What others have written below the prefix is its own name. */
+/** The name of a key that is not hashed. A key that another program has written is shown as it is. */
 export const decoded = (key: string): string =>
   key === EMPTY
     ? ''

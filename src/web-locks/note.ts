@@ -1,21 +1,21 @@
 /**
- * What a manager writes into its claims, for {@link LockManager.query} of others.
+ * The note that a manager writes into its claims, so that the {@link LockManager.query} of others can read it.
  */
 import type { JsonValue } from '../index.js';
 
 interface Note {
   readonly clientId?: string;
-  /** Where it cannot be read off the key. */
+  /** The name, if it cannot be derived from the key. */
   readonly name?: string;
 }
 
-/** The same for all requests of a manager at a name. */
+/** Equal for all requests of a manager for the same name. */
 export const noteOf = (clientId: string, name: string | undefined): JsonValue => ({
   clientId,
   ...(name !== undefined && { name }),
 });
 
-/** Nothing where the claim is not of a lock manager. */
+/** Empty if the claim is not that of a lock manager. */
 export function readNote(meta: JsonValue | undefined): Note {
   if (typeof meta !== 'object' || meta === null || !('clientId' in meta)) return {};
   const { clientId, name } = meta;

@@ -1,15 +1,15 @@
 /**
- * The requests of one manager that are not granted yet, and how one that steals gets before them.
+ * The requests of one manager that have not been granted yet. A stealing request goes before them.
  */
 import type { Holder, Lock } from '../index.js';
 import type { LockRequest } from './lock-request.js';
 
 export class RequestList {
   readonly #ungranted = new Set<LockRequest>();
-  /** By name, until the latest request that steals stands in the queue: what comes later waits for that. */
+  /** By name: resolves when the latest stealing request is in the queue. Later requests wait for that. */
   readonly #steals = new Map<string, Promise<void>>();
 
-  /** Begins the request, behind those of its name that were added before. */
+  /** Begins the request, behind the earlier requests of its name. */
   add(request: LockRequest): void {
     this.#note(request);
     const before = this.#steals.get(request.name);
@@ -17,7 +17,7 @@ export class RequestList {
     else request.begin();
   }
 
-  /** Begins the request in front of those of this manager that wait, and takes the lock from who holds it. */
+  /** Begins the request ahead of the waiting requests of this manager, and takes the lock from its holders. */
   addStealing(request: LockRequest, lock: Lock, reason: string): void {
     const { name } = request;
     const earlier = [...this.#ungranted].filter((one) => one.name === name);
@@ -30,7 +30,7 @@ export class RequestList {
     });
   }
 
-  /** Resolves when all that has been requested before stands in its queue on the server, is granted, or has ended. */
+  /** Resolves when all earlier requests are in their queues on the server, are granted, or have ended. */
   async decided(): Promise<void> {
     await Promise.all([...this.#ungranted].map((request) => request.decided()));
   }
@@ -41,18 +41,18 @@ export class RequestList {
     request.granted.then(forget, forget);
   }
 
-  /** A claim cannot overtake another in a queue, so those in front go and come again behind it. */
+  /** A claim cannot overtake another in a queue. So the waiting requests leave the queue, and come again behind it. */
   async #stealPast(earlier: readonly LockRequest[], request: LockRequest, lock: Lock, reason: string): Promise<void> {
-    // One that is under way might hold when it arrives, and could not be taken from anybody before.
+    // Wait for requests that are under way: one of them may hold when it arrives, and only then can it be revoked.
     await Promise.all(earlier.map((one) => one.decided()));
     const takeFrom = (holders: readonly Token[]): void => {
       revoked(lock, holders, reason).catch((error: unknown) => request.end(error));
     };
-    // Those that steal themselves are granted, as on the platform, and lose it then.
+    // An earlier stealing request is granted first, as on the platform, and then loses the lock.
     for (const { steals, granted } of earlier) if (steals) granted.then((held) => takeFrom([held]), ignored);
     const deferred = earlier.filter(({ isWaiting, steals }) => isWaiting && !steals);
     for (const one of deferred) one.defer();
-    // Exactly those who hold when the request comes into the queue: later holders queued before it.
+    // Take the lock only from those that hold when the request is queued: later holders were queued before it.
     request.begin(({ holders }) => takeFrom(holders));
     await request.decided();
     for (const one of deferred) one.begin();
@@ -65,5 +65,5 @@ const revoked = async (lock: Lock, holders: readonly Token[], reason: string): P
   await Promise.all(holders.map(({ fencingToken }) => lock.revoke({ reason, within: 0, fencingToken })));
 };
 
-/** Its own request tells why it was not granted. */
+/** The request itself reports why it was not granted. */
 const ignored = (): void => undefined;

@@ -1,5 +1,5 @@
 /**
- * What all managers of a prefix hold and wait for, as the server says.
+ * The locks that all managers of a prefix hold and wait for, read from the server.
  */
 import { defer, firstValueFrom, from, ignoreElements, map, race, retry } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -8,9 +8,9 @@ import { decoded } from './names.js';
 import type { LockInfo, LockManagerSnapshot } from './lock-manager.js';
 import { readNote } from './note.js';
 
-/** Read once `decided` has resolved, so that what was requested before is in it. */
+/** Reads after `decided` has resolved, so that all earlier requests are included. */
 export async function snapshot(locks: Locks, prefix: string, decided: Promise<void>): Promise<LockManagerSnapshot> {
-  // An outage ends the wait: it may take as long as it likes.
+  // An outage ends the wait with an error: otherwise it could take for ever.
   await firstValueFrom(race(from(decided), read$(locks, prefix).pipe(ignoreElements())), { defaultValue: undefined });
   const all = await firstValueFrom(read$(locks, prefix));
   return {
@@ -19,10 +19,10 @@ export async function snapshot(locks: Locks, prefix: string, decided: Promise<vo
   };
 }
 
-/** A server that is slow once is asked again. */
+/** How often a failed read is repeated. */
 const RETRIES = 2;
 
-/** What is said below the prefix; errors while the server cannot be followed. */
+/** The held locks below the prefix; errors while the server cannot be watched. */
 const read$ = (locks: Locks, prefix: string): Observable<readonly Held[]> =>
   defer(() => locks.watchAll$(prefix)).pipe(
     map(({ all, cause }) => {
@@ -34,7 +34,7 @@ const read$ = (locks: Locks, prefix: string): Observable<readonly Held[]> =>
 
 type Held = Extract<Ownership, { status: 'held' }>;
 
-/** Oldest first: tokens are in the order of the requests. */
+/** Sorted by token, which is the order of the requests. */
 function infos(prefix: string, all: readonly Held[], of: (held: Held) => readonly Holder[]): LockInfo[] {
   return all
     .flatMap((held) => of(held).map((one) => ({ one, key: held.key.slice(prefix.length) })))

@@ -1,24 +1,24 @@
 /**
- * What a transaction needs of the server, for the top level of a group: etcd looks no deeper.
+ * The permissions and the space that a transaction needs, written at the top level of a group.
  */
 import type { ClaimRequest } from '../../backend/port.js';
 import type { RequestOp } from './client/messages.js';
 import { rangeOf, tombstoneKey } from './keys.js';
 
 /**
- * What a transaction needs of the server, said at the top level of a group: etcd looks no deeper when it checks roles and
- * when it counts what a request costs of its quota (3.4, 3.5), so that a group would get what its members are refused.
+ * What a transaction needs from the server. etcd checks roles and the quota only at the top level of a transaction
+ * (3.4, 3.5): without this, a group could do what its members alone would be refused.
  */
 export interface Access {
-  /** Operations on the same keys. None of them puts. */
+  /** Operations on the keys of the transaction, none of them a put. */
   readonly permissions: readonly RequestOp[];
-  /** A tombstone's key, and its name: what may be put. */
+  /** The key of a tombstone, and the name it belongs to: used as the put of the group. */
   readonly tombstone?: { readonly key: Buffer; readonly name: string } | undefined;
-  /** Whether it puts something. */
+  /** Whether the transaction puts anything. */
   readonly takesSpace: boolean;
 }
 
-/** A deletion that asks for what was there is checked for reading and for writing. */
+/** For a deletion that returns the old values, etcd checks the permission to read and to write. */
 const readAndWrite = (range: { readonly key: Buffer; readonly range_end?: Buffer }): RequestOp => ({
   request_delete_range: { ...range, prev_kv: true },
 });
@@ -35,7 +35,7 @@ const accessTo = (claims: readonly ClaimRequest[], takesSpace: boolean): Access 
   return { permissions, tombstone: shortest(tombstones), takesSpace };
 };
 
-/** Of claims that enter, or are withdrawn: all below their names is read, and a claim and a tombstone are written. */
+/** For claims that are queued or withdrawn: everything below their names is read; claims and tombstones are written. */
 export const accessToPut = (claims: readonly ClaimRequest[]): Access => accessTo(claims, true);
 export const accessToLeave = (claims: readonly ClaimRequest[]): Access => accessTo(claims, false);
 
@@ -45,9 +45,9 @@ export const accessToRead = (beginning: string): Access => ({
 });
 
 /**
- * The branch of a group that is checked and counted and never carried out: the group compares nothing, so it succeeds.
- * One put is enough for the quota, since etcd compares the size of its store with that. etcd refuses to put what it
- * deletes: the tombstone of the shortest name lies below no other name.
+ * The failure branch of a group. etcd checks it, but never carries it out, since a group without comparisons succeeds.
+ * One put is enough for the quota check, which compares the size of the store with the quota. etcd refuses a put of a
+ * key that the same transaction deletes; the tombstone of the shortest name lies below no other name.
  */
 export function checkedOnly(all: readonly Access[]): RequestOp[] {
   const permissions = all.flatMap((access) => access.permissions);

@@ -1,6 +1,6 @@
 /**
- * Locks on etcd v3, through a client of our own or the raw RPCs of npm etcd3: neither its Lease (it reports a loss one
- * whole TTL too late) nor its Lock (it excludes nobody else's).
+ * Locks on etcd v3, through a client of our own or the raw RPCs of npm etcd3. It uses neither the `Lease` of npm etcd3
+ * (which reports a loss a whole TTL too late) nor its `Lock` (which does not exclude other clients).
  */
 import type { HeldLock } from '../../api/lock.js';
 import type { WholeQueueBackend } from '../../backend/defaults.js';
@@ -23,8 +23,8 @@ import type { Transaction, TransactionResult } from './transaction.js';
 /** A `QueueBackend` on etcd v3, which can also guard writes to that etcd. */
 export interface Etcd3Backend extends WholeQueueBackend {
   /**
-   * Has the server itself refuse a write once the lock is no longer held: the comparison that our claim is still
-   * there. Take it before reading what you will write.
+   * A comparison for your own transaction: the server refuses the write once our claim is no longer there. Take it
+   * before you read the data that you will change.
    *
    * Rejects with {@link LockNotOwnedError} when the lock is not held any more, with {@link BackendError} when the
    * server cannot be asked.
@@ -35,7 +35,7 @@ export interface Etcd3Backend extends WholeQueueBackend {
    */
   guard(held: HeldLock): Promise<Guard>;
   /**
-   * The same for the lock of several keys, one for each: see {@link ifAll}. Rejects as {@link guard}.
+   * The guards of a lock of several keys, one for each key: see {@link ifAll}. Rejects as {@link guard}.
    *
    * @example
    * const transaction = ifAll(client, await backend.guards(held));
@@ -43,12 +43,12 @@ export interface Etcd3Backend extends WholeQueueBackend {
    */
   guards(held: HeldLock): Promise<readonly Guard[]>;
   /**
-   * Puts and deletes keys of that etcd, all of it or nothing, and only while the lock is held: the server itself refuses
-   * it later. For who has no other client of it; `get` reads in the same step.
+   * Puts and deletes keys in the same etcd, all or nothing, and only while the lock is held: after that the server
+   * refuses. For users without a client of their own; `get` reads in the same step.
    *
-   * Resolves with `succeeded: false`, and nothing written, where a value was not as `if` says. Rejects with
+   * Resolves with `succeeded: false`, and writes nothing, if a value is not as `if` says. Rejects with
    * {@link LockNotOwnedError} when the lock is not held any more, with {@link BackendError} when the server cannot be
-   * asked or did not answer: then it may have been carried out, or not.
+   * reached or does not answer: then the transaction may have been carried out or not.
    *
    * @example
    * const { values } = await backend.transaction(held, { get: ['balance'] });
@@ -63,10 +63,10 @@ export interface Etcd3Backend extends WholeQueueBackend {
 /**
  * A backend on etcd v3.
  *
- * @param clientOrOptions where etcd is (hosts, credentials, auth): then a client of our own is used, made for locks, and
- *   closed with them. Or a client of npm etcd3 that you have: then its policy applies, and a `note` event says what that
- *   can cost.
- * @throws InvalidOptionError at the call, for options that cannot be meant
+ * @param clientOrOptions how to reach etcd (hosts, credentials, auth): then rxlock uses a client of its own, made for
+ *   locks, and closes it with them. Or your client of npm etcd3: then the policy of that client applies, and a `note`
+ *   event states the risk.
+ * @throws InvalidOptionError at the call, for invalid options
  * @example
  * const locks = createLocks(etcd3Backend({ hosts: ['http://10.0.0.1:2379', 'http://10.0.0.2:2379'] }));
  */

@@ -12,7 +12,7 @@ import type { CallOptions } from './client/unary.js';
 import { isTokenStale, toBackendError } from './errors.js';
 import type { Header, Incarnation } from './incarnation.js';
 
-/** What every answer of etcd begins with. */
+/** Every answer of etcd has a header. */
 interface Answer {
   readonly header: Header;
 }
@@ -25,7 +25,10 @@ export interface Calls {
     run: (client: EtcdClient, options: CallOptions) => Observable<T>,
     endpoint?: Endpoint,
   ): Observable<T>;
-  /** At the endpoint of now, unless another is given. One that has not answered in time is followed by the next one. */
+  /**
+   * Runs an attempt at the current endpoint, unless another is given. If the endpoint does not answer in time, later
+   * attempts use the next one.
+   */
   tried<T extends Answer>(
     timeout: number,
     run: (endpoint: Endpoint) => Observable<T>,
@@ -58,7 +61,7 @@ export function createCalls(source: ClientSource, history: Incarnation, clock: C
             error: (error: unknown) => {
               isOver = true;
               if (!(error instanceof BackendError) || !error.retryable) return;
-              // The next request gets a token of its own.
+              // A stale token is no fault of the endpoint: the next request gets a new token.
               if (!isTokenStale(error.cause)) endpoint.failed();
             },
           }),
@@ -72,13 +75,14 @@ export function createCalls(source: ClientSource, history: Incarnation, clock: C
 }
 
 /**
- * Whether it had been waited for until the end: to give up sooner says nothing about the server. Timers may fire a little
- * early, and what travels in a group is sent a little later than it was asked for.
+ * Whether a request was given up at its timeout: one that was cancelled earlier says nothing about the server. Not the
+ * whole timeout, since timers may fire a little early, and a member of a group is sent a little later than it was
+ * requested.
  */
 export const isGivenUpLate = (clock: Clock, since: number, timeout: number): boolean =>
   clock.now() - since >= 0.9 * timeout;
 
-/** An answer of the server that its client reports as an error. */
+/** Turns an error of the client that stands for an answer of the server into that answer. */
 export const orWhen = <T>(
   isAnswer: (cause: unknown) => boolean,
   answer: () => Observable<T>,

@@ -1,5 +1,5 @@
 /**
- * Our claims: into the queues, out of them, kept there.
+ * The verbs for our claims: `enqueue`, `dequeue` and `keep`.
  */
 import { forkJoin, of, switchMap } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -30,8 +30,8 @@ export function createClaims(
   readQueue: Queues['read'],
 ): Claims {
   /**
-   * A withdrawal writes a tombstone, for which a server may have no space: then its claims are taken out at least, since
-   * others may wait behind them. No attempt to queue that comes late comes in either until there is space again.
+   * A withdrawal writes a tombstone, for which the server may have no space. Then at least its claims are deleted,
+   * since others may wait behind them. A late attempt to queue them also fails until there is space again.
    */
   const cleared$ = (
     claims: readonly ClaimRequest[],
@@ -39,20 +39,23 @@ export function createClaims(
     cause: unknown,
   ): Observable<unknown> | undefined => (isOutOfSpace(cause) ? send(clearRequest(claims), timeout) : undefined);
 
-  /** Of the answer to queueing, what can be gone on from. */
+  /** Remembers the queues in the answer, so that they can be watched from there on. */
   const known = <Answer extends EnqueueResult | Busy>(answer: Answer): Answer => {
     if (answer.status === 'queued') for (const { queue } of answer.entries) if (queue) history.read(queue);
     if (answer.status === 'refused') for (const queue of answer.queues) history.read(queue);
     return answer;
   };
 
-  /** Lets them in if they would hold at once. What is there may not block (readers, nested names): then nothing else may come. */
+  /**
+   * Queues the claims if they would hold at once. Existing claims may not block them (readers, nested names): then they
+   * are queued only if no other claim has come since.
+   */
   const tried$ = (
     claims: readonly ClaimRequest[],
     timeout: number,
     seen: bigint | undefined,
   ): Observable<EnqueueResult> => {
-    // Of another history than this one, what was seen says nothing about who has come since.
+    // A view of another history says nothing about claims that have come since.
     if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
     return commit<EnqueueResult | Busy>(
       {
@@ -127,7 +130,7 @@ export function createClaims(
 
 const listed = (claims: readonly ClaimRequest[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
 
-/** What all requests to queue have in common. */
+/** The common fields of all requests to queue. */
 const enqueuing = (claims: readonly ClaimRequest[]) =>
   ({
     what: `queue for ${listed(claims)}`,
@@ -139,7 +142,7 @@ const enqueuing = (claims: readonly ClaimRequest[]) =>
     leaseGone: { status: 'lease-gone' },
   }) as const;
 
-/** All of them are of one. */
+/** The lease of the claims: all are on the same one. */
 function leaseOf([first]: readonly ClaimRequest[]): Lease {
   if (first) return first.lease;
   throw new TypeError('at least one claim is needed.');

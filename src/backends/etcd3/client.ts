@@ -1,5 +1,5 @@
 /**
- * The client that requests go through: the user's, or one of ours for each host, used one at a time.
+ * The clients for requests: that of the user, or one of our own for each host, of which one is used at a time.
  */
 import { InvalidOptionError } from '../../api/errors.js';
 import type { EtcdClient } from './client/etcd-client.js';
@@ -9,22 +9,22 @@ import { ownClient } from './client/own-client.js';
 import { isUserClient, overUserClient } from './client/user-client.js';
 import type { UserClient } from './client/user-client.js';
 
-/** A way to the server. */
+/** One way to reach the server. */
 export interface Endpoint {
   readonly client: EtcdClient;
-  /** Did not answer: the next request goes to another one. */
+  /** The endpoint did not answer: the next request goes to another one. */
   failed(): void;
 }
 
-/** The clients of all hosts. They connect when they are first needed. */
+/** The clients of all hosts. They connect at their first request. */
 export interface ClientSource {
   endpoint(): Endpoint;
-  /** All of them. */
+  /** All endpoints. */
   endpoints(): readonly Endpoint[];
-  /** Closes the connections if they are ours, once nothing is under way on them. */
+  /** Closes our own connections, once they have no running requests. */
   close(): void;
   readonly notes: readonly string[];
-  /** What ours were made from: another thread can make them, too. */
+  /** The options of our own clients, so that another thread can make the same. */
   readonly options: Etcd3Options | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * One stream of etcd's that carries many watches, from its opening to its end. It is not opened again: whoever followed
- * reads first.
+ * One stream of etcd that carries many watches, from its opening to its end. It is never reopened: its users must read
+ * again before they watch again.
  */
 import type { Subscriber } from 'rxjs';
 import type { Clock } from '../../time/clock.js';
@@ -13,13 +13,13 @@ import type { Change, KeyRange } from './keys.js';
 
 type Stream = DuplexStream<WatchRequest, WatchResponse>;
 
-/** What we say on the stream. */
+/** The messages that we send on the stream. */
 export interface WatchRequest {
   create_request?: { key: Buffer; range_end?: Buffer; start_revision?: string; watch_id: number };
   cancel_request?: { watch_id: number };
 }
 
-/** What we hear on it. */
+/** The messages that we receive on it. */
 export interface WatchResponse {
   readonly watch_id: string;
   readonly created: boolean;
@@ -31,50 +31,52 @@ export interface WatchResponse {
 
 export interface StreamSource {
   open(): Promise<Stream>;
-  /** The stream broke: the next one goes to another endpoint, where there is one. */
+  /** The stream broke: the next one goes to another endpoint, if there is one. */
   failed(): void;
-  /** Whether what is there keeps to the ids asked for, as etcd does, and a proxy before it does not. */
+  /** Whether the other side uses the ids that we ask for: etcd does, and a proxy in front of it does not. */
   keepsIds(does: boolean): void;
 }
 
-/** A watch, as its stream sees it. */
+/** A watch on the stream. */
 export interface Watch {
   readonly range: KeyRange;
-  /** Of what is known already: it is watched from there on. */
+  /** The known revision: events after it are watched. */
   readonly revision: bigint;
   created(): void;
   changed(changes: readonly Change[]): void;
   failed(error: BackendError): void;
 }
 
-/** A watch that was asked for. */
+/** A requested watch. */
 interface Asked {
   readonly id: number;
   readonly request: WatchRequest;
-  /** Nothing, once nobody listens: then it is cancelled as soon as the server has said its id. */
+  /** `undefined` once nobody listens: then the watch is cancelled as soon as the server has answered with its id. */
   watch: Watch | undefined;
-  /** The id in the server's answer: what it calls the watch from then on, whatever we asked for. */
+  /** The id in the answer of the server. From then on it is the name of the watch, even if we asked for another. */
   answered: number | undefined;
 }
 
 /**
- * Ids that no server gives by itself: those begin at 0. `etcd grpc-proxy` gives ids of its own and passes over ours, so
- * an answer with ours says that the server keeps to them.
+ * Our ids begin here, far above those that a server chooses, which begin at 0. `etcd grpc-proxy` ignores our ids and
+ * chooses its own, so an answer with our id proves that the server uses our ids.
  */
 const FIRST_ID = 2 ** 40;
 
 export class Connection {
   readonly #source: StreamSource;
   readonly #clock: Clock;
-  /** By the id in the server's answer; with those that were given up, until the server has said that they ended. */
+  /** The answered watches, by the id in the answer. Cancelled watches stay until the server has confirmed their end. */
   readonly #answered = new Map<number, Asked>();
-  /** By the id asked for, in the order of asking. */
+  /** The unanswered watches, by the requested id, in the order of the requests. */
   readonly #unanswered = new Map<number, Asked>();
   readonly #probes = new Set<Subscriber<void>>();
   #unsent: Asked[] = [];
   #ids = FIRST_ID;
   #listeners = 0;
-  /** Whether the server keeps to our ids, once it has shown it. Then it matters little in which order it answers. */
+  /**
+   * Whether the server uses our ids; `undefined` until it has shown that. If it does, answers may come in any order.
+   */
   #keepsIds: boolean | undefined;
   #stream: Stream | undefined;
   #isOver = false;
@@ -93,12 +95,12 @@ export class Connection {
     return this.#isOver;
   }
 
-  /** Whether more can be watched on it: etcd asks the token that it was opened with for each watch, when it begins. */
+  /** Whether it takes more watches. For each new watch etcd checks the token with which the stream was opened. */
   get takesMore(): boolean {
     return !this.#isOver && !this.#isTokenStale;
   }
 
-  /** Until the returned function is called. */
+  /** Watches until the returned function is called. */
   watch(watch: Watch): () => void {
     const { range, revision } = watch;
     this.#listeners += 1;
@@ -106,12 +108,12 @@ export class Connection {
     return () => this.#giveUp(asked);
   }
 
-  /** Completes when anything is heard. Given up for want of an answer, the stream is broken. */
+  /** Completes when any message arrives. If it is given up at its timeout, the stream counts as broken. */
   probe(subscriber: Subscriber<void>, timeout: number): () => void {
     const since = this.#clock.now();
     this.#probes.add(subscriber);
-    // Not a progress request, of which `etcd grpc-proxy` hears nothing: one more watch, of a key that nobody else
-    // watches, so that the proxy has to ask its server. It is cancelled as soon as it is answered.
+    // The probe is one more watch, of a key that nobody else watches, so that `etcd grpc-proxy` must ask its server. (A
+    // progress request gets no answer through the proxy.) The watch is cancelled as soon as it is answered.
     if (this.#unanswered.size === 0) this.#ask(undefined, { key: this.#probeKey() });
     return () => {
       if (!this.#probes.delete(subscriber) || this.#isOver) return;
@@ -119,7 +121,7 @@ export class Connection {
     };
   }
 
-  /** Inside of what is watched, so that whoever may read that may watch it. */
+  /** A key inside a watched range, so that the role may watch it. */
   #probeKey(): Buffer {
     const [{ request } = {}] = [...this.#answered.values(), ...this.#unsent].filter(({ watch }) => watch);
     return Buffer.concat([request?.create_request?.key ?? Buffer.of(0), Buffer.from(`\0probe-${this.#ids}`)]);
@@ -133,7 +135,7 @@ export class Connection {
     return asked;
   }
 
-  /** All at once where the answers tell which is which, otherwise one by one. */
+  /** Sends all requests at once if the server uses our ids, otherwise one by one. */
   #sendNext(): void {
     const stream = this.#stream;
     if (!stream || this.#isOver) return;
@@ -199,7 +201,10 @@ export class Connection {
     this.#sendNext();
   }
 
-  /** A refusal may come without an id: of the first, since etcd answers in the order of asking. */
+  /**
+   * The watch that an answer belongs to. A refusal without a known id belongs to the first one, since etcd answers in
+   * the order of the requests.
+   */
   #answerTo(id: number, isRefused: boolean): Asked | undefined {
     const [first] = this.#unanswered.values();
     if (isRefused) return this.#unanswered.get(id) ?? first;
@@ -249,7 +254,7 @@ export class Connection {
   #close(): void {
     this.#isOver = true;
     if (this.#stream) hangUp(this.#stream);
-    // Nobody is told anything by this stream any more, so nobody misses anything.
+    // The stream has no listeners any more, so a probe has nothing to report.
     this.#answerProbes();
   }
 }
@@ -257,8 +262,8 @@ export class Connection {
 const nameOf = ({ range: { key } }: Watch): string => `"${key.toString()}"`;
 
 /**
- * Ended before it is cancelled: the client takes a cancelled stream that is still writable for a failure of the host,
- * drops its connections, and counts it towards its circuit breaker (measured).
+ * Ends the stream before it cancels it. npm etcd3 takes a cancelled stream that is still writable for a failure of the
+ * host: it drops its connections, and counts the failure towards its circuit breaker (measured).
  */
 function hangUp(stream: Stream): void {
   stream.end();

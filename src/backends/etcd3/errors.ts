@@ -1,6 +1,6 @@
 /**
- * What the errors of a client mean for a lock, and what to do about them. Ours and npm etcd3's tell the status and the
- * server's words alike, `14 UNAVAILABLE: …`.
+ * What the errors of a client mean for a lock, with advice. Our client and npm etcd3 write status and server message in
+ * the same form: `14 UNAVAILABLE: …`.
  */
 import { BackendError } from '../../api/errors.js';
 import type { RequestOutcome } from '../../api/errors.js';
@@ -8,20 +8,23 @@ import type { RequestOutcome } from '../../api/errors.js';
 interface Meaning {
   readonly matches: RegExp;
   readonly retryable: boolean;
-  /** Where it is not what `retryable` says by itself. */
+  /** Set if it differs from the default for `retryable`. */
   readonly outcome?: RequestOutcome;
   readonly advice: string;
 }
 
 const NO_SPACE = /database space exceeded|NOSPACE/i;
 
-/** A token is of the users and roles as they were when it was given (JWT), and of the server that gave it. */
+/** A token is valid only for the users and roles at the time of its issue (JWT), and for the server that issued it. */
 const STALE_TOKEN = /revision of auth store is old|invalid auth token/;
 
-/** The server's refusal of a large request begins with "grpc: received". */
+/** Not the refusal of a large request by the server, which begins with "grpc: received". */
 const LARGE_ANSWER = /: Received message larger than max/;
 
-/** By the text of the client's error, since a bundler may change the names of classes: the first that matches. Anything else may pass. */
+/**
+ * Errors are recognized by their text, since a bundler may rename classes. The first match counts; an error without a
+ * match is retryable.
+ */
 const MEANINGS: readonly Meaning[] = [
   {
     matches: STALE_TOKEN,
@@ -40,7 +43,7 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'user name or password are wrong, or missing: check `auth` of the client.',
   },
   {
-    // It may come after the put was carried out (etcd looks at the quota once more, when it is too late to refuse).
+    // The outcome is unknown: etcd checks the quota once more after it has carried out the put.
     matches: NO_SPACE,
     retryable: false,
     outcome: 'unknown',
@@ -52,8 +55,8 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'the server does not take that many keys at once: raise its `--max-txn-ops`, or lock fewer keys together.',
   },
   {
-    // Of an answer, by the client: what was asked for may have been carried out. Asked again, a claim is found, and its
-    // queue read in pages.
+    // The client refuses the answer, so the request may have been carried out. A repeated request finds its claim, and
+    // the queue is then read in pages.
     matches: LARGE_ANSWER,
     retryable: true,
     advice:
@@ -86,7 +89,7 @@ const MEANINGS: readonly Meaning[] = [
     advice: 'no answer: is etcd running, and are the `hosts` of the client right?',
   },
   {
-    // Where the client's own deadline comes first, by a hair.
+    // The deadline of the client came slightly before our timeout.
     matches: /DEADLINE_EXCEEDED/,
     retryable: true,
     advice: 'the server did not answer in time. Is it up, and are hosts and firewall right?',
@@ -94,7 +97,7 @@ const MEANINGS: readonly Meaning[] = [
   { matches: /circuit breaker/i, retryable: true, advice: "the client's own circuit breaker is open." },
 ];
 
-/** The client's error as ours, with a sentence that says what to do. */
+/** The error of the client as a BackendError, with advice. */
 export function toBackendError(what: string, error: unknown): BackendError {
   if (error instanceof BackendError) return error;
   const text = textOf(error);
@@ -103,25 +106,25 @@ export function toBackendError(what: string, error: unknown): BackendError {
   return new BackendError(`etcd3 could not ${what}: ${advice}`, { retryable, outcome, cause: error });
 }
 
-/** Another token may be taken. */
+/** Whether the token was refused; another one may be accepted. */
 export const isTokenStale = (error: unknown): boolean => STALE_TOKEN.test(textOf(error));
 
-/** The answer is larger than the client takes. */
+/** Whether the answer is larger than the limit of the client. */
 export const isAnswerTooLarge = (error: unknown): boolean => LARGE_ANSWER.test(textOf(error));
 
 const textOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
 
-/** It takes no more writes, but still deletes. */
+/** Whether the server is out of space: it refuses puts, but still deletes. */
 export const isOutOfSpace = (error: unknown): boolean => error instanceof Error && NO_SPACE.test(error.message);
 
-/** The lease that a request names does not exist (any more). */
+/** Whether the lease of a request does not exist (any more). */
 export const isLeaseGone = (error: unknown): boolean =>
   error instanceof Error && error.message.includes('requested lease not found');
 
-/** The lease that was to be granted exists: an earlier grant of ours, whose answer was lost. */
+/** Whether the lease exists already: an earlier grant of ours succeeded, and its answer was lost. */
 export const isLeaseKnown = (error: unknown): boolean =>
   error instanceof Error && error.message.includes('lease already exists');
 
-/** More operations in one transaction than the server takes. */
+/** Whether a transaction has more operations than the server takes. */
 export const isTooManyOperations = (error: unknown): boolean =>
   error instanceof Error && error.message.includes('too many operations');

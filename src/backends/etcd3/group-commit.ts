@@ -1,6 +1,6 @@
 /**
  * Group commit: transactions that are ready at the same time travel as members of one. A transaction costs the server
- * two writes to disk whatever is in it, so 512 locks in flight are taken nine times as fast (measured).
+ * two writes to disk, regardless of its size, so with 512 locks in flight this is nine times as fast (measured).
  */
 import { EMPTY, Observable, Subscription, asapScheduler, concat, ignoreElements, map, throwError } from 'rxjs';
 import type { Subscriber } from 'rxjs';
@@ -11,35 +11,39 @@ import { checkedOnly } from './access.js';
 import type { Access } from './access.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 
-/** A transaction that may travel with others, and what its answer means. */
+/** A transaction that may travel with others, and how to read its answer. */
 export interface Transaction<T> {
   /** For errors: "queue for "a"". */
   readonly what: string;
-  /** Made when it is sent: until then, and while it is under way, nothing is kept of it. */
+  /** Builds the request when it is sent: it is kept neither before nor after that. */
   txn(): TxnRequest;
-  /** What etcd is to look at before it carries out a group, where it looks at the top level only. */
+  /** The permissions that etcd must check, written at the top level of the group. */
   readonly access: Access;
-  /** What it is about: claims on one name that share a transaction would share a revision, so have no order. */
+  /**
+   * Its names: claims of one name must not share a transaction, since they would share a revision, and have no order.
+   */
   readonly names: readonly string[];
-  /** How many operations it has at the most, where that is more than a few. */
+  /** The largest number of its operations, if that is more than `FEW_OPERATIONS`. */
   readonly size?: number;
   readonly kind: 'enter' | 'leave' | 'read';
-  /** One unknown lease fails all: members of one group are of one lease. */
+  /** All members of a group are of one lease, since one unknown lease fails the whole group. */
   readonly lease: string;
   read(answer: TxnAnswer): T;
-  /** What it means that the lease is not there any more, where that is an answer. */
+  /** The answer if the lease no longer exists; left out if that is an error. */
   readonly leaseGone?: T;
-  /** What is done about a failure of this cause before it is told, if anything. */
+  /** Work to do at a failure with this cause, before the failure is reported. */
   before?(cause: unknown): Observable<unknown> | undefined;
 }
 
 /** Carries out one transaction. */
 export type Send = (txn: TxnRequest, timeout: number) => Observable<TxnAnswer>;
 
-/** No timer: what is ready goes out at once while fewer than these are under way, and is collected while they are. */
+/**
+ * There is no timer: transactions are sent at once while fewer groups than this are under way, and collected otherwise.
+ */
 const MAX_IN_FLIGHT = 4;
 
-/** Claims on one name cannot travel together, so nothing is gained by collecting them. */
+/** The limit for claims of one name: they cannot travel together, so there is no gain in collecting them. */
 const MAX_ALONE = 64;
 
 /**
@@ -50,13 +54,16 @@ const MAX_OPERATIONS = 127;
 const FEW_OPERATIONS = 7;
 
 export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, timeout: number) => Observable<T> {
-  /** In the order of their coming. */
+  /** The waiting transactions, oldest first. */
   let waiting: BatchEntry[] = [];
   let inFlight = 0;
   let isFlushing = false;
   /** Whether the last group had more than one member. */
   let isCrowded = false;
-  /** Of a server with a smaller `--max-txn-ops`: in between what it took and what it refused, until they meet. */
+  /**
+   * The limit of a server with a smaller `--max-txn-ops`, found by bisection between the largest accepted and the
+   * smallest refused group.
+   */
   let most = MAX_OPERATIONS;
   let taken = 1;
   let refused = Infinity;
@@ -66,8 +73,8 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
   };
 
   /**
-   * What is asked for in one turn travels together. And what the answers to a group set off, which takes them some
-   * more turns: who was alone is not kept waiting for that.
+   * Transactions of one turn travel together. After a group of several, also wait for the transactions that follow from
+   * its answers, which need some more turns. A single transaction does not wait.
    */
   const flushSoon = (): void => {
     if (isFlushing) return;
@@ -85,7 +92,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
       const next = nextGroup(waiting, most);
       waiting = next.rest;
       if (next.group.length === 0) return;
-      // What cannot be encoded fails alone, and before anything is sent.
+      // A member that cannot be encoded fails alone, before anything is sent.
       const group: BatchEntry[] = [];
       const txns: TxnRequest[] = [];
       for (const member of next.group) {
@@ -102,7 +109,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
         inFlight -= 1;
         flushSoon();
       });
-      // A member that is given up leaves the others alone; the last one takes the call along.
+      // A cancelled member does not affect the others; only the last one cancels the call.
       let left = group.length;
       const parted = (): void => {
         left -= 1;
@@ -137,7 +144,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
       for (const member of group) member.failed(error);
       return;
     }
-    // Whatever was carried out of it: each member asked for again finds what it has done.
+    // Each member is sent again by itself. If the group was carried out, each finds its own result.
     if (!isTooManyOperations(cause)) for (const member of group) member.isSuspect = true;
     waiting.unshift(...group);
     flushSoon();
@@ -152,10 +159,10 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
     });
 }
 
-/** Whether a failure may be that of one member, which is to be found by sending them one by one. */
+/** Whether the failure may be that of a single member. To find it, the members are sent one by one. */
 function isOfOneMember(error: unknown): boolean {
   if (!(error instanceof BackendError) || isLeaseGone(error.cause)) return false;
-  // Also where the outcome is unknown: a server that is full still deletes claims, an answer that is too large is that of many.
+  // Also with an unknown outcome: a full server still deletes claims, and a too large answer was made of many.
   return !error.retryable || isAnswerTooLarge(error.cause);
 }
 
@@ -164,11 +171,11 @@ interface BatchEntry {
   readonly transaction: Pick<Transaction<unknown>, 'access' | 'names' | 'size' | 'kind' | 'lease'>;
   readonly timeout: number;
   readonly isGivenUp: boolean;
-  /** It travelled with others and the server refused them all: nobody knows whose fault that was. */
+  /** Its group was refused, and it is not known because of which member: it travels alone from now on. */
   isSuspect: boolean;
-  /** Called when it is given up, or done, while its group is under way. */
+  /** Called when the member is cancelled while its group is under way. */
   parted: (() => void) | undefined;
-  /** What is sent; nothing where that cannot be encoded, which it has been told. */
+  /** The request; `undefined` if it cannot be encoded, which has been reported to its subscriber. */
   encoded(): TxnRequest | undefined;
   answered(answer: TxnAnswer | undefined): void;
   failed(error: unknown): void;
@@ -219,20 +226,20 @@ class Entry<T> implements BatchEntry {
       this.subscriber.next(leaseGone);
       return this.subscriber.complete();
     }
-    // In words of its own: the error of a transaction that carried many is told to each of them.
+    // Each member reports the common error with its own `what`.
     const told$ = throwError(() => (cause === undefined ? error : toBackendError(what, cause)));
     const before$ = this.transaction.before?.(cause) ?? EMPTY;
     concat(before$.pipe(ignoreElements()), told$).subscribe(this.subscriber);
   }
 }
 
-/** Whether all that waits is for one queue, and has to go there one by one. */
+/** Whether all waiting transactions queue claims of the same name, and so must be sent one by one. */
 const isOneQueue = (waiting: readonly BatchEntry[]): boolean => {
   const name = waiting[0]?.transaction.names[0];
   return waiting.every(({ transaction: { names, kind } }) => names[0] === name && kind === 'enter');
 };
 
-/** The oldest and those behind it that may travel with it. Those that were given up meanwhile are dropped. */
+/** The oldest transaction, and those behind it that may travel with it. Cancelled ones are dropped. */
 function nextGroup(waiting: readonly BatchEntry[], most: number): { group: readonly BatchEntry[]; rest: BatchEntry[] } {
   const group: BatchEntry[] = [];
   const rest: BatchEntry[] = [];
@@ -266,7 +273,7 @@ function mayTravelWith(first: BatchEntry | undefined, next: BatchEntry): boolean
   return a.lease === b.lease && (a.kind === 'read') === (b.kind === 'read');
 }
 
-/** How many operations it is at the top level of a group. */
+/** The number of its operations at the top level of a group. */
 const widthOf = ({ transaction: { access } }: BatchEntry): number => Math.max(1, access.permissions.length);
 
 const operationsOf = (group: readonly BatchEntry[]): number =>

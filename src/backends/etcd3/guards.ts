@@ -1,5 +1,5 @@
 /**
- * Comparisons of our claims, with which etcd itself refuses a write of who does not hold any more.
+ * Guards: comparisons of our claims, with which etcd itself refuses writes of a client that no longer holds.
  */
 import {
   EMPTY,
@@ -45,7 +45,7 @@ export interface Guards {
   transaction(held: HeldLock, transaction: Transaction): Promise<TransactionResult>;
 }
 
-/** How long a server may take to answer: the lock itself may be held for a day. */
+/** The timeout of a request, milliseconds. `remaining()` alone could be as long as a day. */
 const ANSWER_WITHIN = 5000;
 
 export function createGuards(call: Calls['call']): Guards {
@@ -67,7 +67,7 @@ export function createGuards(call: Calls['call']): Guards {
   };
 
   const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
-    // Until then a predecessor in this process could still write under its own guard.
+    // Until this completes, a predecessor in this process could still write under its own guard.
     const before$ = settled(held).pipe(ignoreElements());
     const guards$ = defer(() => forkJoin(serverKeysOf(held).map((key) => guard(held, key))));
     const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
@@ -99,7 +99,7 @@ export function createGuards(call: Calls['call']): Guards {
   };
 }
 
-/** Why it was lost or ended is the cause; a release has none. */
+/** The `cause` is the reason of the loss or the abort; a release has none. */
 const notHeld = ({ key, signal }: HeldLock): LockNotOwnedError =>
   new LockNotOwnedError({
     key,
@@ -107,7 +107,7 @@ const notHeld = ({ key, signal }: HeldLock): LockNotOwnedError =>
     cause: signal.reason,
   });
 
-/** Emits when the lock is given back or lost. */
+/** Emits when the lock is released or lost. */
 const ended = (held: HeldLock): Observable<unknown> =>
   held.renewals$.pipe(
     ignoreElements(),

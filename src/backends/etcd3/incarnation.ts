@@ -1,35 +1,36 @@
 /**
- * Whether the server still has the history that we know. One restored from a backup has forgotten what came after: locks
- * that were taken since are free there, and given to others. What is not known to be of this history is taken for gone.
+ * Whether the server still has the history that we know. A server that was restored from a backup has lost everything
+ * after the backup: locks that were taken since are free there, and are given to others. Leases and views that are not
+ * known to be of the current history count as gone.
  */
 import { BackendError } from '../../api/errors.js';
 import type { Lease, Queue } from '../../backend/port.js';
 
-/** Of an answer of etcd's. */
+/** The header of an answer of etcd. */
 export interface Header {
   readonly cluster_id: string;
   readonly revision: string;
 }
 
-/** What was known when a question was asked. */
+/** What was known when a request was sent. */
 export interface Question {
   readonly epoch: number;
   readonly newest: bigint;
 }
 
-/** Two endpoints that belong to two clusters: each would give the same lock to somebody else. */
+/** Two endpoints belong to two clusters: each cluster would give the same lock to another client. */
 export class OtherCluster extends Error {
   override readonly name = 'OtherCluster';
 }
 
 export class Incarnation {
-  /** Called when it turns out to be another one. */
+  /** Called when the server turns out to have another history. */
   readonly #changed: (cause: BackendError) => void;
-  /** Counts the histories met; what is known is of this one. */
+  /** The number of the current history. */
   #epoch = 0;
   #newest = 0n;
   #cluster: string | undefined;
-  /** What each endpoint said last. */
+  /** The latest cluster id of each endpoint. */
   readonly #clusters = new WeakMap<object, string>();
   #cause: BackendError | undefined;
   readonly #leases = new WeakMap<Lease, number>();
@@ -39,27 +40,27 @@ export class Incarnation {
     this.#changed = changed;
   }
 
-  /** The newest revision that is known. */
+  /** The newest known revision. */
   get newest(): bigint {
     return this.#newest;
   }
 
-  /** As another thread knows it, which asks the same servers. */
+  /** Takes over the newest revision that another thread knows, which uses the same servers. */
   told(newest: bigint): void {
     if (newest > this.#newest) this.#newest = newest;
   }
 
-  /** To be called before a question is sent. */
+  /** To be called before a request is sent. */
   asked(): Question {
     return { epoch: this.#epoch, newest: this.#newest };
   }
 
-  /** Every answer says of which cluster it is. Throws where this is not the one that the other endpoints belong to. */
+  /** Checks the cluster id of an answer. Throws if the endpoint belongs to another cluster than the others. */
   heardFrom({ epoch }: Question, endpoint: object, { cluster_id: cluster }: Header): void {
     if (epoch !== this.#epoch) return;
     const known = this.#cluster;
     if (known !== undefined && cluster !== known) {
-      // A member never changes its cluster: one that is of another than before was restored into that.
+      // A member never changes its cluster: a new id means that it was restored from a backup.
       if (this.#clusters.get(endpoint) !== known) throw twoClusters(known, cluster);
       this.#anew(`its cluster was ${known} and is ${cluster}`);
     }
@@ -67,12 +68,15 @@ export class Incarnation {
     this.#clusters.set(endpoint, cluster);
   }
 
-  /** Whether an endpoint has said of which cluster it is. */
+  /** Whether the cluster id of an endpoint is known. */
   hasHeardFrom(endpoint: object): boolean {
     return this.#clusters.get(endpoint) === this.#cluster && this.#cluster !== undefined;
   }
 
-  /** A request that goes through the leader is answered with a revision that is not older than any known before. */
+  /**
+   * Checks the revision of an answer that came through the leader: it cannot be older than one that was known at the
+   * send.
+   */
   answered({ epoch, newest }: Question, { revision }: Header): void {
     if (epoch !== this.#epoch) return;
     const now = BigInt(revision);
@@ -80,30 +84,33 @@ export class Incarnation {
     if (now > this.#newest) this.#newest = now;
   }
 
-  /** Any member answers a renewal, also one that is behind: whether that may be more than being behind. */
+  /**
+   * Whether the answer to a renewal has an older revision. Any member answers renewals, also one that lags, so this is
+   * only a suspicion.
+   */
   isDoubtful({ newest }: Question, { revision }: Header): boolean {
     return BigInt(revision) < newest;
   }
 
-  /** The server has said, of late, that it has the lease. */
+  /** The server granted the lease in the current history. */
   granted(lease: Lease): void {
     this.#leases.set(lease, this.#epoch);
   }
 
-  /** Why the lease is worth nothing, unless it was granted in this history. */
+  /** Why the lease is not valid; `undefined` if it was granted in the current history. */
   objection(lease: Lease): BackendError | undefined {
     const epoch = this.#leases.get(lease);
     if (epoch === this.#epoch) return undefined;
     return this.#cause ?? new BackendError('etcd3 has not granted that lease.', { retryable: true });
   }
 
-  /** It was read of this history. */
+  /** Marks a view as read in the current history. */
   read<View extends Queue>(view: View): View {
     this.#views.set(view, this.#epoch);
     return view;
   }
 
-  /** Whether a view is of this history, so that it can be gone on from. */
+  /** Whether a view is of the current history, so that it can be watched from there on. */
   has(view: Queue): boolean {
     return this.#views.get(view) === this.#epoch;
   }

@@ -1,5 +1,5 @@
 /**
- * Claims that stay after their client is done with them: hung on a lease of their own, which nobody renews.
+ * Keeps claims after their release (`atLeast`): it moves them to a lease of their own, which nobody renews.
  */
 import { EMPTY, concat, concatMap, endWith, ignoreElements } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -11,7 +11,7 @@ import { claimKey, tombstoneKey } from './keys.js';
 import { eachByItself, idOf, isStill } from './requests.js';
 import type { TxnAnswer } from './requests.js';
 
-/** What is asked of the server. */
+/** The requests that it needs. */
 export interface Keeping {
   grant(lease: Lease): Observable<unknown>;
   send(txn: TxnRequest): Observable<TxnAnswer>;
@@ -19,9 +19,9 @@ export interface Keeping {
 }
 
 /**
- * Each claim that is still the one that was queued: its value stays, whatever somebody has written over it, and so does
- * its revision, so its place and its token. The tombstone keeps out an attempt to queue that comes late, when the claim
- * has run out.
+ * Moves each claim that is still the one that was queued. Its value stays, even if somebody has overwritten it; its
+ * revision stays, and with it its place and its token. The tombstone stops a late attempt to queue the claim again
+ * after it has run out.
  */
 export function keepRequest(claims: readonly ClaimRequest[], queued: readonly QueuedClaim[], lease: Lease): TxnRequest {
   const each = claims.flatMap((claim, i): TxnRequest | readonly [] => {
@@ -39,7 +39,7 @@ export function keepRequest(claims: readonly ClaimRequest[], queued: readonly Qu
   return eachByItself(each);
 }
 
-/** Whether any of them is kept now. */
+/** Whether any of the claims has been moved. */
 const isAnyKept = ({ succeeded, responses }: TxnAnswer, { length }: readonly ClaimRequest[]): boolean =>
   length === 1 ? succeeded : responses.some(({ response_txn }) => response_txn.succeeded);
 
@@ -50,14 +50,14 @@ export const kept$ = (
   lease: Lease,
 ): Observable<void> =>
   concat(
-    // Granted by an attempt whose answer was lost: it runs from then on, which is what was asked for.
+    // An earlier attempt has granted the lease. It runs from then on, as intended.
     grant(lease).pipe(
       ignoreElements(),
       orWhen<never>(isLeaseKnown, () => EMPTY),
     ),
     send(keepRequest(claims, queued, lease)).pipe(
       concatMap((answer): Observable<unknown> => (isAnyKept(answer, claims) ? EMPTY : revoke(lease))),
-      // Either its time is over, or the claims went with the lease they had.
+      // The new lease has run out, or the claims went with their old lease.
       orWhen<unknown>(isLeaseGone, () => EMPTY),
     ),
   ).pipe(ignoreElements(), endWith(undefined));

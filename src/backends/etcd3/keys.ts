@@ -17,26 +17,29 @@ export interface StoredClaim {
   readonly value: Buffer;
   readonly create_revision: string;
   readonly mod_revision: string;
-  /** 0 of none. */
+  /** `0` if it has none. */
   readonly lease: string;
 }
 
 export const prefixOf = (name: string): Buffer => Buffer.from(`${name}/`);
 
-/** The first key behind all that start with the prefix. UTF-8 has no byte that cannot be raised. */
+/**
+ * The first key after all keys that start with the prefix. The last byte can always be incremented: UTF-8 has no byte
+ * 0xff.
+ */
 export function endOf(prefix: Buffer): Buffer {
   const end = Buffer.from(prefix);
   end.writeUInt8(end.readUInt8(end.length - 1) + 1, end.length - 1);
   return end;
 }
 
-/** Keys from the first on, up to and without the last; to the end of all keys, where that is a zero byte. */
+/** The keys from `key` up to `range_end`, which is excluded; a zero byte as `range_end` means all following keys. */
 export interface KeyRange {
   readonly key: Buffer;
   readonly range_end: Buffer;
 }
 
-/** All keys that begin so; those of any name, for nothing. */
+/** All keys that begin with this text; all keys for an empty text. */
 export const rangeOf = (beginning: string): KeyRange => {
   if (beginning === '') return { key: ALL_KEYS, range_end: ALL_KEYS };
   const key = Buffer.from(beginning);
@@ -48,32 +51,35 @@ const ALL_KEYS = Buffer.of(0);
 export const isWithin = (key: Buffer, { key: first, range_end: end }: KeyRange): boolean =>
   key.compare(first) >= 0 && (key.compare(end) < 0 || end.equals(ALL_KEYS));
 
-/** A dash between lease and id, since a slash would make it a claim of another name. */
+/** A dash separates lease and id: a slash would make it a claim of another name. */
 export const claimKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}/${claimName(claim)}`);
 
 /**
- * Says that a claim was withdrawn: while it exists, the claim cannot come in. Beside the queue and not in it, or it
- * would block peers; no lock has a NUL in its name, so it can be nobody's claim.
+ * The tombstone of a withdrawn claim: while it exists, the claim cannot be queued. It is stored beside the queue, since
+ * inside it would block other programs. No lock has a NUL in its name, so it cannot be a claim.
  */
 export const tombstoneKey = (claim: ClaimRequest): Buffer => Buffer.from(`${claim.key}\0${claimName(claim)}`);
 
 /**
- * Says that the work of a name is done. Beside the queue as a tombstone is, and no tombstone, since that begins with a
- * hexadecimal number. No other key begins so.
+ * The marker that the work of a name is done. It is stored beside the queue, like a tombstone. The two cannot be
+ * confused: after the NUL a tombstone has the lease id, a hexadecimal number and a dash. No other key begins like this.
  */
 export const markerName = (name: string): string => `${name}\0done`;
 
-/** The key of a claim that we know from the queue of a name. */
+/** The key of a claim that was read from the queue of a name. */
 export const keyIn = (name: string, { id }: QueuedClaim): Buffer => Buffer.from(`${name}/${id}`);
 
 /**
- * What is written as the value: for people and observers, but for kind and permits, which all clients go by. Of a
- * candidate just what it proposes, as Go's `concurrency.Election` does.
+ * The value of a claim. Clients use `kind` and `permits`; the other fields are for people and observers. A candidate
+ * writes only its own value, as Go's `concurrency.Election` does.
  */
 export const encodeClaim = ({ lease, kind, permits, since, meta, value }: ClaimRequest): Buffer =>
   Buffer.from(value ?? JSON.stringify({ owner: lease.owner, kind, permits, since: since.toISOString(), meta }));
 
-/** What is written over a claim to ask for it: a lock's still says all that it said, so that it is one still. */
+/**
+ * The value of a claim with a request to release. The claim of a lock keeps all its fields, so that it is still read as
+ * one.
+ */
 export function encodeAsked({ owner, kind, permits, since, meta, value }: QueuedClaim, revocation: Revocation): Buffer {
   const asked = { revocation: writtenRevocation(revocation) };
   return Buffer.from(JSON.stringify(value === undefined ? { owner, kind, permits, since, meta, ...asked } : asked));
@@ -81,16 +87,16 @@ export function encodeAsked({ owner, kind, permits, since, meta, value }: Queued
 
 const SLASH = 0x2f;
 
-/** Whether it is a claim of the name that ends before `skip`, not of one that nests in it, nor the tombstone of one. */
+/** Whether the key is a claim of the name that ends before `skip`, and not one of a nested name, or a tombstone. */
 const isClaim = (key: Buffer, skip: number): boolean => !key.includes(SLASH, skip) && !key.includes(0, skip);
 
-/** The name that a key is a claim of, if it is one. */
+/** The name of a claim; `undefined` if the key is no claim. */
 export function nameOf(key: Buffer): string | undefined {
   const slash = key.lastIndexOf(SLASH);
   return slash > 0 && isClaim(key, slash + 1) ? key.toString('utf8', 0, slash) : undefined;
 }
 
-/** By name, the things that are said about claims. */
+/** Groups things by the name of their claim. */
 export function byName<T>(things: readonly T[], keyOf: (thing: T) => Buffer): Map<string, T[]> {
   const names = new Map<string, T[]>();
   for (const thing of things) {
@@ -104,8 +110,8 @@ export function byName<T>(things: readonly T[], keyOf: (thing: T) => Buffer): Ma
 }
 
 /**
- * The claims among all that is stored below `name/`, oldest first. Names nest: what lies deeper is not of this name.
- * `known` need not be decoded.
+ * The claims among the keys below `name/`, oldest first. Names can be nested: keys that lie deeper belong to other
+ * names. `known` saves decoding that claim.
  */
 export function claimsOf(name: string, stored: readonly StoredClaim[], known?: QueuedClaim): readonly QueuedClaim[] {
   const skip = Buffer.byteLength(name) + 1;
@@ -117,25 +123,28 @@ export function claimsOf(name: string, stored: readonly StoredClaim[], known?: Q
     .sort(inOrder);
 }
 
-/** Claims that one transaction put, which rxlock never does, have one token: then by name, always the same. */
+/**
+ * Claims of one transaction have the same token (rxlock never does that): then the id decides, so that the order is the
+ * same everywhere.
+ */
 const inOrder = (a: QueuedClaim, b: QueuedClaim): number => {
   if (a.token !== b.token) return a.token < b.token ? -1 : 1;
   return a.id < b.id ? -1 : 1;
 };
 
-/** One change of a key, as etcd tells it. */
+/** A change of a key, as etcd reports it. */
 export interface Change {
   readonly type: 'Put' | 'Delete';
   readonly kv: StoredClaim;
 }
 
-/** The queue after some changes below its name, without reading it again. */
+/** Applies changes to a queue, without reading it again. */
 export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
   const skip = Buffer.byteLength(queue.key) + 1;
   const claims = [...queue.claims];
   let { revision } = queue;
   for (const { type, kv } of changes) {
-    // The last event's, not the header's: that is ahead of the events while a watch catches up.
+    // The revision of the event, not that of the header, which is ahead of the events while a watch catches up.
     revision = BigInt(kv.mod_revision);
     if (!isClaim(kv.key, skip)) continue;
     const id = kv.key.toString('utf8', skip);
@@ -156,8 +165,8 @@ export function appliedTo(queue: Queue, changes: readonly Change[]): Queue {
 }
 
 /**
- * A peer writes an empty value, a person anything: what cannot be read is a mutex of an unnamed owner. So is what says
- * the same as before and has no lease: somebody wrote it over a claim, which will not end by itself any more.
+ * Reads a claim. Other programs write an empty value, and people write anything: an unreadable value is a mutex of an
+ * unnamed owner. So is a value without a lease: somebody has overwritten a claim, which will no longer end by itself.
  */
 export function decodeClaim(name: string, stored: StoredClaim): QueuedClaim {
   const { key, value, create_revision, mod_revision, lease } = stored;
@@ -182,16 +191,19 @@ const NO_LEASE = '0';
 
 type Read = { readonly [name: string]: JsonValue | undefined };
 
-/** Whether it is written as the claim of a lock of ours. */
+/** Whether the value is that of a lock of rxlock. */
 const isOfLock = ({ owner, kind }: Read): boolean => typeof owner === 'string' && typeof kind === 'string';
 
-/** Two candidates with the value of a reader would lead at a time, and observers could not tell it from a lock. */
+/**
+ * Refuses a candidate whose value reads as a lock: two candidates with the value of a reader would both lead, and
+ * observers could not tell them from a lock.
+ */
 export function objectionTo({ value }: LockSpec): string | undefined {
   if (value === undefined || !isOfLock(readValue(Buffer.from(value)))) return undefined;
   return 'it reads as the claim of a lock, JSON with `owner` and `kind`. Call one of them something else.';
 }
 
-/** What is not written as we write it is a mutex: nobody else holds beside it. */
+/** Any other value is a mutex: nobody holds beside it. */
 function rankOf({ owner, kind, permits }: Read): Mode {
   if (typeof owner !== 'string') return MUTEX;
   if (kind === 'read' || kind === 'write') return { kind, permits: undefined };
@@ -206,11 +218,11 @@ function readValue(value: Buffer): Read {
     const read: unknown = JSON.parse(value.toString());
     return isRecord(read) ? read : {};
   } catch {
-    // Not ours: `etcdctl lock` and Go write nothing at all.
+    // Written by another program: `etcdctl lock` and Go write an empty value.
     return {};
   }
 }
 
-/** What JSON.parse returns is JSON; an object is a record of it. */
+/** An object that JSON.parse returned. */
 const isRecord = (read: unknown): read is { readonly [name: string]: JsonValue } =>
   typeof read === 'object' && read !== null && !Array.isArray(read);

@@ -1,5 +1,5 @@
 /**
- * Leases: granted with an id of ours, renewed by a stream for each attempt, revoked, audited.
+ * Leases: granted with an id that we choose, renewed with one stream for each attempt, revoked, audited.
  */
 import { EMPTY, catchError, concatMap, endWith, ignoreElements, map, merge, of, take, tap, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -17,12 +17,12 @@ import { streamed } from './stream.js';
 const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
 export interface Leases extends Required<Pick<QueueBackend, 'grant' | 'renew' | 'revoke' | 'audit'>> {
-  /** Grants it without asking anything more: an error where it was granted before. */
+  /** Sends only the grant; errors if the lease exists already. */
   granted(lease: Lease, timeout: number): Observable<{ readonly TTL: string }>;
 }
 
 export function createLeases({ source, history, isDirect, call, tried, send }: EtcdServer): Leases {
-  /** A stream for each attempt, with one send: its reply can be credited to nothing else. */
+  /** One stream for each attempt, with one send, so that a reply cannot belong to another attempt. */
   const keepAlive = (lease: Lease, timeout: number): Observable<{ readonly ttl: number }> => {
     const asked = history.asked();
     return tried(timeout, (endpoint) =>
@@ -37,8 +37,8 @@ export function createLeases({ source, history, isDirect, call, tried, send }: E
   };
 
   /**
-   * `etcd grpc-proxy` answers a renewal with whatever its server answers next, be it to a renewal sent long before: then
-   * the server is asked how long the lease has still to run. Whole seconds, rounded down.
+   * `etcd grpc-proxy` answers a renewal with the next answer of its server, which may belong to a much earlier renewal.
+   * So the server is asked for the remaining time of the lease, in whole seconds, rounded down.
    */
   const remaining = (endpoint: Endpoint, lease: Lease, timeout: number) =>
     call(
@@ -61,11 +61,11 @@ export function createLeases({ source, history, isDirect, call, tried, send }: E
       }),
     );
 
-  /** The leader is asked whether the history is still the one we know. */
+  /** Asks the leader whether the history is still the one we know, then emits the answer. */
   const undoubted = <T>(answer: T, timeout: number): Observable<T> =>
     send(historyRequest, timeout).pipe(map(() => answer));
 
-  /** Those endpoints that have not said yet of which cluster they are, as far as they answer soon. */
+  /** Checks the cluster id of endpoints that have not reported it yet, as far as they answer soon. */
   const sameCluster = (lease: Lease, timeout: number): Observable<never> => {
     const others = source.endpoints().filter(({ client }) => !history.hasHeardFrom(client));
     const asked = others.map((endpoint) =>
@@ -94,7 +94,7 @@ export function createLeases({ source, history, isDirect, call, tried, send }: E
     grant: (lease, timeout) =>
       granted(lease, timeout).pipe(
         map(({ TTL }) => ({ ttl: Number(TTL) * 1000 })),
-        // Granted by an attempt whose answer was lost, some time ago: a renewal says how long it lasts from now.
+        // An earlier attempt has granted the lease; a renewal tells how long it lasts from now on.
         orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
         concatMap((granted) => sameCluster(lease, timeout).pipe(endWith(granted))),
         tap(({ ttl }) => {
@@ -121,7 +121,7 @@ export function createLeases({ source, history, isDirect, call, tried, send }: E
           const there = new Set(keys.map((key) => key.toString()));
           return (key, { id }) => there.has(`${key}/${id}`);
         }),
-        // More names than an answer carries: then whoever holds looks at its own queue.
+        // The lease has more keys than an answer can carry: then each holder reads its own queue.
         orWhen(isAnswerTooLarge, () => of<Audit>(() => false)),
       ),
   };

@@ -1,5 +1,5 @@
 /**
- * Markers: what is written beside a queue once its work is done, on a lease of its own that nobody renews.
+ * Markers: written beside a queue once its work is done, on a lease of their own that nobody renews.
  */
 import { map, of, switchMap } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -25,11 +25,11 @@ export function createMarkers(
     follow: (key, timeout) => readMarker(key, timeout).pipe(switchMap((view) => watches.follow(MARKER, view))),
     write: (request, timeout) => {
       const gone = (): Observable<MarkResult> => of('gone');
-      // Of another history than this one, the token of our claim may be somebody else's.
+      // In another history, the token of our claim may belong to another claim.
       if (history.objection(request.claim.lease)) return gone();
       return granted(request.lease, timeout).pipe(
         map(() => undefined),
-        // By an earlier attempt, some time ago: what it says is kept from now on. After this it is renewed no more.
+        // An earlier attempt has granted the lease: renew it once, so that the marker is kept from now on.
         orWhen(isLeaseKnown, () => renew(request.lease, timeout).pipe(map(() => undefined))),
         switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
         map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
@@ -45,7 +45,8 @@ export function createMarkers(
 const markerKey = ({ claim }: MarkRequest): Buffer => Buffer.from(markerName(claim.key));
 
 /**
- * Written only while our claim is in the queue, over nothing. At the top level, where roles and the quota are looked at.
+ * Writes the marker only if our claim is in the queue and there is no marker. All at the top level, where etcd checks
+ * roles and the quota.
  */
 export function markRequest(request: MarkRequest): TxnRequest {
   const { claim, mine, lease, value } = request;
@@ -57,7 +58,7 @@ export function markRequest(request: MarkRequest): TxnRequest {
   };
 }
 
-/** Whether the marker there is the one of that request. */
+/** Whether the marker on the server is that of the request. */
 const isOwnMarker = ({ lease }: MarkRequest, found: Response | undefined): boolean =>
   found?.response_range.kvs[0]?.lease === idOf(lease);
 
@@ -67,7 +68,7 @@ export function marked(request: MarkRequest, { succeeded, responses: [marker, cl
   return isQueued ? 'taken' : 'gone';
 }
 
-/** Without our claim no attempt to write it comes in any more. */
+/** Removes our claim: without it, a late attempt to write the marker fails. */
 export function unmarkRequest(request: MarkRequest): TxnRequest {
   const claimed = claimKey(request.claim);
   const look = lookFor(markerKey(request));

@@ -1,5 +1,5 @@
 /**
- * Reads what may be more than one answer carries, page by page.
+ * Reads ranges page by page, since they may be larger than one answer can be.
  */
 import { EMPTY, catchError, defer, expand, map, reduce, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -17,7 +17,7 @@ export interface Page {
   readonly more: boolean;
 }
 
-/** A page behind the first one, as it was at the revision of that. */
+/** A page after the first one, read at the revision of the first. */
 export interface PageRequest extends KeyRange {
   readonly limit: number;
   readonly revision: string;
@@ -30,10 +30,10 @@ type Range = (
   timeout: number,
 ) => Observable<{ readonly kvs: readonly StoredClaim[]; readonly more: boolean }>;
 
-/** How many keys a page has, unless they are large. */
+/** The number of keys in a page, unless they are large. */
 const KEYS = 2000;
 
-/** All that begins so, as it was when the first page was read. */
+/** Reads all keys that begin with a text, at the revision of the first page. */
 export function createReader(commit: Commit, range: Range): (beginning: string, timeout: number) => Observable<Page> {
   return (beginning, timeout) => {
     const what = `read what begins with "${beginning}"`;
@@ -60,7 +60,7 @@ export function createReader(commit: Commit, range: Range): (beginning: string, 
 
     return defer(() => {
       let limit = KEYS;
-      /** gRPC takes 4 MB: a page that is more is read in halves. */
+      /** The limit of an answer is 4 MB: a larger page is read in halves. */
       const fitting = (page: (limit: number) => Observable<Page>): Observable<Page> =>
         page(limit).pipe(
           catchError((error: unknown) => {

@@ -1,5 +1,5 @@
 /**
- * Queues, of one key or of all keys that begin so: read, followed, and asked whether a change would still be told.
+ * The verbs for queues, of one key or of all keys with a prefix: read, watch and probe.
  */
 import { concat, map, of, switchMap, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -9,7 +9,7 @@ import type { EtcdServer } from './server.js';
 import { PREFIX, QUEUE, prefixViewOf } from './views.js';
 
 export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' | 'probe'>> {
-  /** The queue of a key as it is now. */
+  /** Reads the queue of a key. */
   read(key: string, timeout: number): Observable<Queue>;
 }
 

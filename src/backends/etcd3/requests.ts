@@ -1,5 +1,5 @@
 /**
- * What is said to etcd about a claim, and what its answers mean. Pure.
+ * The requests about claims, and how to read their answers. Pure.
  */
 import { BackendError } from '../../api/errors.js';
 import type {
@@ -22,13 +22,13 @@ export type { TxnRequest };
 
 /** The answer to one transaction, alone or as a member of another. */
 export interface TxnAnswer extends Pick<TxnResponse, 'succeeded' | 'responses'> {
-  /** Of the store when it was carried out: a member has none of its own. */
+  /** The revision of the whole transaction: a member of a group has none of its own. */
   readonly revision: bigint;
 }
 
 const ids = new WeakMap<Lease, string>();
 
-/** etcd counts lease ids as int64 and npm etcd3 writes them in decimal. One lease has many claims. */
+/** The id of a lease in decimal, as npm etcd3 writes the int64. Cached, since one lease has many claims. */
 export function idOf(lease: Lease): string {
   const known = ids.get(lease);
   if (known !== undefined) return known;
@@ -37,26 +37,29 @@ export function idOf(lease: Lease): string {
   return id;
 }
 
-/** Spelled out, since to spread an object costs as much as to encode it (measured). */
+/** Written as a literal: an object spread costs as much as encoding the object (measured). */
 export const isAbsent = (key: Buffer) => ({ key, target: 'Create', result: 'Equal', create_revision: 0 }) as const;
 
-/** As many as one transaction takes: three comparisons each, of 128 operations. */
+/** The most claims in one transaction: each needs three of its 128 operations. */
 export const MAX_TOGETHER = 42;
 
-/** How many of a queue an answer to entering carries. Whoever comes behind more than that reads and watches. */
+/** How many claims of a queue an answer to queueing includes. Behind a longer queue, the engine reads and watches. */
 const LOOK = 16;
 const OLDEST_FEW = { sort_target: 'Create', sort_order: 'Ascend', limit: LOOK } as const;
 
-/** Nothing of it is in, and it was not withdrawn. */
+/** Compares that the claim is not queued, and was not withdrawn. */
 const isNew = (claim: ClaimRequest, key: Buffer) => [isAbsent(key), isAbsent(tombstoneKey(claim))];
 const put = (claim: ClaimRequest, key: Buffer) => ({
   request_put: { key, value: encodeClaim(claim), lease: idOf(claim.lease) },
 });
 
-/** Mostly nobody is there, and to hear just that costs half of what it costs to read our own claim back (measured). */
+/**
+ * Reads the queue only if it is not empty. Mostly it is empty, and that answer costs half as much as reading our own
+ * claim back (measured).
+ */
 const lookAt = (name: string): RequestOp => {
   const { key, range_end } = rangeOf(`${name}/`);
-  // etcd compares all of a transaction before it carries out any of it: our claim is not there yet.
+  // etcd makes all comparisons of a transaction before it carries out any part of it: our claim is not there yet.
   return {
     request_txn: {
       compare: [{ key, range_end, target: 'Create', result: 'Equal', create_revision: 0 }],
@@ -66,21 +69,21 @@ const lookAt = (name: string): RequestOp => {
 };
 export const lookFor = (key: Buffer) => ({ request_range: { key } });
 
-/** Queues, all of them or none, unless they are there already or withdrawn. */
+/** Queues all claims or none: none if any is already queued or was withdrawn. */
 export function enqueueRequest(claims: readonly ClaimRequest[], mode: 'show' | 'plain'): TxnRequest {
   const each = claims.map((claim) => ({ claim, key: claimKey(claim) }));
   const puts = each.map(({ claim, key }) => put(claim, key));
   return {
     compare: each.flatMap(({ claim, key }) => isNew(claim, key)),
     success: mode === 'show' ? [...puts, ...claims.map(({ key }) => lookAt(key))] : puts,
-    // Asked again: rare, and the queue will be read.
+    // A repeated request: rare, and the queue will be read then.
     failure: each.map(({ key }) => lookFor(key)),
   };
 }
 
 /**
- * Queues only if nobody is in the way: nothing is there, or, where `seen` is a revision at which what was there would
- * not block, nothing has come since. What has left meanwhile does not matter.
+ * Queues the claims only if nothing blocks them. Without `seen`, the queues must be empty. With `seen`, a revision at
+ * which the queues did not block, no claim may have come since; claims that have left do not matter.
  */
 export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undefined): TxnRequest {
   const { compare = [], success = [], failure = [] } = enqueueRequest(claims, seen === undefined ? 'plain' : 'show');
@@ -98,8 +101,8 @@ export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undef
 export type Response = TxnAnswer['responses'][number];
 
 /**
- * Writes over a claim, on the lease it has, only as we know it: somebody else's value is not lost, and an attempt of
- * ours that comes late fails.
+ * Overwrites a claim, on its own lease, and only if it is as we know it: so no write of another client is lost, and a
+ * late attempt of ours fails.
  */
 function rewriteRequest(name: string, known: QueuedClaim, value: Buffer): TxnRequest {
   const key = keyIn(name, known);
@@ -110,7 +113,7 @@ function rewriteRequest(name: string, known: QueuedClaim, value: Buffer): TxnReq
   };
 }
 
-/** `written`: what it says once that is carried out. */
+/** The result of an overwrite. `written`: the claim with the new value. */
 export function rewritten(
   name: string,
   written: QueuedClaim,
@@ -132,7 +135,7 @@ export function removeRequest(name: string, claim: QueuedClaim): TxnRequest {
   return { compare: [isStill(key, claim)], success: [remove(key)] };
 }
 
-/** Where the claims are: just put, or found where they had been asked for before. */
+/** The entries of the claims: just put, or found from an earlier attempt. */
 export function queuedAll(claims: readonly ClaimRequest[], { revision, succeeded, responses }: TxnAnswer): Queued {
   const shown = succeeded ? responses.slice(claims.length) : [];
   const found = succeeded ? [] : responses;
@@ -142,7 +145,7 @@ export function queuedAll(claims: readonly ClaimRequest[], { revision, succeeded
 
 type Queued = Extract<EnqueueResult, { status: 'queued' }>;
 
-/** Let in where nothing was there: then nothing has to be read to know the queues. */
+/** The queues were empty when the claims came in, so they need not be read. */
 function queuedAlone(claims: readonly ClaimRequest[], { revision }: TxnAnswer): Queued {
   const entries = claims.map((claim) => {
     const mine = queuedAs(claim, revision);
@@ -151,11 +154,11 @@ function queuedAlone(claims: readonly ClaimRequest[], { revision }: TxnAnswer): 
   return { status: 'queued', revision, entries };
 }
 
-/** What a try found instead of being let in. */
+/** A try that was not queued, and what it found. */
 export interface Busy {
   readonly status: 'busy';
   readonly revision: bigint;
-  /** In the order of the claims; nothing for one of which the answer does not show all. */
+  /** In the order of the claims; `undefined` for a queue of which the answer shows only a part. */
   readonly queues: readonly (Queue | undefined)[];
 }
 
@@ -167,11 +170,11 @@ export function triedAll(
   const { revision, succeeded, responses } = answer;
   if (succeeded) return seen === undefined ? queuedAlone(claims, answer) : queuedAll(claims, answer);
   const own = responses.slice(0, claims.length);
-  // A try that is repeated finds its claims where an earlier attempt has put them.
+  // A repeated try finds the claims of an earlier attempt.
   if (own.every(({ response_range: found }) => found.kvs.length > 0)) {
     return queuedAll(claims, { ...answer, responses: own });
   }
-  // Nothing that comes or leaves would let it in any more: not to be tried again.
+  // It was withdrawn: no change of the queues can let it in any more, so it must not be tried again.
   const gone = claims.find((_, i) => (responses[2 * claims.length + i]?.response_range.kvs.length ?? 0) > 0);
   if (gone) throw withdrawn(gone);
   const queues = claims.map(({ key }, i) => {
@@ -181,14 +184,14 @@ export function triedAll(
   return { status: 'busy', revision, queues };
 }
 
-/** Whether any of the claims would have to wait in these queues. */
+/** Whether any of the claims would have to wait behind these queues. */
 export const isBlocked = (claims: readonly ClaimRequest[], queues: readonly Queue[]): boolean =>
   claims.some((claim, i) => wouldWait(queues[i]?.claims ?? [], claim));
 
 const withdrawn = ({ key }: ClaimRequest): BackendError =>
   new BackendError(`"${key}": the claim was withdrawn before it came in.`, { retryable: false });
 
-/** `found`: the answer to looking for it, where it had been asked before. */
+/** The entry of a claim. `found`: the read of the claim, if the request was a repeated one. */
 function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefined, shown: Response | undefined) {
   const [there] = found?.response_range.kvs ?? [];
   const mine = found ? there && decodeClaim(claim.key, there) : queuedAs(claim, revision);
@@ -196,11 +199,11 @@ function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefi
   return { claim: mine, queue: shown && queueWith(mine, claim.key, revision, shown.response_txn) };
 }
 
-/** The queue of which nothing but ours was there, or what was read of it. */
+/** The queue: only our claim if it was empty, else what was read. */
 function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Response['response_txn']) {
   if (looked.succeeded) return { key, revision, claims: [mine] };
   const read = looked.responses[0]?.response_range;
-  // Names nest, and what is nested takes its share of the limit: only what is not cut off is the whole queue.
+  // Names can be nested, and nested keys count towards the limit: only a complete answer is the whole queue.
   return read && !read.more ? queueOf(key, revision, read.kvs, mine) : undefined;
 }
 
@@ -210,8 +213,8 @@ export const isStill = (key: Buffer, { token }: QueuedClaim) =>
   ({ key, target: 'Create', result: 'Equal', create_revision: Number(token) }) as const;
 
 /**
- * Deletes the claims, each if it is still the one that was queued. Where nobody knows whether they were, they must not
- * come in later.
+ * Deletes each claim that is still the one that was queued. If it is not known whether the claims were queued,
+ * tombstones keep them from being queued later.
  */
 export function dequeueRequest(
   claims: readonly ClaimRequest[],
@@ -231,13 +234,13 @@ export function dequeueRequest(
   return eachByItself(each);
 }
 
-/** One of them may be gone, which must not stop the others. */
+/** Wraps each part in a transaction of its own: one claim may be gone, and that must not affect the others. */
 export function eachByItself(each: readonly TxnRequest[]): TxnRequest {
   const [only, ...others] = each;
   return only && others.length === 0 ? only : { success: each.map((one) => ({ request_txn: one })) };
 }
 
-/** Deletes the claims, and says nothing that takes space. */
+/** Deletes the claims, and writes nothing that takes space. */
 export const clearRequest = (claims: readonly ClaimRequest[]): TxnRequest => ({
   success: claims.map((claim) => remove(claimKey(claim))),
 });
@@ -245,19 +248,20 @@ export const clearRequest = (claims: readonly ClaimRequest[]): TxnRequest => ({
 export function dequeued({ responses }: TxnAnswer, successor: QueuedClaim | undefined): DequeueResult {
   if (!successor) return { successor: 'unknown' };
   const [there] = responses.at(-1)?.response_range.kvs ?? [];
-  // Whatever is written over it meanwhile: it may have been asked for. A watch tells if it is ours no more.
+  // Compares only the revision, since a request may have been written over the claim. If it is no longer ours, the
+  // watch reports that.
   return { successor: there?.create_revision === successor.token.toString() ? 'there' : 'gone' };
 }
 
-/** Of all keys that begin so; those behind `after`, once some are read. */
+/** The range of all keys that begin with a text; with `after`, only those behind that key. */
 export function readRequest(beginning: string, limit: number, after?: Buffer): KeyRange & { readonly limit: number } {
   const { key, range_end } = rangeOf(beginning);
   return { key: after ? Buffer.concat([after, Buffer.of(0)]) : key, range_end, limit };
 }
 
 /**
- * Asks for the header only, of the leader's word. Not a read, for which no key is inside of every role: a transaction
- * within the transaction, with nothing in it.
+ * Asks only for the header, through the leader. Not a read, since no key is readable for every role: an empty
+ * transaction inside the transaction.
  */
 export const historyRequest: TxnRequest = { success: [{ request_txn: {} }] };
 

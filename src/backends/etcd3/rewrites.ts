@@ -1,5 +1,5 @@
 /**
- * What is written over a claim that is in: a candidate proclaims, somebody asks a holder to give way.
+ * Overwrites of queued claims: a candidate proclaims, or a client asks a holder to release.
  */
 import { defer, map } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
@@ -9,7 +9,7 @@ import { askRequest, proclaimRequest, removeRequest, rewritten } from './request
 import type { TxnRequest } from './requests.js';
 
 export function createRewrites(send: Send): Required<Pick<QueueBackend, 'proclaim' | 'others'>> {
-  /** What somebody else has written can be more than JSON.stringify can repeat: nested too deep, for one. */
+  /** JSON.stringify may throw for a value that somebody else has written, for example if it is nested too deep. */
   const write = (what: string, txn: () => TxnRequest, timeout: number) =>
     defer(() => {
       try {

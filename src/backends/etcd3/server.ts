@@ -1,6 +1,6 @@
 /**
- * One etcd as the verbs of the port use it: calls, transactions that travel together, watches on one stream, reads of any
- * size, and whether its history is still the one we know.
+ * One etcd, with everything that the verbs of the port share: calls, group commit, watches on one stream, paged reads,
+ * and the check of the history.
  */
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -20,13 +20,13 @@ export interface EtcdServer extends Calls {
   readonly source: ClientSource;
   readonly history: Incarnation;
   readonly watches: Watches;
-  /** Whether this client talks to etcd itself, and to no proxy. */
+  /** Whether this client is connected to etcd itself, not to a proxy. */
   isDirect(client: EtcdClient): boolean;
-  /** One transaction, by itself. */
+  /** Sends a transaction by itself. */
   readonly send: Send;
-  /** One transaction, which may travel with others. */
+  /** Sends a transaction, which may travel with others. */
   commit<T>(transaction: Transaction<T>, timeout: number): Observable<T>;
-  /** All keys that begin so, as they were at one revision. */
+  /** Reads all keys that begin with a text, at one revision. */
   read(beginning: string, timeout: number): Observable<Page>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A bidirectional stream of etcd as an Observable: opened, asked one thing, listened to.
+ * A bidirectional stream of etcd as an Observable: one request, many replies.
  */
 import { Observable, catchError, throwError } from 'rxjs';
 import type { DuplexStream } from './client/duplex.js';
@@ -15,8 +15,8 @@ export function streamed<Request, Reply>(
     const failed = (error: unknown): void => subscriber.error(error);
     let opened: DuplexStream<Request, Reply> | undefined;
     const close = (): void => {
-      // Ended before it is cancelled: the client takes a cancelled stream that is still writable for a failure of the
-      // host, drops its connections, and counts it towards its circuit breaker (measured).
+      // End the stream before cancelling it. npm etcd3 takes a cancelled stream that is still writable for a failure of
+      // the host: it drops its connections, and counts the failure towards its circuit breaker (measured).
       opened?.end();
       opened?.cancel();
     };

@@ -1,24 +1,27 @@
 /**
- * Writes to that etcd which it refuses once the lock is no longer held: for who has no other client of it.
+ * Guarded writes to the same etcd, for users without a client of their own.
  */
 import { InvalidOptionError } from '../../api/errors.js';
 import type { Compare, RequestOp, TxnRequest, TxnResponse } from './client/messages.js';
 
-/** What a transaction does, all of it or nothing. Keys are keys of etcd, whole; values are text. */
+/**
+ * A transaction: all or nothing. Keys are complete keys of etcd: the `prefix` of the locks is not added. Values are
+ * text.
+ */
 export interface Transaction {
-  /** Values that must be there, or `null` where there must be none; else nothing is written. */
+  /** The values that the keys must have, `null` for a key that must not exist; otherwise nothing is written. */
   readonly if?: Readonly<Record<string, string | null>> | undefined;
   readonly put?: Readonly<Record<string, string>> | undefined;
   readonly delete?: readonly string[] | undefined;
-  /** Read in the same step: before the writes, whether these are carried out or not. */
+  /** Keys to read in the same step, before the writes. They are read even if nothing is written. */
   readonly get?: readonly string[] | undefined;
 }
 
-/** What became of it. */
+/** The result of a transaction. */
 export interface TransactionResult {
-  /** Whether `if` was so, and all of it was written. */
+  /** Whether the `if` was true, and everything was written. */
   readonly succeeded: boolean;
-  /** What was asked for by `get`, `null` where there is none. */
+  /** The values of the `get` keys; `null` for a key that does not exist. */
   readonly values: Readonly<Record<string, string | null>>;
 }
 
@@ -31,10 +34,10 @@ function refuse(value: unknown, advice = ADVICE): never {
   throw new InvalidOptionError('transaction', value, advice);
 }
 
-/** All there, empty where it was not given. */
+/** All fields; those that were left out are empty. */
 type Whole = { readonly [K in keyof Transaction]-?: NonNullable<Transaction[K]> };
 
-/** As given, or an InvalidOptionError. */
+/** Checks and completes the transaction. Throws an InvalidOptionError. */
 export function checkedTransaction(given: Transaction): Whole {
   if (Object(given) !== given) refuse(given);
   const { if: compared = {}, put = {}, delete: deleted = [], get = [], ...others } = given;
@@ -59,8 +62,8 @@ export function checkedTransaction(given: Transaction): Whole {
 const at = (key: string): Buffer => Buffer.from(key);
 
 /**
- * All on the top level, where etcd checks roles and counts the quota. Refused, it shows whether the claims are still there:
- * a comparison of the user's that failed is no loss.
+ * All operations are at the top level, where etcd checks roles and the quota. The failure branch reads the claims, to
+ * tell a lost lock from a false `if` of the user.
  */
 export function transactionRequest(
   { if: compared, put, delete: deleted, get }: Whole,
@@ -87,7 +90,7 @@ export function transactionRequest(
   };
 }
 
-/** What the answer says, or nothing where one of the claims is not there any more. */
+/** The result; `undefined` if one of the claims is no longer there. */
 export function transactionResult(
   get: readonly string[],
   claims: readonly { readonly token: string }[],

@@ -1,5 +1,5 @@
 /**
- * What is kept of the store while it is followed: one queue, or those of all keys that begin with a prefix.
+ * The views that a watch keeps up to date: one queue, the queues of all keys with a prefix, or a marker.
  */
 import type { Marker, MarkerView, Queue } from '../../backend/port.js';
 import { appliedTo, byName, claimsOf, markerName, rangeOf } from './keys.js';
@@ -12,7 +12,7 @@ export const QUEUE: Following<Queue> = {
   applied: appliedTo,
 };
 
-/** The queues of all keys with a prefix. The map is the same object at each change. */
+/** The queues of all keys with a prefix. `queues` is the same map in each view. */
 export interface PrefixView {
   readonly prefix: string;
   readonly revision: bigint;

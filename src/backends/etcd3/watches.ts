@@ -1,6 +1,6 @@
 /**
- * All watches of a backend on one stream of etcd's. Not npm etcd3's watcher: that one resumes from the header's revision
- * and loses events when it is cut while it catches up (measured, 4000 of 6000).
+ * All watches of a backend, on one stream of etcd. The watcher of npm etcd3 is not used: it resumes from the revision
+ * of the header, and loses events if it is cut off while it catches up (measured: 4000 of 6000).
  */
 import { Observable, defaultIfEmpty, defer, forkJoin, map } from 'rxjs';
 import type { Subscriber } from 'rxjs';
@@ -12,15 +12,18 @@ import type { StreamSource, Watch } from './connection.js';
 import type { Change, KeyRange } from './keys.js';
 
 export interface Watches {
-  /** From a view on: that view once it is watched, then as it is after each change. */
+  /** Watches from a view on: emits that view once the watch has begun, then the view after each change. */
   follow<View>(following: Following<View>, view: View): Observable<View>;
-  /** Completes when anything is heard; unsubscribed after the timeout, the stream is given up. At once where there is none. */
+  /**
+   * Completes when any message arrives; at once if there is no stream. If it is unsubscribed after the timeout, the
+   * stream is closed.
+   */
   probe(timeout: number): Observable<void>;
-  /** What was told cannot be gone on from. */
+  /** Ends all watches with this error: their views cannot be continued. */
   broken(cause: BackendError): void;
 }
 
-/** How a kind of view is followed. */
+/** How to watch a kind of view. */
 export interface Following<View> {
   range(view: View): KeyRange;
   revision(view: View): bigint;
@@ -28,7 +31,7 @@ export interface Following<View> {
 }
 
 export function createWatches(source: () => StreamSource, clock: Clock = sleepProofClock()): Watches {
-  /** One, and those that go on with what is watched there and take nothing more. */
+  /** One stream that takes new watches, and older ones that only continue theirs. */
   let open: readonly Connection[] = [];
   const stillOpen = (): readonly Connection[] => (open = open.filter(({ isOver }) => !isOver));
 

@@ -1,5 +1,5 @@
 /**
- * Locks within one process: the embedded default, and what marble tests run on.
+ * Locks inside one process: the default without a server, and the backend of marble tests.
  */
 import { Observable, of } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
@@ -9,22 +9,24 @@ import type { WholeQueueBackend } from '../../backend/defaults.js';
 import { createMemoryServer } from './server.js';
 
 /**
- * Answers come at once, so what one answer sets off asks within it: of many locks inside of each other, or of a failure
- * that is repeated, the stack would be full. What is asked so deep is answered in a turn of its own.
+ * Answers come synchronously, so a request that follows from an answer is nested in it. Many nested locks, or a failure
+ * that is repeated, could overflow the stack: a request nested deeper than this is answered in a turn of its own.
  */
 const MAX_DEPTH = 16;
 
 /** The options of {@link memoryBackend}. */
 export interface MemoryBackendOptions {
-  /** Where leases expire; the machine's time by default. In a marble test the TestScheduler. */
+  /** The scheduler of lease expiry; the machine's time by default. In a marble test give the TestScheduler. */
   readonly scheduler?: SchedulerLike;
-  /** The TTL granted when this one is asked for, milliseconds: a server may grant more, or less. What is asked, by default. */
+  /**
+   * The TTL to grant for a requested TTL, milliseconds: a server may grant more or less. By default the requested one.
+   */
   readonly grantedTtl?: (asked: number) => number;
 }
 
 /**
- * A lock server in memory. All `Locks` made on the same backend contend with each other; it keeps the same promises
- * as etcd v3, first come first served, without a network.
+ * A lock server in memory. All `Locks` made on the same backend contend with each other; they have the semantics of
+ * etcd v3, first come first served, without a network.
  *
  * @throws InvalidOptionError when the granted TTL is not a positive number
  * @example

@@ -1,12 +1,12 @@
 /**
- * The markers of a lock server in memory: beside the queues, each kept for as long as its own lease says.
+ * The markers of a memory server: beside the queues, each with a lease of its own.
  */
 import { Observable } from 'rxjs';
 import { at } from '../../time/clock.js';
 import type { Time } from '../../time/clock.js';
 import type { MarkRequest, MarkResult, Marker, MarkerView } from '../../backend/port.js';
 
-/** What markers need of the server they belong to. */
+/** What the markers need from their server. */
 export interface MarkerHost {
   readonly time: Time;
   revision(): bigint;
@@ -33,7 +33,7 @@ export function createMarkers({ time, revision, nextRevision, isQueued, dequeue 
 
   const read = (key: string): MarkerView => {
     const there = markers.get(key);
-    // The clock may be past the expiry before the timer has run.
+    // The marker may have expired before its timer has run.
     if (there && time.now() >= there.expiresAt) drop(key, there);
     const marker = markers.get(key);
     return { key, revision: revision(), marker: marker && { token: marker.token, value: marker.value } };

@@ -1,6 +1,6 @@
 /**
  * A lock server in memory, with the semantics of etcd v3: leases that expire, claims in the order of their revision,
- * watches. Its clients are the backends made from it.
+ * watches.
  */
 import { Observable } from 'rxjs';
 import type { Subscription } from 'rxjs';
@@ -30,20 +30,20 @@ interface ServerLease {
   readonly ttl: number;
   expiresAt: number;
   expiry: Subscription | undefined;
-  /** Where its claims are queued, by claim id. */
+  /** The key and token of each of its claims, by claim id. */
   readonly claims: Map<string, { readonly key: string; readonly token: bigint }>;
-  /** Claims withdrawn before anybody knew whether they were in: they must not come in later. */
+  /** Claims that were withdrawn before it was known whether they were queued: they must not be queued later. */
   readonly withdrawn: Set<string>;
 }
 
 /** The claims at a key, in the order of their tokens. */
 interface ServerQueue {
   claims: QueuedClaim[];
-  /** Somebody has been shown them, so they must be changed in a copy: with many contenders, only what is looked at is copied. */
+  /** Whether a reader has the array, so that a change needs a copy. Queues that nobody reads are not copied. */
   isShown: boolean;
 }
 
-/** The requests of the server, answered at once. */
+/** The requests of the server, answered synchronously. */
 export interface MemoryServer {
   grant(lease: Lease): { readonly ttl: number };
   renew(lease: Lease): RenewResult;
@@ -78,7 +78,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
   };
   const claimsAt = (key: string): readonly QueuedClaim[] => queues.get(key)?.claims ?? [];
 
-  // Told one after another, never one inside the other: a long chain of hand-offs must not grow the stack.
+  // Watchers are told in a loop, never nested: a long chain of hand-offs must not grow the stack.
   const changed = new Set<string>();
   let telling = false;
   const tell = (keys: readonly string[]): void => {
@@ -87,7 +87,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     telling = true;
     try {
       for (const key of changed) {
-        // What changes while it is being told is told after it.
+        // Deleted first: a change of the same key during the loop is told after it.
         changed.delete(key);
         const queue = queueOf(key);
         for (const watcher of [...(watchers.get(key) ?? []), ...overseers]) watcher(queue);
@@ -97,16 +97,16 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     }
   };
 
-  /** One more at the end. */
+  /** Appends a claim to the queue. */
   const append = (key: string, claim: QueuedClaim): void => {
     const queue = queues.get(key);
     if (!queue) queues.set(key, { claims: [claim], isShown: false });
-    // Copied once, with the new one in it.
+    // One copy, with the new claim in it.
     else if (queue.isShown) queues.set(key, { claims: [...queue.claims, claim], isShown: false });
     else queue.claims.push(claim);
   };
 
-  /** The claims at a key, to be changed. */
+  /** The claims at a key, in an array that may be changed. */
   const writable = (key: string): QueuedClaim[] => {
     const queue = queues.get(key) ?? { claims: [], isShown: false };
     queues.set(key, queue);
@@ -115,7 +115,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     return queue.claims;
   };
 
-  /** Ends a change of these keys, all of it at one revision. */
+  /** Ends a change of these keys: one revision for all of them. */
   const commit = (keys: readonly string[]): void => {
     if (keys.length === 0) return;
     revision += 1n;
@@ -123,7 +123,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     tell(keys);
   };
 
-  /** Takes the claim of that token out, where it is; says whether it was. */
+  /** Removes the claim with that token. Returns whether it was there. */
   const cut = (key: string, token: bigint): boolean => {
     const place = indexOf(claimsAt(key), token);
     if (place >= 0) writable(key).splice(place, 1);
@@ -143,7 +143,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     commit([...gone.keys()]);
   };
 
-  /** One timer a lease; a renewal moves the instant, and the timer that fires too early is set again. */
+  /** One timer for each lease: a renewal only moves the instant, and a timer that fires too early is set again. */
   const expire = (id: string, lease: ServerLease): void => {
     lease.expiry = at(time, lease.expiresAt).subscribe(() => {
       if (time.now() >= lease.expiresAt) drop(id);
@@ -153,7 +153,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
 
   const alive = ({ id }: Lease): ServerLease | undefined => {
     const lease = leases.get(id);
-    // The clock may be past the expiry before the timer has run.
+    // The lease may have expired before its timer has run.
     if (lease && time.now() >= lease.expiresAt) drop(id);
     return leases.get(id);
   };
@@ -173,7 +173,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     });
     if (entering.some(({ lease }) => !lease)) return { status: 'lease-gone' };
     const added = entering.filter(({ isNew }) => isNew);
-    // They are one claim: where somebody has taken a part of it out meanwhile, the rest does not get another place.
+    // All entries are one claim: if somebody has deleted one of them meanwhile, it does not get a new place.
     const [missing] = added.length < entering.length ? added : [];
     if (missing) {
       throw new BackendError(`"${missing.key}": the claim was withdrawn before it came in.`, { retryable: false });
@@ -204,7 +204,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     commit(left.map(({ key }) => key));
   };
 
-  /** Only as it is known: what somebody else has written meanwhile is not lost. */
+  /** Writes only if the claim is still as the caller knows it, so that no other write is lost. */
   const rewrite = (key: string, known: QueuedClaim, change: Partial<QueuedClaim>): RewriteResult => {
     const place = indexOf(claimsAt(key), known.token);
     const there = claimsAt(key)[place];
@@ -263,7 +263,7 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
     enqueue,
 
     keep(claims, queued, lease) {
-      // Asked again: it is granted, and its claims hang on it.
+      // A repeated request: the lease is granted, and the claims are on it.
       if (alive(lease)) return;
       const kept = grant(lease);
       claims.forEach((claim, i) => {

@@ -1,5 +1,5 @@
 /**
- * Locks on etcd v2, through the user's own node-etcd: microlock's key, so that both exclude each other.
+ * Locks on etcd v2, through the user's own node-etcd client. The key is microlock's, so that both exclude each other.
  */
 import { concat, defer, filter, map, of, switchMap } from 'rxjs';
 import type { MonoTypeOperatorFunction, Observable } from 'rxjs';
@@ -34,12 +34,12 @@ const known = new WeakMap<NodeEtcd, WholeSlotBackend>();
 /**
  * A backend on etcd v2 (servers up to 3.5, started with `--enable-v2`).
  *
- * One key has one place: who comes second watches until it is free and tries again, so the order among processes is
- * not that of their coming. Waiters are not seen by observers, and `meta` is not stored.
+ * One key has one slot. A contender that finds it taken watches until it is free and tries again, so processes are not
+ * served in the order of arrival. Observers do not see waiters, and `meta` is not stored.
  *
- * @param client npm node-etcd's client, with its credentials and TLS; for a cluster a list, one client for each host:
- * when one does not answer, the next is asked. The same client gives the same backend, which keeps a few sockets of
- * its pool however much is waited for and observed.
+ * @param client a client of npm node-etcd, with its credentials and TLS; for a cluster a list, one client for each
+ *   host: when one does not answer, the next is asked. The same client gives the same backend, which uses only a few
+ *   sockets of its pool, however many keys are watched.
  * @example
  * const locks = createLocks(nodeEtcdBackend(new Etcd('http://127.0.0.1:2379')));
  */
@@ -63,7 +63,7 @@ function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
     );
 
   const watches = createWatches({
-    // As long as a poll may take: whether the endpoint answers, the probe finds out.
+    // Without a timeout: the probe finds out whether the endpoint answers.
     read: (path) => read(path, Infinity),
     poll: ({ path, isFolder }, after) =>
       longCall(source, `watch "${path}"`, (client, once, done) => {
@@ -92,7 +92,8 @@ function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
             return of({ status: 'gone', reason: 'deleted' });
           const renewed = { status: 'renewed', ttl: seconds(lease.ttl) * 1000 } as const;
           if (refusal?.code !== COMPARE_FAILED) return of(renewed);
-          // By ourselves, if it is the marker of this claim: then nobody else has the key until the holder has heard of it.
+          // If it is the marker of this claim, we have overwritten it ourselves: the claim still counts as renewed,
+          // until the holder knows that the marker is written.
           return read(path, timeout).pipe(
             map(({ node }) =>
               node && decodeMarker(node.value)?.claim === valueOf(lease)
@@ -122,11 +123,11 @@ function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
           return client.set(urlOf(path), encodeMarker(mine, value), once(instead), done);
         }).pipe(
           switchMap((answer) => (answer.refusal?.code === COMPARE_FAILED ? read(path, timeout) : of(answer))),
-          // That the key is refused for another reason, such as its absence, is that it is not ours.
+          // Any other refusal, such as a missing key, means that the key is not ours.
           map(({ node }): MarkResult => (node && decodeMarker(node.value)?.claim === mine ? 'written' : 'gone')),
         );
       },
-      // Its release takes the claim away, and with it what an attempt would be compared with.
+      // Nothing to do: the release removes the claim, so the comparison of a late attempt fails.
       withdraw: () => of(undefined),
     },
 
@@ -136,7 +137,7 @@ function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
       const create$ = call(source, `lock "${key}"`, timeout, (client, once, done) =>
         client.set(urlOf(path), value, once({ prevExist: false, ttl: seconds(lease.ttl) }), done),
       );
-      // Taken: by somebody else, by an attempt of ours whose answer was lost, or by a directory.
+      // The key exists: the claim of somebody else, our own claim of an attempt whose answer was lost, or a directory.
       const attempt$ = create$.pipe(
         switchMap((answer) => (answer.refusal?.code === KEY_EXISTS ? read(path, timeout) : of(answer))),
       );
@@ -161,7 +162,7 @@ function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
 
     keep: (claim, ms, timeout) => kept$(source, claim, seconds(ms), timeout),
 
-    // Reads say whether the endpoint answers, which the long polls there cannot be asked.
+    // A read shows whether the endpoint answers; a long poll cannot show that.
     probe: (timeout) => {
       const path = watches.any();
       return path === undefined ? of(undefined) : read(path, timeout).pipe(map(() => undefined));
@@ -181,7 +182,7 @@ function createBackend(clients: readonly NodeEtcd[]): WholeSlotBackend {
   };
 }
 
-/** A poll that goes back to an earlier index tells again what is known already. */
+/** Drops old news: a poll that starts at an earlier index reports events again. */
 const newsOnly =
   <T>(revisionOf: (one: T) => bigint): MonoTypeOperatorFunction<T> =>
   (source$) =>

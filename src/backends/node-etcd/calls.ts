@@ -15,37 +15,37 @@ export interface StoredKey {
   readonly createdIndex: number;
 }
 
-/** An answer of the v2 API, a refusal included: that the key is taken is an answer, not a fault. */
+/** An answer of the v2 API. A refusal is an answer, too: a taken key is no fault. */
 export interface Answer {
-  /** The store's index when it was given. */
+  /** The index of the store at the answer. */
   readonly index: bigint;
-  /** What it is about, as a path from the root: `/jobs/17`. Not said by a refusal. */
+  /** The path of the key: `/jobs/17`. Empty for a refusal. */
   readonly path: string;
-  /** The key as it is now, if it is. */
+  /** The key as it is now, if it exists. */
   readonly node: StoredKey | undefined;
-  /** Whether it is about a directory, which cannot be locked. */
+  /** Whether the path is a directory, which cannot be locked. */
   readonly isFolder: boolean;
-  /** What lies right below a directory, and is not hidden. */
+  /** The visible entries of a directory, one level deep. */
   readonly below: readonly { readonly path: string; readonly isFolder: boolean }[];
-  /** Set when the server said no. */
+  /** Set if the server refused. */
   readonly refusal: Refusal | undefined;
 }
 
-/** What to send, with options made for one call only: node-etcd writes into them. */
+/** Sends a call. `once` makes options for this call only, since node-etcd writes into them. */
 export type Send = (
   client: NodeEtcd,
   once: (options?: RequestOptions) => RequestOptions,
   done: Callback,
 ) => CancellationToken;
 
-/** node-etcd repeats what fails for up to 27 s; the engine has its own patience. */
+/** No repeats: node-etcd would repeat a failed call for up to 27 s, and the engine has its own retry. */
 const once = (options: RequestOptions = {}): RequestOptions => ({ ...options, maxRetries: 0 });
 
 const time = timeOf();
 
 /**
- * At the current endpoint. An endpoint that fails, or is silent for most of the time that the call may take, is
- * followed by the next one; a call that is given up earlier says nothing about the endpoint.
+ * A call at the current endpoint. If the endpoint fails, or is silent for more than half of the timeout, the next
+ * endpoint is used from then on. A call that is cancelled earlier says nothing about the endpoint.
  *
  * @param timeout how long the engine waits for the answer, milliseconds
  */
@@ -68,7 +68,7 @@ export const call = (source: ClientSource, what: string, timeout: number, send: 
     );
   });
 
-/** A call that may take for ever: ended before its answer, it says nothing about the endpoint. */
+/** A call without a time limit. If it is cancelled before its answer, that says nothing about the endpoint. */
 export const longCall = (source: ClientSource, what: string, send: Send): Observable<Answer> =>
   defer(() => {
     const { client, failed } = source.endpoint();
@@ -115,14 +115,14 @@ function answerOf(
   const header = headers?.['x-etcd-index'];
   if (!isRecord(body) || !isRecord(body['node']) || typeof header !== 'string') return undefined;
   const { key, value, createdIndex, modifiedIndex, dir, nodes } = body['node'];
-  // The root has no key of its own.
+  // The root has no `key` field.
   const path = typeof key === 'string' ? key : '/';
   const isRead = body['action'] === 'get';
   if (!isRead && typeof modifiedIndex !== 'number') return undefined;
-  // A read is of the store as it is; a write or an event is of the index at which it happened, which the header may be
-  // far ahead of when a watch is answered from history (measured).
+  // A read shows the store at the index of the header. A write or an event belongs to the index at which it happened:
+  // the header can be far ahead of it when a watch is answered from history (measured).
   const index = isRead ? BigInt(header) : BigInt(Number(modifiedIndex));
-  // No value: the key was deleted or has expired, or is a directory.
+  // Without a value, the key was deleted, has expired, or is a directory.
   const isKey = typeof value === 'string' && typeof createdIndex === 'number';
   const node = isKey ? { value, createdIndex } : undefined;
   return { index, path, node, isFolder: dir === true, below: entriesOf(nodes), refusal: undefined };

@@ -1,6 +1,6 @@
 /**
- * The client that requests go through: the user's own. node-etcd has no types anywhere, so this is what rxlock uses of
- * it; the package itself is never loaded from here.
+ * The user's own client, as rxlock uses it. node-etcd has no types, so they are declared here; the package itself is
+ * never loaded.
  */
 import { InvalidOptionError } from '../../api/errors.js';
 import type { BackendError } from '../../api/errors.js';
@@ -11,29 +11,29 @@ export type RequestOptions = Readonly<Record<string, string | number | boolean>>
 
 export type Callback = (error: unknown, body?: unknown, headers?: Readonly<Record<string, unknown>>) => void;
 
-/** What a call returns: the way to cancel it. The callback does not come after that. */
+/** What a call returns, to cancel it. After that the callback is not called. */
 export interface CancellationToken {
   abort(): void;
 }
 
-/** The client that `new Etcd(hosts, options)` of npm node-etcd makes, or an object around one. */
+/** A client of npm node-etcd, made by `new Etcd(hosts, options)`, or a wrapper around one. */
 export interface NodeEtcd {
   get(key: string, options: RequestOptions, callback: Callback): CancellationToken;
   set(key: string, value: string | null, options: RequestOptions, callback: Callback): CancellationToken;
   compareAndDelete(key: string, value: string, options: RequestOptions, callback: Callback): CancellationToken;
-  /** Without it, an empty directory that is in the way of a lock is not removed. */
+  /** If it is missing, an empty directory that blocks a lock is not removed. */
   del?(key: string, options: RequestOptions, callback: Callback): CancellationToken;
   getHosts?(): readonly string[];
 }
 
-/** A way to the server. */
+/** One way to reach the server. */
 export interface Endpoint {
   readonly client: NodeEtcd;
-  /** Did not answer: the next request goes to another endpoint, where there is one. */
+  /** The endpoint did not answer: the next request goes to another endpoint, if there is one. */
   failed(cause: BackendError): void;
 }
 
-/** The clients, one at a time. */
+/** The clients, of which one is used at a time. */
 export interface ClientSource {
   endpoint(): Endpoint;
   readonly notes: readonly string[];
@@ -45,8 +45,8 @@ const SEVERAL_HOSTS =
   'each host, to have the next one asked when one does not answer.';
 
 /**
- * @param moved is called when requests go to another endpoint: what waits for an answer of the one before is to end
- * with the cause
+ * @param moved called when requests move to another endpoint: calls that still wait at the old one must end with the
+ *   cause
  */
 export function clientSource(clients: readonly NodeEtcd[], moved: (cause: BackendError) => void): ClientSource {
   const hosts = clients.map(hostsOf);
@@ -71,9 +71,9 @@ export function clientSource(clients: readonly NodeEtcd[], moved: (cause: Backen
 
 const HOW = "give a client of npm node-etcd: nodeEtcdBackend(new Etcd('http://127.0.0.1:2379')), or a list of them.";
 
-/** Checked by its methods: it may come from another copy of node-etcd, or be an object around a client. */
+/** Checks a client by its methods: it may come from another copy of node-etcd, or be a wrapper. */
 function hostsOf(client: unknown): readonly string[] {
-  // What is refused is not shown as a whole: a client carries its user's password.
+  // The error must not show the whole object: a client contains the password of its user.
   if (typeof client !== 'object' || client === null) {
     const shown = typeof client === 'string' ? withoutCredentials(client) : client;
     throw new InvalidOptionError('client', shown, HOW);
@@ -90,7 +90,7 @@ function hostsOf(client: unknown): readonly string[] {
   return Array.isArray(hosts) ? checkedHosts(hosts) : [];
 }
 
-/** node-etcd takes anything for a host, and then says of it only that nobody answers there. */
+/** node-etcd accepts any text as a host, and then reports only that there is no answer. */
 function checkedHosts(hosts: readonly unknown[]): readonly string[] {
   if (hosts.length === 0) throw new InvalidOptionError('hosts', '[]', 'give the client the URL of an etcd.');
   return hosts.map((host) => {

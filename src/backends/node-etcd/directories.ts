@@ -1,6 +1,6 @@
 /**
- * Directories in the way of a lock. etcd v2 makes them for keys below (`a` for `a/b`) and keeps them for ever, so the
- * lock `a` could not be taken any more once `a/b` had been.
+ * Directories that block a lock. etcd v2 creates them for keys below (`a` for `a/b`) and never removes them: once `a/b`
+ * has been locked, `a` could no longer be locked.
  */
 import { concat, last, map, of, switchMap } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -11,8 +11,8 @@ import { NOT_EMPTY, directoryError } from './errors.js';
 import { urlOf } from './keys.js';
 
 /**
- * Removes the directory if there is nothing in it but directories; errors if there is a key. Nothing is lost if a key is
- * made meanwhile: the server itself refuses to remove a directory that is not empty.
+ * Removes the directory if it contains only directories; errors if it contains a key. This is safe if a key is created
+ * meanwhile: the server refuses to remove a directory that is not empty.
  */
 export function removeEmpty(source: ClientSource, path: string, timeout: number): Observable<Answer> {
   const remove$ = call(source, `remove the empty directory "${path}"`, timeout, (client, once, done) => {
@@ -23,7 +23,7 @@ export function removeEmpty(source: ClientSource, path: string, timeout: number)
     client.get(urlOf(path), once({ quorum: true }), done),
   );
   const emptied = ({ below }: Answer): Observable<Answer> => {
-    // What is not shown is hidden: a name that begins with `_`.
+    // A directory that is not empty and shows no entries has hidden ones: names that begin with `_`.
     const isInUse = below.length === 0 || below.some(({ isFolder }) => !isFolder);
     if (isInUse) throw directoryError(`lock "${path}"`);
     return concat(...below.map((one) => removeEmpty(source, one.path, timeout)), remove$).pipe(last());

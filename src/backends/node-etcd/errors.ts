@@ -1,21 +1,24 @@
 /**
- * What node-etcd's errors and the codes of the v2 API mean for a lock.
+ * What the errors of node-etcd and the codes of the v2 API mean for a lock.
  */
 import { BackendError } from '../../api/errors.js';
 
-/** The server's no, with its reason and the index at which it was said. */
+/** A refusal of the server, with its code and the index of the store. */
 export interface Refusal {
   readonly code: number;
   readonly index: bigint;
 }
 
-/** Codes of the v2 API that answer what was asked. */
+/** Codes of the v2 API that are answers, not faults. */
 export const KEY_NOT_FOUND = 100;
 export const COMPARE_FAILED = 101;
 export const NOT_A_KEY = 102;
 export const KEY_EXISTS = 105;
 export const NOT_EMPTY = 108;
-/** Of a watch: from its index on more than 1,000 things have happened in the store, and the first are forgotten. */
+/**
+ * The answer to a watch: more than 1,000 events have happened since its index, and the first of them are no longer
+ * stored.
+ */
 export const HISTORY_CLEARED = 401;
 const ANSWERS: ReadonlySet<number> = new Set([
   KEY_NOT_FOUND,
@@ -43,20 +46,20 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   ],
 ]);
 
-/** `undefined` when the error is none of the server's answers. */
+/** The refusal that an error stands for; `undefined` if it is a fault. */
 export function refusalOf(error: unknown): Refusal | undefined {
   const code = numberIn(error, 'errorCode');
   if (code === undefined || !ANSWERS.has(code)) return undefined;
   return { code, index: BigInt(numberIn(fieldOf(error, 'error'), 'index') ?? 0) };
 }
 
-/** The client's error as ours, with a sentence that says what to do. */
+/** The error of the client as a BackendError, with advice. */
 export function toBackendError(what: string, error: unknown): BackendError {
   const cause = causeOf(error);
   const code = numberIn(error, 'errorCode');
   if (code !== undefined) {
     const advice = ADVICE.get(code) ?? `the server answers with error ${code}.`;
-    // Elections pass.
+    // Codes 300 to 399 are about the cluster, such as an election of etcd: they pass.
     const retryable = code >= 300 && code < 400;
     return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable, cause });
   }
@@ -64,13 +67,13 @@ export function toBackendError(what: string, error: unknown): BackendError {
   return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: true, cause });
 }
 
-/** There is a directory with keys in it where a key is to be. */
+/** The error for a directory with keys in it, in the place of a lock. */
 export const directoryError = (what: string): BackendError =>
   new BackendError(`node-etcd could not ${what}: ${DIRECTORY}`, { retryable: false });
 
 /**
- * What is told of the client's error. Not the error itself: node-etcd keeps the answers of the server in it, and in them
- * the requests with their credentials.
+ * A copy of the client's error with the parts that may be shown. The error itself contains the answers of the server,
+ * and in them the requests with their credentials.
  */
 function causeOf(error: unknown): Error {
   const message = typeof error === 'string' ? error : (textIn(error, 'message') ?? 'no reason was given');
@@ -81,7 +84,7 @@ function causeOf(error: unknown): Error {
   return Object.assign(new Error(withoutCredentials(text)), code !== undefined && { errorCode: code });
 }
 
-/** node-etcd says only that all servers failed, and keeps how in a list. */
+/** The message of node-etcd says only that all servers failed; the reasons are in a list. */
 function reasonOf(attempt: unknown): string {
   const server = textIn(attempt, 'server') ?? 'a server';
   const status = numberIn(attempt, 'httpstatus');
@@ -92,7 +95,9 @@ function reasonOf(attempt: unknown): string {
 /** A URL may carry a user and a password before an `@`. Passwords may contain any character but spaces. */
 export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s]*@/gi, '$1');
 
-/** By their fields and not by their class: an error may come from another realm, or from another copy of the client. */
+/**
+ * Errors are read by their fields, not by their class: they may come from another realm or another copy of the client.
+ */
 const fieldOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 

@@ -1,5 +1,5 @@
 /**
- * A claim that stays in its slot after its client is done with it.
+ * Keeps a claim in its slot after its release (`atLeast`).
  */
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -9,9 +9,9 @@ import type { ClientSource } from './client.js';
 import { pathOf, urlOf, valueOf } from './keys.js';
 
 /**
- * One more ttl, under another value: a renewal that was sent before and comes late compares the old one, so it cannot
- * shorten it. A swap keeps createdIndex, which is the fencing token. That it compares no more means that it was done
- * before, or that the claim is gone.
+ * Writes a new ttl under another value. A renewal that was sent earlier and arrives late compares the old value, so it
+ * cannot shorten the ttl. A swap keeps createdIndex, which is the fencing token. If the comparison fails, an earlier
+ * attempt has done it, or the claim is gone.
  */
 export const kept$ = (
   source: ClientSource,

@@ -1,16 +1,19 @@
 /**
- * How a lock is written in etcd v2: the layout of microlock, one key whose value says whose it is.
+ * The layout of a lock in etcd v2, which is that of microlock: one key, whose value names the holder.
  */
 import type { Lease, MarkerView, Queue, QueuedClaim, LockSpec } from '../../backend/port.js';
 import type { Answer, StoredKey } from './calls.js';
 
-/** Where the store keeps the key, as its events name it. */
+/** The path of the key in the store, as its events name it. */
 export const pathOf = (key: string): string => `/${key.replace(/^\//, '')}`;
 
-/** What a URL cannot carry is encoded, as the server decodes it; a plain key is what microlock sends. */
+/** Encodes the characters that a URL cannot carry; the server decodes them. A plain key stays as microlock sends it. */
 export const urlOf = (path: string): string => path.split('/').map(encodeURIComponent).join('/');
 
-/** One key has one place. And the store's paths are cleaned like file paths: what they would change is another key. */
+/**
+ * Refuses other kinds, since a key has one slot, and paths that the store would normalize like file paths: they would
+ * be another key.
+ */
 export function objectionTo({ key, kind, value }: LockSpec): string | undefined {
   if (kind !== 'mutex') {
     return `etcd v2 has one slot for each key and no queue, so it has no lock of kind ${kind}: use mutex(), or etcd v3.`;
@@ -23,37 +26,40 @@ export function objectionTo({ key, kind, value }: LockSpec): string | undefined 
   return 'etcd v2 keeps keys as paths: leave out empty parts, `.`, `..` and a `/` at the end.';
 }
 
-/** A TTL hangs on one key here, so every lease is for one. */
+/** In etcd v2 a TTL belongs to a key, so every lease is for one key. */
 export function pathOfLease({ key }: Lease): string {
   if (key === undefined) throw new TypeError('a lease on etcd v2 is for one key: give it `key`.');
   return pathOf(key);
 }
 
 /**
- * Unique for each attempt to take the lock: renewal and release compare it, so that nobody frees what is another's.
- * The index cannot be compared, it moves with each renewal. The lease is the attempt's own here.
+ * The value of a claim. It is unique, since here each claim has its own lease. Renewal and release compare it, so that
+ * nobody frees the lock of another client. They cannot compare the index, which changes at each renewal.
  *
- * The owner is a label that anybody may have chosen: half of a surrogate pair in it becomes U+FFFD here, as it does on
- * its way to the server. Else what the server has would never compare as what we wrote.
+ * A lone surrogate in the owner becomes U+FFFD here, as it does on the way to the server: else the value on the server
+ * would never equal ours.
  */
 export const valueOf = ({ owner, id }: Lease): string => `${Buffer.from(owner).toString()}#${id}`;
 
-/** The queue of a key with one place: empty, or its holder. A directory at the key is nobody's lock. */
+/** The queue of a key with one slot: empty, or its holder. A directory at the key is no lock. */
 export function queueOf(key: string, { index, node }: Answer): Queue {
   return { key, revision: index, claims: node ? [decodeClaim(node)] : [] };
 }
 
-/** What a marker begins with. Nothing else of ours does, unless an owner calls itself so, and then it is no JSON. */
+/**
+ * The beginning of a marker. The value of a claim begins like this only if the label of its owner does, and then it is
+ * no JSON.
+ */
 const MARKED = '{"rxlock":"done",';
 
 /**
- * A key has room for one value, so the marker of a key is written over the claim of its holder and says which one that
- * was: until it expires the key is taken by that claim, for everybody who does not know markers.
+ * A key has room for one value, so the marker is written over the claim of the holder, and names that claim. Until it
+ * expires, the key is taken by that claim for every client that does not know markers.
  */
 export const encodeMarker = (claim: string, value: string): string =>
   `${MARKED}${JSON.stringify({ claim, value }).slice(1)}`;
 
-/** The marker that a value is, and the claim that it was written over. */
+/** The marker in a value, and the claim that it was written over; `undefined` if the value is no marker. */
 export function decodeMarker(value: string): { readonly claim: string; readonly value: string } | undefined {
   if (!value.startsWith(MARKED)) return undefined;
   try {
@@ -62,18 +68,18 @@ export function decodeMarker(value: string): { readonly claim: string; readonly 
     const { claim, value: marked } = read;
     return typeof claim === 'string' && typeof marked === 'string' ? { claim, value: marked } : undefined;
   } catch {
-    // The label of an owner.
+    // Not JSON: the label of an owner that begins like a marker.
     return undefined;
   }
 }
 
-/** The marker of a key, if what is there is one. Its claim has a token of its own, and one marker at the most. */
+/** The marker of a key, if the value is one. Its token is that of its claim, which has one marker at most. */
 export function markerViewOf(key: string, { index, node }: Answer): MarkerView {
   const found = node && decodeMarker(node.value);
   return { key, revision: index, marker: found && { token: BigInt(node.createdIndex), value: found.value } };
 }
 
-/** microlock writes a bare node id: what has no `#` is all owner. */
+/** Reads a claim. microlock writes only its node id: a value without `#` is all owner. */
 export function decodeClaim({ value: stored, createdIndex }: StoredKey): QueuedClaim {
   const value = decodeMarker(stored)?.claim ?? stored;
   const mark = value.lastIndexOf('#');

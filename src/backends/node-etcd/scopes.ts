@@ -1,5 +1,5 @@
 /**
- * What one watch of etcd v2 covers: a key, or a folder with all that is told of below it. Pure.
+ * The scope of a watch of etcd v2: a key, or a folder with everything visible below it. Pure.
  */
 export interface Scope {
   readonly path: string;
@@ -9,15 +9,15 @@ export interface Scope {
 const isAtOrBelow = (folder: string, path: string): boolean =>
   path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 
-/** A watch on a folder is not told of what is hidden below it: behind a part that begins with `_`. */
+/** A watch on a folder reports no hidden keys: those with a part that begins with `_`. */
 const isHidden = (folder: string, path: string): boolean =>
   path !== folder && `/${path.slice(folder.length)}`.includes('/_');
 
-/** Whether what happens at the path (or below it, for a folder) is told to who watches the scope. */
+/** Whether a watch of the scope reports events at this path. */
 export const covers = ({ path, isFolder }: Scope, other: string): boolean =>
   isFolder ? isAtOrBelow(path, other) && !isHidden(path, other) : path === other;
 
-/** An event at a folder, such as its removal, is one for all below it. */
+/** Whether an event concerns the path. An event at a folder, such as its removal, concerns everything below it. */
 export const concerns = (event: string, path: string): boolean => event === path || isAtOrBelow(event, path);
 
 /** The deepest folder that covers two of the scopes, if any two can be watched as one. */

@@ -1,9 +1,9 @@
 /**
- * All that is followed on a server, with a few long polls for it.
+ * All watches on a server, with only a few long polls.
  *
- * A long poll takes a socket of node-etcd's pool, which has 100 for the whole process: when all are taken nothing gets
- * through any more, renewals included. So one key has one, a few keys have one each, and more share those on their
- * common folders.
+ * A long poll takes a socket of node-etcd's pool, which has 100 for the whole process. When all are taken, no request
+ * gets through, not even a renewal. So up to a few keys have a poll each, and more keys share polls of their common
+ * folders.
  */
 import { EMPTY, Observable, Subject, Subscription, from, mergeMap, takeUntil, tap } from 'rxjs';
 import type { Subscriber } from 'rxjs';
@@ -12,7 +12,7 @@ import { HISTORY_CLEARED } from './errors.js';
 import { concerns, covers, narrowestUnion } from './scopes.js';
 import type { Scope } from './scopes.js';
 
-/** How the server is asked. */
+/** The requests that the watches need. */
 export interface Questions {
   /** The first event in the scope after the index, however long it takes. */
   poll(scope: Scope, after: bigint): Observable<Answer>;
@@ -21,21 +21,24 @@ export interface Questions {
 }
 
 export interface Watches {
-  /** What happens at the path after the index, in its order; what is old news already may be told again. */
+  /** Emits the events at the path after the index, in order. Old events may be emitted again. */
   follow(path: string, after: bigint): Observable<Answer>;
-  /** A path that is being followed. */
+  /** Any path that is being watched. */
   any(): string | undefined;
-  /** The endpoint was changed: what is followed ends with the cause, to be read and followed anew. */
+  /** The endpoint has changed: all watches end with the cause, so that their users read and watch again. */
   broken(cause: unknown): void;
 }
 
-/** Beyond these, keys share the watch of a folder, and with it the events of all others in there. */
+/** With more watches than this, keys share the watch of a folder, and get its other events as well. */
 const FEW = 4;
 
-/** Of the whole process, since the pool is: what is beyond is not watched, and read again by the engine now and then. */
+/**
+ * The most polls in the process, since the pool belongs to the process. Further keys are not watched; the engine reads
+ * them again now and then.
+ */
 const MOST = 50;
 
-/** How many there are, known to all copies of this package (import and require) in the process. */
+/** The number of polls in the process, shared by all copies of this package (import and require). */
 const polls: { now: number } = ((): { now: number } => {
   const name = Symbol.for('rxlock.node-etcd.polls');
   const there: unknown = Reflect.get(globalThis, name);
@@ -58,7 +61,7 @@ interface Follower {
 
 interface Watch extends Scope {
   readonly followers: Set<Follower>;
-  /** The next event is asked for from the index after this one on, so that none is missed between two polls. */
+  /** The next poll asks for events after this index, so that none is missed between two polls. */
   position: bigint;
   poll: Subscription;
 }
@@ -78,7 +81,7 @@ export function createWatches({ poll, read }: Questions): Watches {
     watch.poll.unsubscribe();
   };
 
-  /** Followers are told at once and decide themselves when to follow again: a poll is never repeated from here. */
+  /** Followers get the error at once, and decide themselves when to watch again: a poll is not repeated here. */
   const fail = (watch: Watch, error: unknown): void => {
     close(watch);
     for (const { subscriber } of [...watch.followers]) subscriber.error(error);
@@ -95,7 +98,7 @@ export function createWatches({ poll, read }: Questions): Watches {
   const told = (watch: Watch, answer: Answer): void => {
     watch.position = answer.index;
     if (answer.refusal?.code === HISTORY_CLEARED) {
-      // What has happened meanwhile nobody can tell: read, and go on from the index of this answer.
+      // The events in between are lost: read the keys, and continue from the index of this answer.
       readAgain([...watch.followers]);
     } else {
       const followers = [...watch.followers].filter(({ path }) => concerns(answer.path, path));
@@ -120,7 +123,7 @@ export function createWatches({ poll, read }: Questions): Watches {
     });
   };
 
-  /** The watch that covers the path, made or widened if need be. */
+  /** The watch that covers the path; made or widened if needed. `undefined` if there are too many polls. */
   const watchOn = (path: string, after: bigint): Watch | undefined => {
     const there = [...watches].find((watch) => covers(watch, path));
     if (there) return there;

@@ -1,5 +1,5 @@
 /**
- * Several locks as one: what may be put together.
+ * `locks.all`: checks which locks may be combined.
  */
 import { InvalidOptionError } from '../../api/errors.js';
 import type { AllLock, Lock } from '../../api/lock.js';
@@ -7,7 +7,7 @@ import type { LocksRuntime } from '../locks-runtime.js';
 import { KeyLock, LockOfAll } from '../lock.js';
 import { LockTarget } from '../target.js';
 
-/** What was put together before is taken apart again. */
+/** Combines the locks; a nested `all` counts as its members. */
 export function lockOfAll(runtime: LocksRuntime, given: readonly Lock[]): AllLock {
   const refuse = (what: unknown, advice: string): never => {
     throw new InvalidOptionError('members', what, advice);

@@ -1,5 +1,5 @@
 /**
- * An election on the queue of its name: candidates are claims with a value, the first of them leads.
+ * An election on the queue of its name: candidates are claims with a value, and the first of them leads.
  */
 import {
   AsyncSubject,
@@ -28,7 +28,7 @@ import { KeyLock } from '../lock.js';
 import { inSubscriberContext } from '../../platform/in-context.js';
 import { isSameLeader, leaderOf } from '../../rules/leader.js';
 
-/** What is to be said, and to whom the outcome is told. */
+/** A value to proclaim, and the subject that gets the outcome. */
 interface Proclamation {
   readonly value: string;
   readonly result: Subject<void>;
@@ -39,7 +39,7 @@ export class KeyElection implements Election {
   readonly leader$: Observable<Leader>;
   readonly #runtime: LocksRuntime;
   readonly #leaderRef: LeaderRef = { leader: undefined };
-  /** One after another: each is written over what the one before has left. */
+  /** Written one after another: each overwrites the claim as the one before left it. */
   readonly #proclamations = new Subject<Proclamation>();
 
   constructor(runtime: LocksRuntime, name: string) {
@@ -70,7 +70,7 @@ export class KeyElection implements Election {
     return new KeyLock(this.#runtime, new LockTarget(this.#runtime, [spec]));
   }
 
-  /** What throws here rejects. */
+  /** An error thrown here rejects. */
   async proclaim(value: string): Promise<void> {
     await lastValueFrom(this.proclaim$(value));
   }
@@ -94,7 +94,7 @@ export class KeyElection implements Election {
     return value;
   }
 
-  /** Its outcome is told to whoever asked for it, and keeps nobody behind it from being heard. */
+  /** Its outcome goes to the caller of that proclamation; a failure does not stop those behind it. */
   #said$({ value, result: said }: Proclamation): Observable<unknown> {
     return defer(() => {
       const { leader } = this.#leaderRef;
@@ -108,7 +108,7 @@ export class KeyElection implements Election {
       map((isWritten) => {
         if (!isWritten) throw this.#notLeading();
       }),
-      // Not the subject itself: tap() would subscribe to it, too.
+      // Not `tap(said)`: tap() would also call the `subscribe` of the subject.
       tap({
         next: () => said.next(),
         error: (error: unknown) => said.error(error),

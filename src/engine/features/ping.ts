@@ -1,5 +1,5 @@
 /**
- * Whether the server answers, and lets the user read where the locks are.
+ * `locks.ping()`: whether the server answers, and whether the role may read.
  */
 import { defer, map, merge, take, using } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -8,7 +8,7 @@ import { failAt } from '../../time/clock.js';
 import { request } from '../io/request.js';
 import type { Runtime } from '../runtime.js';
 
-/** Emits once it has answered. Asked again while there is time: one endpoint of several may be down. */
+/** Emits once the server has answered. Repeated while there is time, since one of several endpoints may be down. */
 export const pinged$ = (runtime: Runtime, key: string, within: number): Observable<void> =>
   defer(() => {
     const { time, backend, timing } = runtime;
@@ -27,7 +27,7 @@ export const pinged$ = (runtime: Runtime, key: string, within: number): Observab
         retryable: true,
         cause: failure,
       });
-    // A health check that is waited for keeps its process.
+    // Keeps the process alive until the check has ended.
     return using(
       () => time.awake(),
       () => merge(answered$, failAt(time.after(within), late)).pipe(take(1)),

@@ -1,5 +1,5 @@
 /**
- * All keys that begin with a prefix, seen from outside.
+ * `locks.watchAll$`: all keys that begin with a prefix.
  */
 import { Observable, ReplaySubject, map, share } from 'rxjs';
 import type { Subscriber } from 'rxjs';
@@ -13,9 +13,9 @@ import type { Resync, Resyncable } from '../queue/resync.js';
 import { isSameOwnership, ownershipOf } from '../../rules/ownership.js';
 
 export interface PrefixWatches {
-  /** Cold, one watch for all who subscribe. */
+  /** Cold; all subscribers of the returned stream share one watch. */
   watchAll$(queues: Queues, prefix: string): Observable<Ownerships>;
-  /** Ends all watches; who looks is told the end. */
+  /** Ends all watches; their streams complete. */
   stop(): void;
 }
 
@@ -41,7 +41,7 @@ export function createPrefixWatches(runtime: Runtime, resync: Resync): PrefixWat
         };
       }).pipe(
         share({ connector: () => new ReplaySubject(1) }),
-        // A later subscriber has seen nothing yet: to it, all is new.
+        // To a later subscriber everything is new.
         map((state, i) => (i === 0 ? { ...state, changed: [...state.all.values()] } : state)),
       ),
     stop() {
@@ -59,10 +59,10 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
   readonly #listWatch: ListWatch<readonly Queue[]>;
   readonly #time: Time;
   readonly #all = new Map<string, Ownership>();
-  /** Why nothing is known at the moment, if it is so. */
+  /** Why nothing is known at the moment; `undefined` while the state is known. */
   #cause: Error | undefined;
   #isKnown = false;
-  /** Whether the next thing seen is all there is. */
+  /** Whether the next view is complete: the first one after each read. */
   #isWhole = true;
 
   constructor(runtime: Runtime, queues: Queues, prefix: string, subscriber: Subscriber<Ownerships>) {
@@ -122,7 +122,7 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
     return true;
   }
 
-  /** It is about others' locks. */
+  /** It has no claims of its own. */
   holders(): readonly [] {
     return [];
   }
@@ -131,13 +131,13 @@ class PrefixWatch implements WatchHandler<readonly Queue[]>, Resyncable {
     this.#listWatch.broken(cause);
   }
 
-  /** Of those known, the ones that are not there any more, as empty queues. */
+  /** The known keys that are no longer there, as empty queues. */
   #missingIn(queues: readonly Queue[]): readonly Queue[] {
     const there = new Set(queues.map(({ key }) => key));
     return [...this.#all.keys()].filter((key) => !there.has(key)).map((key) => ({ key, revision: 0n, claims: [] }));
   }
 
-  /** What is not among those known was free. */
+  /** A key that is not among the known ones was free. */
   #before({ key }: Queue): Ownership {
     return this.#all.get(key) ?? { status: 'free', key };
   }

@@ -1,5 +1,5 @@
 /**
- * Asking for a lock that others hold, and taking it.
+ * `lock.revoke()`: asks the holders to release, and takes the lock from them.
  */
 import type { Observable } from 'rxjs';
 import {
@@ -32,10 +32,13 @@ import { closed$ } from '../contenders.js';
 import { ATTEMPTS, retryFewTimes, request } from '../io/request.js';
 import type { LocksRuntime } from '../locks-runtime.js';
 
-/** From the last word to a loser until its claim is deleted without it: so many in a ttl. */
+/** After a loser was told, its claim stays for a ttl divided by this number, then it is deleted. */
 const GRACES_PER_TTL = 10;
 
-/** Asks each holder of the key, or the one with the token; takes it after `within`. Emits those who were asked. */
+/**
+ * Asks each holder of the key, or only the one with the token; takes the lock from it after `within`. Emits the holders
+ * that were asked.
+ */
 export const revoked$ = (
   runtime: LocksRuntime,
   key: string,
@@ -53,7 +56,7 @@ export const revoked$ = (
     takeUntil(closed$(runtime.contenders, key)),
   );
 
-/** The queue as it is, or why nobody knows. */
+/** The current queue. Errors if it cannot be found out. */
 const known$ = ({ queues }: LocksRuntime, key: string): Observable<Queue> =>
   queues.view$(key, true).pipe(
     concatMap((view, i) => {
@@ -70,10 +73,10 @@ class Requested {
   readonly #runtime: LocksRuntime;
   readonly #key: string;
   readonly #others: ForeignClaims;
-  /** As it was seen last. */
+  /** The claim as it was seen last. */
   #claim: QueuedClaim;
   readonly #revocation: Revocation;
-  /** How long an attempt may take. */
+  /** How long an attempt may take, milliseconds. */
   readonly #attempt: number;
 
   constructor(
@@ -92,10 +95,10 @@ class Requested {
     this.#revocation = { reason, within, by: settings.owner, at: time.date() };
   }
 
-  /** The holder, if it can be asked or has lost it. */
+  /** Emits the holder, if it was asked or has lost the lock. */
   settled$(): Observable<Holder | undefined> {
     const { within } = this.#revocation;
-    // What peers and candidates write is theirs, and nobody there would read it.
+    // Claims of other programs and of candidates have a value of their own, and nobody would read a request there.
     const isAsked = this.#claim.value === undefined && within > 0;
     const asked$ = isAsked ? this.#written$(this.#revocation) : EMPTY;
     const holder = within < Infinity || isAsked ? holderOf(this.#claim) : undefined;
@@ -106,7 +109,7 @@ class Requested {
   #taken$(): Observable<never> {
     const runtime = this.#runtime;
     return concat(
-      // Where it cannot be written (no space), it is taken all the same: then the deletion tells the loser.
+      // If the message cannot be written (no space), the lock is taken nevertheless: the deletion tells the loser.
       this.#written$({ ...this.#revocation, within: 0 }).pipe(catchError(() => EMPTY)),
       this.#pause$(runtime.settings.ttl / GRACES_PER_TTL),
       request(runtime, {
@@ -118,7 +121,10 @@ class Requested {
     );
   }
 
-  /** Over the claim as it is by then: it may have been asked by others, or have proclaimed something. */
+  /**
+   * Writes the request over the claim. If the claim has changed meanwhile (another request, a proclamation), writes
+   * again over the new one.
+   */
   #written$(revocation: Revocation): Observable<never> {
     const runtime = this.#runtime;
     return request(runtime, {

@@ -15,33 +15,34 @@ export interface Resource<R> {
   readonly what: string;
   readonly timeout: number;
   readonly limiter?: Limiter | undefined;
-  /** Whether it is acquired without the server. */
+  /** Whether acquiring it sends nothing to the server. */
   readonly isLocal?: boolean | undefined;
-  /** One attempt to acquire it. Its answer is waited for even after the release, since it may be granted. */
+  /** One attempt to acquire it. Its answer is awaited even after the release, since it may be a grant. */
   send(): Observable<R>;
-  /** Whether to try again; without it, a few times. */
+  /** Whether to try again; if left out, a few attempts are made. */
   again?(error: BackendError): boolean;
-  /** It was acquired. */
+  /** The resource was acquired. */
   use(resource: R): void;
-  /** It could not be acquired. */
+  /** The resource could not be acquired. */
   failed(error: unknown): void;
-  /** The use ends here. */
+  /** The use must end now. */
   stop(): void;
   /**
-   * Releases what was granted, or may have been. Not called where nothing was sent, nor where every attempt failed with
-   * the outcome `none`.
+   * Releases a resource that was granted or may have been. Not called if nothing was sent, or if every attempt failed
+   * with the outcome `none`.
    *
-   * @param answer of the last attempt, where it was answered
-   * @param isClear whether the outcome of every attempt is known: one that is not may still arrive at the server
+   * @param answer the answer of the last attempt, if there was one
+   * @param isClear whether the outcome of every attempt is known: an attempt without an outcome may still arrive at the
+   *   server
    */
   dispose(answer: R | undefined, isClear: boolean): Observable<unknown>;
-  /** It was disposed of, or nothing more can be done about it. */
+  /** It was disposed of, or the attempts to do so have been given up. */
   disposed(): void;
 }
 
 /**
- * However the use ends (released at any moment, even before the grant), the resource is disposed of exactly once, after
- * the use was stopped, in the background.
+ * However the use ends (released at any moment, even before the grant), the resource is disposed of exactly once, in
+ * the background, after the use was stopped.
  *
  * ```text
  * send       --r
@@ -57,7 +58,7 @@ export interface Resource<R> {
 export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   readonly #runtime: Runtime;
   readonly #resource: Resource<R>;
-  /** Whether the outcome of every attempt is known: one that is not may have been carried out, or still arrive. */
+  /** Whether the outcome of every attempt is known. Otherwise one may have been carried out, or may still be. */
   #isClear = true;
   #answer: R | undefined;
   #isUnderWay = false;
@@ -88,14 +89,14 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   begin(): void {
     const step = request(this.#runtime, this).subscribe(this);
-    // Unless it was answered or released at once.
+    // `request` may have been answered, or this object released, within the call.
     if (this.#answer === undefined) this.#step ??= step;
   }
 
   release(): void {
     if (!this.#isWanted) return;
     this.#isWanted = false;
-    // First: a resource that is being released is used no more.
+    // First, so that nobody uses a resource that is being released.
     this.#resource.stop();
     this.#runtime.background.begin(this);
     if (!this.#isUnderWay) this.#dispose();
@@ -111,7 +112,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
     return this.#resource.again ? this.#resource.again(error) : retryFewTimes(error, failures);
   }
 
-  /** An attempt failed: not under way during the pause before the next. */
+  /** An attempt failed: none is under way during the pause before the next. */
   failed({ outcome }: BackendError): void {
     this.#isUnderWay = false;
     if (outcome === 'unknown') this.#isClear = false;
@@ -120,7 +121,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   next(answer: R): void {
     this.#isUnderWay = false;
     this.#answer = answer;
-    // Not kept while it is held: there may be ten thousand.
+    // Not kept while the resource is held, to save memory: there may be ten thousand.
     this.#step = undefined;
     if (this.#isWanted) this.#resource.use(answer);
     else this.#dispose();
@@ -132,7 +133,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
   }
 
   complete(): void {
-    // It comes with the answer.
+    // Comes right after the answer.
   }
 
   stop(): void {
@@ -142,7 +143,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
 
   #dispose(): void {
     this.#step?.unsubscribe();
-    // Nothing was sent, or all was refused; or the background was stopped.
+    // Nothing is on the server: nothing was sent, or every attempt was refused.
     const isNothing = this.#isClear && this.#answer === undefined;
     if (isNothing || this.#runtime.background.isStopped) return this.#end();
     this.#step = this.#resource.dispose(this.#answer, this.#isClear).subscribe({
@@ -158,7 +159,7 @@ export class AcquireRelease<R> implements Request<R>, Observer<R>, Job {
     try {
       this.#resource.disposed();
     } finally {
-      // Last: work that `disposed` begins, such as the revoke of a lease, is under way by then.
+      // Last, so that work that `disposed` begins, such as the revoke of a lease, is already counted.
       this.#runtime.background.end(this);
     }
   }

@@ -5,19 +5,19 @@ import { EMPTY, Subject, defer, ignoreElements, take } from 'rxjs';
 import type { Observable } from 'rxjs';
 
 export interface Job {
-  /** To be ended: its result is not waited for any more. */
+  /** Ends the job: nobody waits for its result any more. */
   stop(): void;
 }
 
 export interface Background {
   begin(job: Job): void;
-  /** It has ended, successfully or not. */
+  /** The job has ended, successfully or not. */
   end(job: Job): void;
-  /** A job failed for good. No subscriber is left to tell, so it becomes an event. */
+  /** A job failed for good. It has no subscriber, so the failure becomes an event. */
   failed(error: unknown): void;
-  /** Completes when nothing is under way. */
+  /** Completes when no job is running. */
   readonly idle$: Observable<never>;
-  /** Ends all jobs: from then on, what is left on the server ends with its ttl. */
+  /** Ends all jobs. What they leave on the server ends with its ttl. */
   stop(): void;
   readonly isStopped: boolean;
 }

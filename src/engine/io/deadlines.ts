@@ -1,5 +1,5 @@
 /**
- * Timeouts of one length share a timer: thousands are set in a second, and hardly one is ever met.
+ * Timeouts of the same length share a timer: thousands are set in a second, and almost all are cleared in time.
  */
 import type { Subscription } from 'rxjs';
 import type { Time } from '../../time/clock.js';
@@ -9,7 +9,7 @@ export interface DeadlineListener {
 }
 
 export interface Deadlines {
-  /** Calls the listener in `ms` milliseconds, once. Set again, the earlier deadline does not count. */
+  /** Calls the listener once, in `ms` milliseconds. A second call for the same listener replaces its deadline. */
   set(ms: number, sleeper: DeadlineListener): void;
   clear(ms: number, sleeper: DeadlineListener): void;
   /** No listener is called any more. */
@@ -33,7 +33,7 @@ export function createDeadlines(time: Time): Deadlines {
   };
 }
 
-/** The deadlines of one length: first set, first due. */
+/** The deadlines of one length: the first that was set is the first due. */
 class DeadlineQueue {
   readonly #due = new Map<DeadlineListener, number>();
   readonly #time: Time;

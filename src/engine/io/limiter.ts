@@ -1,14 +1,14 @@
 /**
- * Limits how many requests are under way at a time. The others wait here, first come, first served. Their deadlines have
- * not begun, since they have not been sent.
+ * Limits how many requests are under way at a time. The others wait here, first come, first served. Their timeouts
+ * start when they are sent.
  */
 export interface LimitedJob {
-  /** It may be sent. */
+  /** The request may be sent. */
   admitted(): void;
 }
 
 export interface Limiter {
-  /** Admits the job, at once or later, unless it leaves before. */
+  /** Admits the job at once or later, unless it leaves before. */
   enter(visitor: LimitedJob): void;
   leave(visitor: LimitedJob): void;
 }
@@ -18,7 +18,7 @@ export function createLimiter(most: number): Limiter {
   const inside = new Set<LimitedJob>();
   let isOpening = false;
 
-  /** In a loop: an admitted job may be answered, and leave, at once. */
+  /** A loop and not a recursion: an admitted job may be answered, and leave, at once. */
   const letIn = (): void => {
     if (isOpening) return;
     isOpening = true;

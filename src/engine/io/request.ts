@@ -9,22 +9,22 @@ import type { Limiter, LimitedJob } from './limiter.js';
 import type { DeadlineListener } from './deadlines.js';
 import { backoff } from '../../time/backoff.js';
 
-/** How many attempts are made before the user is told, where the deadline of a lease does not end them sooner. */
+/** The number of attempts before the user is told, unless the deadline of a lease comes first. */
 export const ATTEMPTS = 5;
 
-/** A request, and how often it is repeated. */
+/** A request, and the rule that says whether to repeat it. */
 export interface Request<T> {
   /** For errors: "renew". */
   readonly what: string;
-  /** How long an attempt may take, milliseconds: then it counts as failed. */
+  /** How long an attempt may take, milliseconds; after that it counts as failed. */
   readonly timeout: number;
-  /** Limits how many attempts are under way, where there may be too many. */
+  /** Limits how many attempts are under way; no limit if left out. */
   readonly limiter?: Limiter | undefined;
-  /** Whether it is answered without the server. Then the answer does not show that the server is there. */
+  /** Whether it is answered without the server. Then its answer does not prove that the server can be reached. */
   readonly isLocal?: boolean | undefined;
-  /** One attempt: its first answer counts. */
+  /** Sends one attempt. The first value is the answer. */
   send(): Observable<T>;
-  /** Whether asking again may help. {@link retryFewTimes} before the user is told. */
+  /** Whether to make another attempt. {@link retryFewTimes} is the usual rule. */
   again(error: BackendError, failures: number): boolean;
   /** An attempt failed, whether or not there will be another. */
   failed?(error: BackendError): void;
@@ -35,10 +35,13 @@ export const isRetryable = (error: unknown): error is BackendError => error inst
 
 export const retryFewTimes = (error: BackendError, failures: number): boolean => error.retryable && failures < ATTEMPTS;
 
-/** For requests that are made again later anyway. */
+/** For requests that somebody makes again later anyway. */
 export const noRetry = (): boolean => false;
 
-/** Emits the first answer. After a failure the request is repeated, with back-off and jitter. Errors with a BackendError. */
+/**
+ * Emits the answer. After a failure the request is repeated with back-off and jitter, as long as `again` says so.
+ * Errors with a BackendError.
+ */
 export const request = <T>(runtime: Runtime, ask: Request<T>): Observable<T> =>
   new Observable((subscriber) => {
     const asking = new RunningRequest(runtime, ask, subscriber);
@@ -46,15 +49,15 @@ export const request = <T>(runtime: Runtime, ask: Request<T>): Observable<T> =>
     return asking;
   });
 
-/** One object and not a pipeline: each lock taken and each given back comes through here. */
+/** One object and not a pipeline, for speed: every acquire and every release comes through here. */
 class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
   readonly #runtime: Runtime;
   readonly #ask: Request<T>;
   readonly #subscriber: Subscriber<T>;
   #failures = 0;
-  /** How many answers there had been to anything when the attempt was sent. */
+  /** The number of answers, to any request, when the attempt was sent. */
   #answersBefore = 0;
-  /** The attempt under way, or the pause before the next. */
+  /** The running attempt, or the pause before the next. */
   #step = Subscription.EMPTY;
 
   constructor(runtime: Runtime, ask: Request<T>, subscriber: Subscriber<T>) {
@@ -79,12 +82,14 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
     const failures = this.#failures;
     this.#answersBefore = this.#runtime.connection.answers;
     const attempt = this.#runtime.context(() => this.#sent().subscribe(this));
-    // Unless it failed at once, and the pause before the next one has begun.
+    // If the attempt failed within the call, `#step` is already the pause before the next.
     if (this.#failures === failures) this.#step = attempt;
     if (this.#subscriber.closed) attempt.unsubscribe();
   }
 
-  /** What it throws is a failure of this attempt. It must not reach the request that made room for this one. */
+  /**
+   * An error thrown by `send` is a failure of this attempt. It must not reach the request whose end admitted this one.
+   */
   #sent(): Observable<T> {
     try {
       return this.#ask.send();

@@ -1,39 +1,39 @@
 /**
- * In which order the claims of one `Locks` are sent.
+ * The order in which the claims of one `Locks` are sent.
  *
  * Claims of one name that are under way together reach etcd in any order, so their revisions say nothing about the
- * order of their contenders. Claims that ask for the same may travel together all the same: they are interchangeable,
- * and the oldest contender takes the one that comes first (subscription-order.ts). Claims that differ in kind, permits,
- * meta or value are sent one after the other, and so is a try, which has to find out who is there now.
+ * order of their contenders. Claims that ask for the same may still travel together: they are interchangeable, and the
+ * oldest contender takes the claim that is first in the queue (subscription-order.ts). Claims that differ in kind,
+ * permits, meta or value are sent one after another. So is a try, whose answer must include all earlier claims.
  */
 
-/** A claim that is to be sent. */
+/** A claim that wants to be sent. */
 export interface Enqueuer {
   readonly keys: readonly string[];
-  /** What it asks for; nothing for a try, which travels alone. */
+  /** What it asks for; `undefined` for a try, which travels alone. */
   readonly shape: string | undefined;
-  /** It may be sent now. */
+  /** The claim may be sent now. */
   admitted(): void;
 }
 
 export interface EnqueueOrder {
-  /** Admits it, at once or when those before it have been answered. */
+  /** Admits the claim at once, or when the claims before it have been answered. */
   join(enqueuer: Enqueuer): void;
-  /** It was answered, or is not wanted any more. */
+  /** The claim was answered, or is no longer wanted. */
   leave(enqueuer: Enqueuer): void;
 }
 
-/** Those who want to be sent at one key. */
+/** The claims of one key that want to be sent. */
 interface Lane {
   readonly admitted: Set<Enqueuer>;
   readonly waiting: Set<Enqueuer>;
-  /** Of those who are admitted. */
+  /** The shape of the admitted claims. */
   shape: string | undefined;
 }
 
 export function createEnqueueOrder(): EnqueueOrder {
   const lanes = new Map<string, Lane>();
-  /** At how many of its keys it still waits. */
+  /** The number of keys at which a claim still waits. */
   const blockedAt = new Map<Enqueuer, number>();
 
   const admits = ({ admitted, shape }: Lane, enqueuer: Enqueuer): boolean =>

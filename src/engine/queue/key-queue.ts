@@ -1,5 +1,5 @@
 /**
- * The line at one key: our claims in it, what is known of the queue there, and who is told what.
+ * The queue at one key: what is known of it, our claims in it, and the states that their contenders are told.
  */
 import { AsyncSubject, Observable, Subject, defer, from, mergeMap } from 'rxjs';
 import type { Subscription } from 'rxjs';
@@ -28,38 +28,41 @@ import { Waiter } from './waiter.js';
 import type { FollowedQueue } from './waiter.js';
 import { holderOf } from '../../rules/ownership.js';
 
-/** The queue as far as we know it, or why we do not. */
+/** The queue as it is known, or why it is not known. */
 export type View =
   { readonly status: 'known'; readonly queue: Queue } | { readonly status: 'unknown'; readonly cause: Error };
 
-/** A claim handed off: who holds now, and what to call when its own release is over. */
+/** A hand-off: the claim that holds now, and the function to call when the release is acknowledged. */
 export interface HandedOff {
   readonly successor: QueuedClaim;
   over(): void;
 }
 
-/** Those around a line. */
+/** The owner of a key queue. */
 export interface KeyQueueOwner {
-  /** The line is followed from now on: to be patrolled. */
+  /** The queue is watched from now on, so the resync must visit it. */
   followed(queue: KeyQueue): void;
-  /** Nobody is in it any more, and nobody looks at it. */
+  /** The queue has no claims of ours and no observers any more. */
   empty(queue: KeyQueue): void;
 }
 
-/** Where more than these wait here, what they are told of who is ahead is conflated: so many times a ttl at most. */
+/**
+ * When more than this number of our waiters are told of a change, further changes are conflated: at most
+ * `UPDATES_PER_TTL` reports in a ttl.
+ */
 const CONFLATE_ABOVE = 16;
 const UPDATES_PER_TTL = 100;
 
-/** An uncontended lock is mostly given back before a watch on it would pay; a deletion is told within 100 ms. */
+/** Milliseconds until a holder without contention opens a watch. Most are released before that. */
 const WATCH_AFTER = 50;
 
-/** How long a watch stays open that nobody needs, at most: a lock that is taken often need not open a new one each time. */
+/** How long a watch stays open without a use, milliseconds at most: a lock that is acquired often then reuses it. */
 const IDLE_MS = 500;
 
 const NOBODY: readonly Waiter[] = [];
 const NO_CLAIMS: readonly QueuedClaim[] = [];
 
-/** The lower one of two tokens, of those that there are. */
+/** The lower of two tokens; `undefined` counts as none. */
 const least = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
   a === undefined || (b !== undefined && b < a) ? b : a;
 
@@ -69,25 +72,25 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   readonly #owner: KeyQueueOwner;
   readonly #watchAfter: number;
 
-  /** Ours that are in, in the order of their tokens. */
+  /** Our claims in the queue, in the order of their tokens. */
   #waiters: Waiter[] = [];
-  /** As the server showed it last. */
+  /** The queue as the server showed it last. */
   #queue: Queue | undefined;
-  /** Of the queue, those that count: without the claims of ours that were handed off. */
+  /** The claims of that queue, without those of ours that were handed off. */
   #claims: readonly QueuedClaim[] = [];
   #handedOff: Map<bigint, AsyncSubject<unknown>> | undefined;
-  // What is left to be told is known by the tokens from which on something changed: mostly one claim of many comes or goes.
-  /** Ours that may not be in it any more. */
+  // What remains to be told is kept as the lowest token that changed: mostly one claim of many comes or goes.
+  /** Our claims that may no longer be in the queue. */
   #suspects = NOBODY;
-  /** Who holds, and what is asked of whom. */
+  /** From this token on, look for new holders and for requests to release. */
   #changedFrom: bigint | undefined;
-  /** Where those stand that have been told where they stood. */
+  /** From this token on, waiters that were told their place may have another one. */
   #movedFrom: bigint | undefined;
-  /** Where those stand that have not been told anything. */
+  /** From this token on, waiters may not have been told anything yet. */
   #unheardFrom: bigint | undefined;
   #isTelling = false;
 
-  /** Entries that are on their way in, in, or on their way out. */
+  /** The number of our claims that are being queued, are queued, or are leaving. */
   #kept = 0;
   #listWatch: ListWatch<Queue> | undefined;
   #followers = 0;
@@ -109,7 +112,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     return this.#isLive;
   }
 
-  /** An entry is about to come: the line stays until it has left. */
+  /** A claim is about to be queued: this object stays until the claim has left. */
   keep(): void {
     this.#kept += 1;
   }
@@ -119,7 +122,10 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#forgetIfEmpty();
   }
 
-  /** Our claim is in, so as it was at that revision: it is told where it stands, at once if that is known, and at each change. */
+  /**
+   * Our claim is in the queue, as of this revision. It is told its state at once if the queue is known, and at each
+   * change.
+   */
   join(mine: QueuedClaim, revision: bigint, lease: Lease, queue: Queue | undefined, tell: OnClaimState): void {
     const waiter = new Waiter(this, mine, revision, lease, tell);
     // Mostly it is the only one, and an array that grows takes room for sixteen more.
@@ -134,19 +140,22 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     else this.follow(waiter);
   }
 
-  /** The views of the queue: the latest at once, then each change. `fresh`: the first is read after the subscription. */
+  /**
+   * The views of the queue: emits the latest at once, then each change. With `fresh`, the first view is read after the
+   * subscription.
+   */
   view$(fresh: boolean): Observable<View> {
     return new Observable((subscriber) => {
       const views = (this.#views ??= new Subject());
       const listening = views.subscribe(subscriber);
-      // A view that is followed, or is about to be from an earlier one on, lags behind what this client was just told: it is
-      // read again. Not while nobody answers: the next attempt reads.
+      // A watched view may lag behind an answer that this client just got, so the queue is read again. Not during an
+      // outage: the next attempt reads anyway.
       const isStale = fresh && this.#listWatch !== undefined && this.#lost === undefined;
       if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
       this.#follow(undefined);
       if (isStale) this.#listWatch?.start();
-      // A dashboard goes on though nothing else does, also while the server is gone.
+      // An observer, such as a dashboard, keeps the process alive, also during an outage.
       const awake = this.#runtime.time.awake();
       return () => {
         awake.unsubscribe();
@@ -157,26 +166,26 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     });
   }
 
-  /** From now on the waiter is told of what happens on the server. */
+  /** From now on the waiter is told of changes on the server. */
   follow(waiter: Waiter): void {
     if (waiter.status === 'over' || waiter.isFollowing) return;
     waiter.isFollowing = true;
     this.#follow(this.#queue);
   }
 
-  /** Our claim is about to leave: it is told nothing more. */
+  /** Our claim is about to leave: it is not told anything more. */
   leaves({ token }: QueuedClaim): void {
     const waiter = this.#waiters[indexOf(this.#waiters, token)];
     if (waiter) this.#part(waiter);
   }
 
   /**
-   * Takes our claim out of what counts, if the claim right behind it is ours, too: that one holds then. Its place and
-   * its token have been fixed since it queued, nobody can come between, and the lease is the same.
+   * Ignores our claim from now on, if the next claim is also ours: the next one then holds. Its place and its token
+   * have been fixed since it queued, nobody can come between the two, and both are on the same lease.
    * {@link notifyNext} tells it.
    */
   handOff(mine: QueuedClaim): HandedOff | undefined {
-    // Mostly nobody of ours is behind it.
+    // The usual case: no claim of ours is behind it.
     if (this.#lost || this.#waiters.length === 0) return undefined;
     const rest = without(this.#claims, mine.token);
     const successor = holding(rest).find((claim) => {
@@ -197,7 +206,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#tell();
   }
 
-  /** The value is about to be written over our claim, by us. Returns the claim as it is known to be, if it is in. */
+  /** We are about to overwrite our claim with this value. Returns the claim as it is known, if it is in the queue. */
   rewriting({ token }: QueuedClaim, value: string): QueuedClaim | undefined {
     const waiter = this.#waiters[indexOf(this.#waiters, token)];
     if (!waiter) return undefined;
@@ -205,7 +214,10 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     return waiter.mine;
   }
 
-  /** So it is now. Says whether it is ours still; else it is told. */
+  /**
+   * The answer to that write: the claim as the server has it now. Returns whether it is still ours; if not, its
+   * contender is told.
+   */
   rewritten({ token }: QueuedClaim, found: QueuedClaim | undefined, revision: bigint): boolean {
     const waiter = this.#waiters[indexOf(this.#waiters, token)];
     if (!waiter) return false;
@@ -219,36 +231,36 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     return false;
   }
 
-  /** The server says that the claim is not there any more. */
+  /** The server said that the claim is no longer there. */
   gone({ token }: QueuedClaim): void {
     const waiter = this.#waiters[indexOf(this.#waiters, token)];
     if (waiter) this.#end(waiter);
   }
 
-  /** Looks after the watch, once in a while; says whether there is one. */
+  /** Reads the queue again if that is due. Returns whether the queue is still watched. */
   resync(): boolean {
     if (!this.#listWatch) return false;
-    // Holders are told by the audit of their lease, and an idle watch is about to end.
+    // Only for waiters and observers. Holders are checked by the audit of their lease.
     if (this.#views || this.#waiters.some(({ status }) => status !== 'first')) this.#listWatch.readAgainIfDue();
     return true;
   }
 
-  /** Ours that hold. */
+  /** Our claims that hold. */
   holders(): readonly Waiter[] {
     return this.#waiters.filter(({ status }) => status === 'first');
   }
 
-  /** There are signs that an event was missed. */
+  /** An event may have been missed: read the queue again. */
   readAgain(): void {
     this.#listWatch?.start();
   }
 
-  /** What was told of late cannot be relied on. */
+  /** The view may be out of date: the watch did not answer. */
   markStale(cause: unknown): void {
     this.#listWatch?.broken(cause);
   }
 
-  /** Watches no more; who looks at it is told the end. */
+  /** Ends the watch; the streams of observers complete. */
   stop(): void {
     this.#views?.complete();
     this.#idle?.unsubscribe();
@@ -277,12 +289,12 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#listWatch.start(from);
   }
 
-  /** The watch stays for a while: who releases often queues again at once. */
+  /** The watch stays open for a while: a client that releases often queues again at once. */
   #unfollow(): void {
     this.#followers -= 1;
     if (this.#followers > 0) return;
     const { time, timing } = this.#runtime;
-    // An open watch would keep the process alive.
+    // It must end, since an open watch keeps the process alive.
     this.#idle?.unsubscribe();
     this.#idle = time.after(Math.min(IDLE_MS, timing.renewEvery)).subscribe(() => {
       if (this.#followers === 0) this.stop();
@@ -308,16 +320,16 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   unknown(cause: Error, failures: number): void {
     this.#isLive = false;
     this.#lost = cause;
-    // The next view may be older: that of a server restored from a backup.
+    // Forgotten, since the next view may be older: a server may have been restored from a backup.
     this.#queue = undefined;
     this.#views?.next({ status: 'unknown', cause });
     if (failures < ATTEMPTS) return;
-    // Who is told may have others leave.
+    // A copy: a user that is told may end other waiters.
     for (const waiter of [...this.#waiters])
       if (waiter.status === 'new') waiter.tell({ status: 'failed', error: cause });
   }
 
-  /** An answer may be older than what a watch has told meanwhile. */
+  /** Takes over a newer view. An answer may be older than an event of the watch. */
   #adopt(queue: Queue): void {
     if (this.#queue && queue.revision < this.#queue.revision) return;
     this.#compare(this.#queue?.claims, queue.claims);
@@ -343,12 +355,15 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#movedFrom = least(this.#movedFrom, from);
   }
 
-  /** Ours with a token from the first to the last. */
+  /** Our claims with a token from `first` to `last`. */
   #between(first: bigint, last: bigint): readonly Waiter[] {
     return this.#waiters.slice(placeFor(this.#waiters, first), placeFor(this.#waiters, last + 1n));
   }
 
-  /** Whoever is told may release, withdraw or queue at once: told in a loop, so that long chains do not recurse. */
+  /**
+   * Tells waiters in a loop: a user that is told may release, withdraw or queue at once, and a long chain of these must
+   * not recurse.
+   */
   #tell(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
@@ -365,13 +380,13 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     const queue = this.#queue;
     const suspects = this.#suspects;
     if (!queue || suspects.length === 0) return;
-    // An older view says nothing about them: the next one does.
+    // A view that is older than the claim says nothing about it: the next view will.
     const isEarly = ({ knownAt }: Waiter): boolean => knownAt > queue.revision;
     this.#suspects = suspects.some(isEarly) ? suspects.filter(isEarly) : NOBODY;
     for (const waiter of suspects) if (isLost(queue, waiter)) this.#end(waiter);
   }
 
-  /** Says whether something has changed meanwhile. */
+  /** Tells new holders and requests to release. Returns whether something has changed meanwhile. */
   #tellFirst(): boolean {
     const claims = this.#claims;
     const from = this.#changedFrom;
@@ -387,7 +402,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
         place += 1;
       }
     } finally {
-      // Who is behind the one that was told last is still to be told.
+      // After a throw or a change: the claims behind the one told last remain to be told.
       this.#changedFrom = least(this.#changedFrom, first[place]?.token);
     }
     return this.#changedFrom !== undefined;
@@ -407,7 +422,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     const { revocation } = claim;
     if (revocation === waiter.revocation || !revocation || !isRevocationRequest(claim, waiter.mine)) return;
     waiter.mine = claim;
-    // A late older answer, in which it was not asked for yet, says nothing about it.
+    // An older answer that arrives late does not have the request yet, and must not count.
     if (this.#queue && this.#queue.revision > waiter.knownAt) waiter.knownAt = this.#queue.revision;
     if (isSameRevocation(revocation, waiter.revocation)) return;
     waiter.revocation = revocation;
@@ -420,13 +435,14 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#part(waiter);
     const place = placeOf(this.#claims, mine);
     const { reason: why, by } = place.status === 'gone' ? place : { reason, by: undefined };
-    // A holder that was given some time does not hear more of it when that is over and the claim is deleted at once.
+    // When the time of a request is over, the claim may be deleted without another message. The reason is then still
+    // `revoked`.
     const isTaken = why === 'deleted' && revocation && revocation.within < Infinity;
     const loss = isTaken ? new ClaimLost('revoked', undefined, { revocation }) : new ClaimLost(why, undefined, by);
     waiter.tell({ status: 'lost', loss });
   }
 
-  /** Who is new is told at once where it stands; what changed for the others, not more often than they can use. */
+  /** Tells new waiters immediately, and throttles updates to the others. */
   #tellWaiting(): void {
     const isDue = this.#conflating === undefined;
     const from = isDue ? least(this.#movedFrom, this.#unheardFrom) : this.#unheardFrom;
@@ -438,7 +454,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (isDue) this.#movedFrom = undefined;
     const holders = waiting.length > 0 ? holding(this.#claims).map(holderOf) : [];
     const told = waiting.filter((waiter) => this.#tellBlocked(waiter, holders));
-    // Those that the queue as it is known does not show yet.
+    // The claims that are newer than the known queue.
     this.#unheardFrom = this.#waiters[placeFor(this.#waiters, revision + 1n)]?.token;
     if (told.length <= CONFLATE_ABOVE || !isDue) return;
     const { time, settings } = this.#runtime;
@@ -448,7 +464,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     });
   }
 
-  /** Says whether there was anything to tell. */
+  /** Returns whether there was anything to tell. */
   #tellBlocked(waiter: Waiter, holders: readonly Holder[]): boolean {
     const place = placeOf(this.#claims, waiter.mine);
     const front = this.#claims[0]?.token;

@@ -9,11 +9,11 @@ import type { KeyQueueOwner, View } from './key-queue.js';
 import type { AuditedClaim, Resync } from './resync.js';
 
 export interface KeyQueues {
-  /** The queue of the key, made when needed. */
+  /** The queue of the key; made if there is none. */
   at(key: string): KeyQueue;
   /** Our claims that hold at the key. */
   holdersAt(key: string): readonly AuditedClaim[];
-  /** The queue of a key, followed while subscribed. */
+  /** The views of the queue of a key, watched while subscribed. */
   view$(key: string, fresh?: boolean): Observable<View>;
   /** Ends all watches, for good. */
   stop(): void;

@@ -1,5 +1,6 @@
 /**
- * A queue followed, or many: read, then watched; read again when the watch breaks, is found silent, or has gone on for long.
+ * Follows one queue or many: reads, then watches. Reads again when the watch breaks, when it is found silent, and now
+ * and then.
  */
 import type { Observable, Observer, Subscription } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
@@ -7,29 +8,29 @@ import type { Runtime } from '../runtime.js';
 import type { DeadlineListener } from '../io/deadlines.js';
 import { backoff } from '../../time/backoff.js';
 
-/** Who hears what a follower finds out. */
+/** The user of a {@link ListWatch}. */
 export interface WatchHandler<View> {
-  /** For errors. */
+  /** The key, for error messages. */
   readonly key: string;
-  /** Reads and watches, once; with `from`, it only needs going on from there. */
+  /** Reads and watches; with `from`, it only watches from there on. */
   watch(timeout: number, from: View | undefined): Observable<View>;
   seen(view: View): void;
-  /** Nobody knows at the moment. It goes on trying; `failures` in a row so far. */
+  /** The state is not known at the moment. More attempts follow; `failures` counts those that failed in a row. */
   unknown(cause: Error, failures: number): void;
 }
 
 export class ListWatch<View> implements Observer<View>, DeadlineListener {
   readonly #runtime: Runtime;
   readonly #handler: WatchHandler<View>;
-  /** The watch, or the pause before the next one; nothing once stopped. */
+  /** The watch, or the pause before the next one; `undefined` once stopped. */
   #step: Subscription | undefined;
-  /** Counts the steps: a watch may break, or be given up, while it begins. */
+  /** Counts starts and stops, to see whether a watch broke or was stopped within the call that began it. */
   #steps = 0;
   #failures = 0;
   #readAgainAt = 0;
-  /** How many answers there had been to anything when the step began. */
+  /** The number of answers, to any request, when the current watch began. */
   #answersBefore = 0;
-  /** How long an answer may take, of the step under way. */
+  /** How long the first answer of the current watch may take, milliseconds. */
   #timeout = 0;
   /** `pausing`: between a failure and the next attempt. */
   #state: 'stopped' | 'watching' | 'pausing' = 'stopped';
@@ -39,7 +40,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     this.#handler = handler;
   }
 
-  /** @param from a complete view that only needs going on from */
+  /** @param from a complete view; then the queue is watched from there on, and not read */
   start(from?: View): void {
     const { time, deadlines, settings, timing } = this.#runtime;
     this.stop();
@@ -62,18 +63,18 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     this.#step = undefined;
   }
 
-  /** Against an event that got lost: events say that something changed, reads say what is. */
+  /** Reads now and then, in case an event was lost. */
   readAgainIfDue(): void {
     if (this.#runtime.time.now() >= this.#readAgainAt) this.start();
   }
 
   /**
-   * What it is told can be relied on no more; it reads again, after a pause. The failed request that showed this has told
-   * whether the server answers.
+   * The watch cannot be relied on any more: reads again after a pause. The failed request that showed this has already
+   * reported whether the server answers.
    */
   broken(reason: unknown): void {
-    // One silence is one failure: a probe without an answer breaks the watch, and says so, too. It may also be answered
-    // when nobody follows any more: what is stopped stays so.
+    // One silence counts once: a probe without an answer breaks the watch, and the watch then reports it a second time.
+    // A stopped watch stays stopped.
     if (this.#state !== 'watching') return;
     const cause = asError(reason);
     const { time, settings } = this.#runtime;
@@ -99,7 +100,7 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
   }
 
   complete(): void {
-    // The backend was closed: nothing more is seen.
+    // The backend was closed: no more views will come.
   }
 
   timedOut(): void {

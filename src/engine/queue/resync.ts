@@ -1,5 +1,5 @@
 /**
- * Finds out what no event tells, by a round over all queues that are followed.
+ * Finds changes whose event was lost, by regular rounds over all watched queues.
  */
 import { EMPTY, catchError, concat, concatMap, defer, mergeMap, repeat, tap } from 'rxjs';
 import type { Observable, Subscription } from 'rxjs';
@@ -7,38 +7,38 @@ import type { Lease, QueuedClaim } from '../../backend/port.js';
 import { request, noRetry } from '../io/request.js';
 import type { Runtime } from '../runtime.js';
 
-/** A claim of ours that holds, to be looked for on its lease. */
+/** A claim of ours that holds: the audit checks that its lease still has it. */
 export interface AuditedClaim {
   readonly key: string;
   readonly mine: QueuedClaim;
   readonly lease: Lease;
   readonly isHeld: boolean;
-  /** The lease does not have it. */
+  /** The lease does not have the claim: read its queue again. */
   readAgain(): void;
 }
 
-/** What is followed, and visited on each round. */
+/** Something that is watched, and visited in each round. */
 export interface Resyncable {
-  /** Looks after the watch; says whether there still is one. */
+  /** Reads again if that is due. Returns whether it is still watched. */
   resync(): boolean;
-  /** Our claims there that hold. */
+  /** Our claims in it that hold. */
   holders(): readonly AuditedClaim[];
-  /** What was told of late cannot be relied on. */
+  /** The watch did not answer a probe: its view may be out of date. */
   markStale(cause: unknown): void;
 }
 
 export interface Resync {
-  /** It is followed from now on. */
+  /** Visits it from the next round on. */
   add(followed: Resyncable): void;
   stop(): void;
 }
 
 /**
- * One round in `renewEvery`, while anything is followed:
+ * One round every `renewEvery`, while anything is watched:
  *
- * - queues with waiters and observers are read again once in one to two ttl;
- * - one probe for all watches: a server that has gone silent is found out;
- * - one audit a lease, once in one to two ttl, tells holders of a deletion whose event got lost.
+ * - queues with waiters or observers are read again every one to two ttl;
+ * - one probe for all watches finds a server that has gone silent;
+ * - one audit of each lease, every one to two ttl, finds a deleted claim of a holder whose event was lost.
  */
 export function createResync(runtime: Runtime): Resync {
   const { backend, time, settings } = runtime;
@@ -71,7 +71,7 @@ export function createResync(runtime: Runtime): Resync {
       tap((isThere) => {
         for (const claim of holders) if (claim.isHeld && !isThere(claim.key, claim.mine)) claim.readAgain();
       }),
-      // The next round asks again, and a lease that is gone is the session's to tell.
+      // The next round asks again. A lease that is gone is reported by its session.
       catchError(() => EMPTY),
     );
   };

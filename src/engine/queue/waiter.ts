@@ -1,5 +1,5 @@
 /**
- * A claim of ours that is in the queue of a key: what is known of it, and what its contender has been told.
+ * A claim of ours in the queue of a key: what is known of it, and what its contender was told.
  */
 import type { Lease, QueuedClaim } from '../../backend/port.js';
 import type { Revocation } from '../../api/revocation.js';
@@ -8,12 +8,12 @@ import type { OnClaimState } from '../claim-state.js';
 import type { DeadlineListener } from '../io/deadlines.js';
 import type { AuditedClaim } from './resync.js';
 
-/** The queue that it is in. */
+/** The queue of a waiter. */
 export interface FollowedQueue {
   readonly key: string;
-  /** From now on the waiter is told of what happens on the server. */
+  /** From now on the waiter is told of changes on the server. */
   follow(waiter: Waiter): void;
-  /** There are signs that an event was missed. */
+  /** An event may have been missed: read the queue again. */
   readAgain(): void;
 }
 
@@ -21,12 +21,12 @@ export interface FollowedQueue {
 export class Waiter implements DeadlineListener, OwnClaim, AuditedClaim {
   status: 'new' | 'blocked' | 'first' | 'over' = 'new';
   isFollowing = false;
-  /** What it was told last: how many are ahead, the first of those who hold, and how many hold. */
+  /** What it was told last: the number of claims ahead, the token of the first holder, and the number of holders. */
   ahead = 0;
   front: bigint | undefined;
   holders = 0;
   proposed: Set<string> | undefined;
-  /** What it was asked last. */
+  /** The latest request to release. */
   revocation: Revocation | undefined;
 
   constructor(
@@ -53,7 +53,7 @@ export class Waiter implements DeadlineListener, OwnClaim, AuditedClaim {
     this.queue.readAgain();
   }
 
-  /** It has held for a while. */
+  /** It has held for a while: a watch is worth its cost now. */
   timedOut(): void {
     this.queue.follow(this);
   }

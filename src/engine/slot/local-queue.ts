@@ -1,31 +1,31 @@
 /**
- * The contenders of one `Locks` for the one place of a key, in the order of their coming: only the first asks the server.
+ * The order of the contenders of one `Locks` that want the slot of a key. Only the first one asks the server.
  */
 import { Subject } from 'rxjs';
 import type { Observable } from 'rxjs';
 
-/** A contender among those of its `Locks`. */
+/** The turn of a contender among those of its `Locks`. */
 export interface LocalTurn {
-  /** Whether nobody is before it. */
+  /** Whether no other contender is before it. */
   isFirst(): boolean;
-  /** Emits when those before it are gone: whether the place was handed to it, so that it may try at once. */
+  /** Emits when the contenders before it have left. `true`: it was handed the slot, so it may try at once. */
   readonly first$: Observable<boolean>;
-  /** Makes room for the next. `isFree`: it held the place, and has given it back. */
+  /** Leaves; the next contender becomes the first. `isFree`: this one held the slot and has given it back. */
   leave(isFree: boolean): void;
 }
 
 export interface LocalQueue {
-  /** At the end of those who want the key. */
+  /** Adds a contender behind those that want the key. */
   join(key: string): LocalTurn;
 }
 
 /**
- * A place that is handed on within a process is hardly ever free for other processes, which hear of it later. After so
- * many times the next one waits as long as they do.
+ * While a process hands the slot on to itself, other processes hardly ever find it free: they hear of each release
+ * later. After so many times the next contender pauses as they do.
  */
 const MAX_HAND_OFFS = 16;
 
-/** The contenders for one key. */
+/** The contenders for one key, in order. */
 class KeyTurns {
   readonly #turns = new Set<Subject<boolean>>();
   #handOffs = 0;

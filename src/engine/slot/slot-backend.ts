@@ -1,6 +1,5 @@
 /**
- * A server with slots, as the engine sees it: a lease for each claim, which exists as soon as the slot is taken, and
- * ends with it.
+ * Adapts a slot backend to the port of queues. Each claim has a lease of its own, which begins and ends with the slot.
  */
 import { map, of } from 'rxjs';
 import { slotDefaults } from '../../backend/defaults.js';
@@ -26,7 +25,7 @@ export function asQueueBackend(slots: SlotBackend): WholeQueueBackend {
     grant: ({ ttl }) => of({ ttl: slots.grantedTtl(ttl) }),
     renew: (lease, timeout) => slots.renew(lease, timeout),
     revoke: () => of(undefined),
-    // A renewal compares the claim, and so it finds out by itself.
+    // Not needed: each renewal compares the claim, and so finds a deletion.
     audit: () => of(() => true),
     enqueue: ([claim], timeout) => {
       if (!claim) throw new TypeError('nothing to queue.');

@@ -1,5 +1,5 @@
 /**
- * Contending where a key has one slot: a try; who is refused watches until the slot is free, and tries again.
+ * A claim where a key has one slot: it tries; if refused, it watches until the slot is free, then tries again.
  */
 import { Subscription } from 'rxjs';
 import type { Revocation } from '../../api/revocation.js';
@@ -21,11 +21,11 @@ export class SlotClaim implements ContendingClaim {
   readonly #runtime: LocksRuntime;
   readonly #options: ClaimOptions;
   readonly #key: string;
-  /** In which order those of this `Locks` try. A contender that tries once just tries. */
+  /** Its turn among the contenders of this `Locks`. `undefined` for a contender that tries once: it needs no turn. */
   readonly #turn: LocalTurn | undefined;
-  /** The try of this round. */
+  /** The claim of this round. */
   #claim: Claim | undefined;
-  /** Until the next round: a pause, or a watch of the slot. */
+  /** A pause, or the watch of the slot, until the next round. */
   #between: Subscription | undefined;
   #isAnswered = false;
   #isHeld = false;
@@ -64,7 +64,7 @@ export class SlotClaim implements ContendingClaim {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     this.#between?.unsubscribe();
-    // A holder makes room when its claim has left.
+    // A holder keeps its turn until its claim has left.
     if (!this.#isHeld) this.#turn?.leave(false);
     if (this.#claim) this.#claim.leave(handOff, keepUntil);
     else this.#tell({ status: 'left' });
@@ -85,7 +85,7 @@ export class SlotClaim implements ContendingClaim {
         this.#isAnswered = true;
         return this.#options.isTry ? this.#tell(state) : this.#refused(state.queues ?? []);
       case 'lost':
-        // Its own lease ran out unanswered before anybody ever answered: a new one, which costs nothing, would not help.
+        // The lease ran out before the server ever answered: another round would not help, so report the failure.
         return this.#isAnswered || !state.loss.cause
           ? this.#tell(state)
           : this.#tell({ status: 'failed', error: state.loss.cause });
@@ -114,7 +114,7 @@ export class SlotClaim implements ContendingClaim {
 
   #refused([queue]: readonly Queue[]): void {
     this.#endRound();
-    // Free again by the time somebody looked who has it.
+    // The slot became free again between the refusal and the read.
     if (!queue || queue.claims.length === 0) return this.#again();
     this.#tell({ status: 'blocked', holders: holdersOf(queue) });
     if (!this.#isLeaving) this.#standBy(queue.revision);
@@ -132,7 +132,7 @@ export class SlotClaim implements ContendingClaim {
     this.#between = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => this.#try());
   }
 
-  /** Watches until the slot is free and nobody of this `Locks` came before, then another round begins. */
+  /** Watches until the slot is free and it is our turn, then begins another round. */
   #standBy(after: bigint): void {
     const outside = new Subscription();
     this.#between = outside;
@@ -141,7 +141,7 @@ export class SlotClaim implements ContendingClaim {
       if (isHandedOn) this.#try();
       else this.#again();
     };
-    // As long as nobody knows, who gets to be the first finds out by trying.
+    // Until the first view arrives: a contender whose turn comes simply tries.
     let isFree = true;
     outside.add(
       this.#turn?.first$.subscribe((isHandedOn) => {

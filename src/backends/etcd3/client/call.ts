@@ -1,5 +1,5 @@
 /**
- * One call of gRPC on one HTTP/2 stream: messages out, messages in, one end
+ * One gRPC call on one HTTP/2 stream: messages in both directions, and one end
  * (github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
  */
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
@@ -9,23 +9,26 @@ import type { Caller, Connection } from './connection.js';
 import { Deframer } from './frame.js';
 import { RpcError, failureOf, failureOfHttp, failureOfReset } from './rpc-error.js';
 
-/** What is told about a call. */
+/** Receives the messages and the end of a call. */
 export interface Listener {
   message(message: Buffer): void;
-  /** Once, unless it was cancelled: nothing where the server says OK. */
+  /** Called once, unless the call was cancelled; `undefined` if the server says OK. */
   ended(failure: RpcError | undefined): void;
 }
 
-/** What is said beside the messages. */
+/** The headers of a call. */
 export interface Metadata {
   readonly token?: string | undefined;
-  /** Milliseconds that the server has. */
+  /** The timeout for the server, milliseconds. */
   readonly timeout?: number | undefined;
-  /** Refuse, and break off, where the member has no leader. */
+  /** The member must refuse or end the call while it has no leader. */
   readonly hasLeader?: boolean;
 }
 
-/** The largest message that is taken, as usual with gRPC. Node holds as much for each call that has begun to be answered. */
+/**
+ * The largest message that is accepted, as usual in gRPC. Node may buffer this much for each call with a partial
+ * answer.
+ */
 export const MOST_BYTES = 4 << 20;
 
 const CANCEL = 8;
@@ -36,12 +39,12 @@ export class Call implements Caller {
   readonly #metadata: Metadata;
   readonly #listener: Listener;
   readonly #deframer = new Deframer(MOST_BYTES);
-  /** What was written before there was a stream. */
+  /** The messages that were written before the stream was open. */
   #unsent: Buffer[] = [];
   #isHalfClosed = false;
   #connection: Connection | undefined;
   #stream: ClientHttp2Stream | undefined;
-  /** When the last message was written that may be waiting for an answer. */
+  /** When a message was written that may still wait for an answer. */
   #sentAt: number | undefined;
   #status: { readonly failure: RpcError | undefined } | undefined;
   #error: Error | undefined;
@@ -56,7 +59,7 @@ export class Call implements Caller {
 
   start(channel: Channel): void {
     const connection = channel.admit(this);
-    // Where it is connected, the call has begun by now.
+    // If the channel is connected, `connected` has been called by now.
     this.#connection ??= connection;
   }
 
@@ -99,14 +102,14 @@ export class Call implements Caller {
     }
   }
 
-  /** Nothing more will be written. */
+  /** Ends our side: no more messages will be written. */
   end(): void {
     if (this.#isOver || this.#isHalfClosed) return;
     this.#isHalfClosed = true;
     this.#stream?.end();
   }
 
-  /** Gives it up: nothing more is told. */
+  /** Cancels the call: the listener is not called any more. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -156,12 +159,12 @@ export class Call implements Caller {
   #told(trailers: IncomingHttpHeaders): void {
     const failure = failureOf(trailers['grpc-status'], trailers['grpc-message']);
     this.#status = { failure };
-    // Of one question all is there with one answer; else messages may still be on their way up.
+    // For a single request, one answer completes the call; otherwise messages may still be in the stream.
     if (failure) this.#end(failure);
     else if (this.#stream?.readableEnded || (this.#isHalfClosed && this.#messages > 0)) this.#drained();
   }
 
-  /** All that the server sent was read. */
+  /** Everything that the server sent has been read. */
   #drained(): void {
     if (!this.#status) return;
     if (this.#deframer.isWhole) this.#end(this.#status.failure);
@@ -196,10 +199,10 @@ export class Call implements Caller {
   #leave(): void {
     this.#connection?.dismiss(this);
     const stream = this.#stream;
-    // What the server has ended, and we too, closes by itself.
+    // A stream that both sides have ended closes by itself.
     if (stream && !stream.closed && !(this.#status && stream.writableEnded)) stream.close(CANCEL);
   }
 }
 
-/** gRPC has room for eight digits. */
+/** The header of gRPC has eight digits. */
 const LONGEST_TIMEOUT = 99_999_999;

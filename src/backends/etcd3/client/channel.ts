@@ -1,5 +1,5 @@
 /**
- * The way to one host: a connection that is made when it is needed, and made again.
+ * The connection to one host: made when it is needed, and replaced when it fails.
  */
 import { Connection } from './connection.js';
 import type { Caller, Dial } from './connection.js';
@@ -8,7 +8,7 @@ import { Writer } from './wire.js';
 
 export class Channel {
   readonly host: Host;
-  /** Requests are written one after another. */
+  /** Shared, since requests are encoded one after another. */
   readonly writer = new Writer();
   readonly #dial: Dial;
   #current: Connection | undefined;
@@ -18,7 +18,7 @@ export class Channel {
     this.#dial = dial;
   }
 
-  /** The connection of now. Each failure is told to whoever waits, and the next one who asks tries again. */
+  /** The current connection. A failure is reported to the waiting calls; the next call makes a new connection. */
   admit(caller: Caller): Connection {
     let current = this.#current;
     if (!current?.isUsable) this.#current = current = new Connection(this.host, this.#dial);
@@ -26,7 +26,7 @@ export class Channel {
     return current;
   }
 
-  /** What is under way ends by itself, and the connection with it. */
+  /** Running calls end by themselves; after the last one the connection closes. */
   close(): void {
     this.#current?.retire();
     this.#current = undefined;

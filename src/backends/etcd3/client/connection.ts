@@ -1,8 +1,9 @@
 /**
  * One HTTP/2 connection to one host, by Node's own client.
  *
- * It sends no pings: etcd hangs up on those that come more often than every five seconds. A connection on which nothing
- * was heard while a call waited in vain is not used for the next one, which finds out sooner, and costs nothing.
+ * It sends no pings: etcd closes connections that ping more often than every five seconds. Instead, a connection on
+ * which nothing arrived while a call timed out is not used for the next call. That detects a dead connection sooner,
+ * and costs nothing.
  */
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
@@ -14,7 +15,7 @@ import type { Host } from './hosts.js';
 import type { Reach } from './options.js';
 import { RpcError } from './rpc-error.js';
 
-/** What waits for the connection. */
+/** A call that waits for the connection. */
 export interface Caller {
   connected(connection: Connection): void;
   failed(error: RpcError): void;
@@ -22,17 +23,22 @@ export interface Caller {
 
 export type Dial = Pick<Reach, 'secureContext' | 'serverName' | 'dialTimeout'>;
 
-/** Of one stream: what a large answer may be ahead of its reader. */
+/** Bytes that the server may send on a stream before they are read. */
 const STREAM_WINDOW = 1 << 20;
 const WINDOW = 4 << 20;
 
-/** Node refuses streams while a session takes more memory than this, in MB: by default 10, as much as seven large requests. */
+/**
+ * MB. Node refuses streams while a session uses more memory than this. The default of 10 is only seven large requests.
+ */
 const SESSION_MEMORY = 1024;
 
-/** A call that was given up after so many milliseconds without a byte from the server puts the connection in doubt. */
+/**
+ * Milliseconds. If a call is given up after this time without a byte from the server, the connection is not used any
+ * more.
+ */
 const SILENCE = 250;
 
-/** Keeps the way through NATs known, and finds the dead end of an idle one. */
+/** Milliseconds. Keeps NAT entries alive, and detects a dead idle connection. */
 const TCP_KEEP_ALIVE = 15_000;
 
 export class Connection {
@@ -69,7 +75,7 @@ export class Connection {
     });
   }
 
-  /** Whether it may be given another call. */
+  /** Whether it takes another call. */
   get isUsable(): boolean {
     return !this.#isRetired && !this.#isOver;
   }
@@ -78,12 +84,12 @@ export class Connection {
     return this.#isOver || this.#session.destroyed;
   }
 
-  /** Why the calls on it end that it takes along. */
+  /** The error for the calls that end with it. */
   failure(error?: Error): RpcError {
     return this.#failure ?? lost(this.host, error);
   }
 
-  /** Calls back once it is connected: at once where it is. */
+  /** Calls `connected` once it is connected; at once if it is connected already. */
   admit(caller: Caller): void {
     if (this.#isConnected) return caller.connected(this);
     this.#waiting.add(caller);
@@ -94,7 +100,7 @@ export class Connection {
     if (this.#waiting.delete(caller)) this.#keepAwake();
   }
 
-  /** Throws where the session takes no more. */
+  /** Throws if the session takes no more streams. */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#session.request(headers);
     this.#streams += 1;
@@ -110,12 +116,12 @@ export class Connection {
     this.#heardAt = monotonic();
   }
 
-  /** A call sent then was given up. */
+  /** A call that was sent at that time was given up. */
   gaveUp(sentAt: number): void {
     if (this.#heardAt <= sentAt && monotonic() - sentAt >= SILENCE) this.retire();
   }
 
-  /** Takes no more calls, and ends with those that it has. */
+  /** Takes no more calls, and closes after the running ones. */
   retire(): void {
     this.#isRetired = true;
     this.#keepAwake();
@@ -123,7 +129,7 @@ export class Connection {
 
   #connected(): void {
     const { host } = this;
-    // Reset between the connection and this turn: 'close' follows, and a session that is destroyed takes no settings.
+    // The connection was reset before this turn: 'close' follows, and a destroyed session accepts no settings.
     if (this.#session.destroyed) return;
     if (host.isSecure && this.#session.alpnProtocol !== 'h2') {
       this.#session.destroy(new Error('no HTTP/2 is spoken there'));
@@ -149,7 +155,7 @@ export class Connection {
     for (const caller of waiting) caller.failed(this.failure());
   }
 
-  /** Only what is asked keeps the process alive. What is retired goes once nothing is asked on it any more. */
+  /** Only running and waiting calls keep the process alive. A retired connection closes after its last call. */
   #keepAwake(): void {
     const isIdle = this.#streams === 0 && this.#waiting.size === 0;
     if (this.isOver) return;
@@ -163,7 +169,7 @@ function socketTo(host: Host, { secureContext, serverName }: Dial): Socket {
   const { hostname, port } = host;
   const to = { host: hostname, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE };
   if (!host.isSecure) return connectTcp(to);
-  // An address is no name, and cannot be asked for as one (RFC 6066, 3).
+  // SNI takes names only, no IP addresses (RFC 6066, section 3).
   const name = serverName ?? (isIP(hostname) === 0 ? hostname : undefined);
   return connectTls({
     ...to,
@@ -178,7 +184,7 @@ function lost({ authority }: Host, error?: Error): RpcError {
   return new RpcError('UNAVAILABLE', details, { cause: error });
 }
 
-/** Node's error for a name with several addresses has no message of its own. */
+/** The message of an error. Node's error for a name with several addresses has none. */
 const worded = (error: Error): string => {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map((one) => (one instanceof Error ? one.message : String(one))).join(', ');

@@ -1,5 +1,5 @@
 /**
- * etcd's answers as we read them: of each message the fields that a lock asks about, the rest is skipped.
+ * Reads the answers of etcd: only the fields that a lock needs, the rest is skipped.
  */
 import type {
   AuthenticateResponse,

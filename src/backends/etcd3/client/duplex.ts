@@ -1,5 +1,5 @@
 /**
- * A call on which both sides speak until one of them ends, in the shape that npm etcd3 gives it.
+ * A bidirectional streaming call, in the shape of npm etcd3.
  */
 import { Call } from './call.js';
 import type { Listener, Metadata } from './call.js';
@@ -8,19 +8,19 @@ import type { RpcError } from './rpc-error.js';
 import { decoded, encoded } from './rpcs.js';
 import type { Rpc } from './rpcs.js';
 
-/** What is heard comes as `data`; then either `error`, or `end`. */
+/** Emits `data` for each message, then either `error` or `end`. */
 export interface DuplexStream<Request, Response> {
   on(event: 'data', listener: (response: Response) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'end', listener: () => void): unknown;
   write(request: Request): unknown;
-  /** Nothing more will be written. */
+  /** Ends our side: no more messages will be written. */
   end(): unknown;
-  /** Gives it up, and has nothing more told. */
+  /** Cancels the call: no more events. */
   cancel(): unknown;
 }
 
-/** @param saw sees all that is heard, before anybody is told */
+/** @param saw called with each message and with the failure, before the listeners */
 export function duplex<Request, Response>(
   channel: Channel,
   rpc: Rpc<Request, Response>,
@@ -40,7 +40,7 @@ class Duplex<Request, Response> implements DuplexStream<Request, Response>, List
   #data: (response: Response) => void = () => undefined;
   #error: ((error: Error) => void) | undefined;
   #end: (() => void) | undefined;
-  /** How it ended, for a listener that comes late. */
+  /** How it ended, for listeners that are added later. */
   #ended: { readonly failure: Error | undefined } | undefined;
 
   constructor(
@@ -60,7 +60,7 @@ class Duplex<Request, Response> implements DuplexStream<Request, Response>, List
   }
 
   on(event: 'data' | 'error' | 'end', listener: (told: never) => void): this {
-    // The overloads of the interface say which listener goes with which event.
+    // The overloads of the interface ensure that each event has the right listener.
     if (event === 'data') this.#data = listener as (response: Response) => void;
     else if (event === 'error') this.#error = listener as (error: Error) => void;
     else this.#end = listener as () => void;

@@ -1,5 +1,5 @@
 /**
- * Our requests as etcd reads them. Fields are written from the last to the first: see {@link Writer}.
+ * Writes our requests. Fields are written from the last to the first: see {@link Writer}.
  */
 import type {
   AuthenticateRequest,
@@ -97,7 +97,7 @@ function writeOperation(to: Writer, operation: RequestOp): void {
 
 function writeCompare(to: Writer, compare: Compare): void {
   to.bytes(64, compare.range_end);
-  // One of these: without any, etcd compares with nothing, whatever the target.
+  // One of these must be set: without any, etcd compares with an empty value, whatever the target.
   to.int64(8, compare.lease);
   to.bytes(7, compare.value);
   to.int64(6, compare.mod_revision);

@@ -1,5 +1,5 @@
 /**
- * What the backend needs of a client of etcd, whoever made it.
+ * What the backend needs from a client of etcd: ours, or that of npm etcd3.
  */
 import type { Observable } from 'rxjs';
 import type { DuplexStream } from './duplex.js';
@@ -21,7 +21,7 @@ import type {
 } from './messages.js';
 import type { CallOptions } from './unary.js';
 
-/** A call is cold: it is made at each subscription. Its errors say what the server said. */
+/** Calls are cold: each subscription sends one. Errors carry the message of the server. */
 export interface EtcdClient {
   readonly kv: {
     range(request: RangeRequest, options: CallOptions): Observable<RangeResponse>;

@@ -1,38 +1,40 @@
 /**
- * gRPC's frames: a byte that says whether what follows is compressed, four for its length, the message.
+ * The frames of gRPC: a byte for compression, four bytes for the length, then the message.
  */
 import { RpcError } from './rpc-error.js';
 
-/** What precedes a message. */
+/** The length of the prefix, in bytes. */
 export const PREFIX = 5;
 
-/** Writes the prefix of a message that has been left room for it. */
+/** Writes the prefix into the free bytes at the beginning. */
 export function framed(frame: Buffer): Buffer {
   frame[0] = 0;
   frame.writeUInt32BE(frame.length - PREFIX, 1);
   return frame;
 }
 
-/** What is made of the pieces in which frames arrive. */
+/** Assembles messages from the pieces in which frames arrive. */
 export class Deframer {
   readonly #most: number;
-  /** The beginning of a prefix, or nothing. */
+  /** An incomplete prefix, or empty. */
   #prefix: Buffer = EMPTY;
-  /** The message that is under way, and how much of it is there. */
+  /** The incomplete message, and how many of its bytes have arrived. */
   #message: Buffer | undefined;
   #length = 0;
 
-  /** @param most the largest message that is taken, in bytes */
+  /** @param most the largest message that is accepted, in bytes */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** Whether the last frame has come in full. */
+  /** Whether the last frame is complete. */
   get isWhole(): boolean {
     return this.#message === undefined && this.#prefix.length === 0;
   }
 
-  /** Hands on the messages that this piece completes. Throws an {@link RpcError} at what cannot be taken. */
+  /**
+   * Passes on the messages that this piece completes. Throws an {@link RpcError} for a message that cannot be accepted.
+   */
   push(piece: Buffer, take: (message: Buffer) => void): void {
     let rest = this.#prefix.length > 0 ? Buffer.concat([this.#prefix, piece]) : piece;
     this.#prefix = EMPTY;
@@ -56,7 +58,7 @@ export class Deframer {
           this.#length = rest.copy(this.#message, 0, PREFIX);
           return;
         }
-        // Mostly a piece is a frame: it is read where it lies.
+        // The usual case: the piece is a whole frame, and is read without a copy.
         take(rest.subarray(PREFIX, end));
         rest = rest.subarray(end);
       }
@@ -68,7 +70,7 @@ export class Deframer {
       throw new RpcError('INTERNAL', 'the answer is compressed, or none of gRPC. Is the server an etcd?');
     }
     const length = frame.readUInt32BE(1);
-    // In the words of grpc-js.
+    // With the message of grpc-js, by which errors.ts recognizes it.
     if (length > this.#most) {
       throw new RpcError('RESOURCE_EXHAUSTED', `Received message larger than max (${length} vs. ${this.#most})`);
     }

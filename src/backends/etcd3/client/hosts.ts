@@ -1,14 +1,14 @@
 /**
- * Where etcd is: what a user writes as `hosts`, read once, at the call.
+ * Parses the option `hosts`, once, at the call.
  */
 import { InvalidOptionError } from '../../../api/errors.js';
 
 export interface Host {
-  /** A name or an address, IPv6 without its brackets. */
+  /** A name or an address; IPv6 without brackets. */
   readonly hostname: string;
   readonly port: number;
   readonly isSecure: boolean;
-  /** As it goes into a request: `10.0.0.1:2379`, `[::1]:2379`. */
+  /** As in a request: `10.0.0.1:2379`, `[::1]:2379`. */
   readonly authority: string;
 }
 
@@ -16,12 +16,12 @@ const DEFAULT_PORT = 2379;
 
 const HOST = /^(?:(https?):\/\/)?(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[\w.-]+)(?::(\d{1,5}))?\/*$/i;
 
-/** @param isSecure whether a host is reached by TLS that does not say `http://` or `https://` */
+/** @param isSecure whether a host without `http://` or `https://` is reached by TLS */
 export function parsedHosts(hosts: unknown, isSecure = false): readonly Host[] {
   const given: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts];
   const texts = given.flatMap((one) => {
     if (typeof one !== 'string') throw new InvalidOptionError('hosts', kindOf(hosts), ADVICE);
-    // Before anything is split or shown: a password may have commas.
+    // Checked before the text is split or shown: a password may contain commas.
     if (one.includes('@')) {
       const advice = 'give user and password in `auth`, not in the address.';
       throw new InvalidOptionError('hosts', one.replace(/^.*@/s, '…@'), advice);

@@ -1,6 +1,6 @@
 /**
- * The messages of etcd that a lock needs, in the shape that npm etcd3 gives them: int64 as decimal text in answers,
- * as text or number in requests; names of .proto fields as they are. The published definitions: etcd's api/etcdserverpb/rpc.proto.
+ * The messages of etcd that a lock needs, in the shape of npm etcd3: int64 is decimal text in answers, and text or
+ * number in requests; the names are those of the .proto fields. They are defined in etcd's api/etcdserverpb/rpc.proto.
  */
 
 type Int64 = string | number;
@@ -103,7 +103,7 @@ export interface AuthenticateRequest {
   password: string;
 }
 
-/** Who answered, as far as a lock asks. */
+/** The header of an answer, as far as a lock needs it. */
 export interface ResponseHeader {
   readonly cluster_id: string;
   readonly revision: string;
@@ -125,7 +125,7 @@ export interface RangeResponse {
   readonly count: string;
 }
 
-/** One of them: what it is not reads as an empty one. */
+/** One of these is set; the others read as empty messages. */
 export interface ResponseOp {
   readonly response_range: RangeResponse;
   readonly response_delete_range: { readonly deleted: string };

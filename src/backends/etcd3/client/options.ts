@@ -1,5 +1,5 @@
 /**
- * How to reach etcd, checked once.
+ * The options for reaching etcd, checked once.
  */
 import { createSecureContext } from 'node:tls';
 import type { SecureContext } from 'node:tls';
@@ -7,29 +7,30 @@ import { InvalidOptionError } from '../../../api/errors.js';
 import { parsedHosts } from './hosts.js';
 import type { Host } from './hosts.js';
 
-/** How to reach etcd: the names are those of npm etcd3. */
+/** How to reach etcd. The names are those of npm etcd3. */
 export interface Etcd3Options {
   /**
-   * `host:port`, with `http://` or `https://` before it, one or several (a list, or commas between). Without a scheme it
-   * is `http`, or `https` where there are `credentials`; without a port 2379. One is used at a time, the next one when it does not answer.
+   * `host:port`, with or without `http://` or `https://`; one or several, as a list or separated by commas. The default
+   * scheme is `http`, or `https` if there are `credentials`; the default port is 2379. One host is used at a time; if
+   * it does not answer, the next one is used.
    */
   readonly hosts: string | readonly string[];
-  /** For `https`: texts in PEM. Without a root certificate those that Node trusts. */
+  /** For `https`, in PEM. Without a root certificate, those that Node trusts are used. */
   readonly credentials?: Etcd3Credentials | undefined;
-  /** A user of etcd. Tokens, simple or JWT, are asked for and renewed. */
+  /** A user of etcd. Tokens (simple or JWT) are requested and renewed automatically. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  /** How long it may take to connect to a host before the next one is tried, milliseconds, 2000 by default. */
+  /** How long a connection to a host may take before the next host is tried, milliseconds; 2000 by default. */
   readonly dialTimeout?: number | undefined;
 }
 
 /** Certificates, in PEM. */
 export interface Etcd3Credentials {
-  /** Of the authority that signed the certificate of the server. */
+  /** The certificate of the authority that signed the certificate of the server. */
   readonly rootCertificate?: Buffer | string | undefined;
-  /** Of the client, together with its chain. */
+  /** The key of the client; give it together with `certChain`. */
   readonly privateKey?: Buffer | string | undefined;
   readonly certChain?: Buffer | string | undefined;
-  /** The name in the certificate of the server, where it is not that of the host. */
+  /** The name in the certificate of the server, if it differs from the host. */
   readonly serverName?: string | undefined;
 }
 
@@ -42,12 +43,12 @@ export interface Reach {
   readonly dialTimeout: number;
 }
 
-/** Shorter than the attempt of a renewal at the default ttl, so that another host can be tried in time. */
+/** Milliseconds: long enough for a slow network, short enough to try other hosts within the default ttl. */
 const DIAL_TIMEOUT = 2000;
 
 const NAMES = ['hosts', 'credentials', 'auth', 'dialTimeout'];
 
-/** Complete, or an {@link InvalidOptionError}. */
+/** Checks and completes the options, or throws an {@link InvalidOptionError}. */
 export function checkedOptions(options: Etcd3Options): Reach {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || NAMES.includes(name)) continue;

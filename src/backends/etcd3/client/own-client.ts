@@ -1,5 +1,5 @@
 /**
- * Our own client of one host: each attempt is one attempt, and the engine decides about the next.
+ * Our own client of one host. It makes single attempts; the engine decides about retries.
  */
 import { lastValueFrom } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -26,7 +26,7 @@ import { unary } from './unary.js';
 import type { CallOptions } from './unary.js';
 
 export interface OwnClient extends EtcdClient {
-  /** Takes nothing along: what is under way ends, and is answered, by itself. */
+  /** Closes the connection after the running calls have been answered. */
   close(): void;
 }
 
@@ -48,12 +48,12 @@ export function ownClient(host: Host, reach: Reach): OwnClient {
       leaseGrant: asks(LEASE_GRANT),
       leaseRevoke: asks(LEASE_REVOKE),
       leaseTimeToLive: asks(LEASE_TIME_TO_LIVE),
-      // A renewal needs no token, so it waits for none, and goes on when the user is not known any more.
+      // A renewal needs no token: so it waits for none, and works even if the user was deleted.
       leaseKeepAlive: () => Promise.resolve(duplex(channel, LEASE_KEEP_ALIVE, {})),
     },
     watchClient: {
       async watch() {
-        // A member cut off from its cluster would be silent for as long as it is.
+        // `hasLeader`, since a member that is cut off from its cluster would otherwise be silent.
         if (!tokens) return duplex(channel, WATCH, { hasLeader: true });
         const { token$ } = tokens;
         const token = await lastValueFrom(token$);
@@ -66,6 +66,6 @@ export function ownClient(host: Host, reach: Reach): OwnClient {
   };
 }
 
-/** A watch is refused in an answer; a stream, in its end. */
+/** The text of a refusal: a watch is refused by a message, a stream by its end. */
 const refusalIn = (heard: WatchResponse | RpcError): string =>
   heard instanceof RpcError ? heard.details : heard.canceled ? heard.cancel_reason : '';

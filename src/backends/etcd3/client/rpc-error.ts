@@ -2,7 +2,7 @@
  * How a call to etcd fails: gRPC's status codes (grpc.github.io/grpc/core/md_doc_statuscodes.html), by name.
  */
 
-/** By their number. */
+/** The names, by number. */
 const STATUS_NAMES = [
   'OK',
   'CANCELLED',
@@ -27,12 +27,12 @@ export type StatusName = (typeof STATUS_NAMES)[number];
 
 /** A call that was not answered, or was refused. The message is written as grpc-js writes it: `14 UNAVAILABLE: …`. */
 export class RpcError extends Error {
-  /** The status, as gRPC counts them. */
+  /** The number of the status. */
   readonly code: number;
   readonly status: StatusName;
-  /** The server's own words, or ours where it said nothing. */
+  /** The message of the server, or ours if it gave none. */
   readonly details: string;
-  /** Whether it is sure that the server has not begun with it, so that it may be sent again. */
+  /** Whether the server has certainly not begun with the call, so that it may be sent again. */
   readonly isUnsent: boolean;
 
   constructor(status: StatusName, details: string, options: { cause?: unknown; isUnsent?: boolean } = {}) {
@@ -46,12 +46,12 @@ export class RpcError extends Error {
   }
 }
 
-/** What a header says, a text in all sane cases. */
+/** The value of a header; mostly a string. */
 type Header = string | readonly string[] | undefined;
 
 const first = (header: Header): string | undefined => (typeof header === 'string' ? header : header?.[0]);
 
-/** The end that the trailers of a call tell: nothing for OK. */
+/** The failure in the trailers of a call; `undefined` for OK. */
 export function failureOf(grpcStatus: Header, grpcMessage: Header): RpcError | undefined {
   const text = first(grpcStatus) ?? '';
   const status = /^\d{1,3}$/.test(text) ? (STATUS_NAMES[Number(text)] ?? 'UNKNOWN') : 'UNKNOWN';
@@ -60,7 +60,9 @@ export function failureOf(grpcStatus: Header, grpcMessage: Header): RpcError | u
   return new RpcError(status, said === '' ? `the server says no more than "${text.slice(0, 20)}"` : said);
 }
 
-/** gRPC writes what is not printable as `%0A`; whoever does not is taken at their word. */
+/**
+ * Decodes a message: gRPC writes unprintable characters as `%0A`. A message that cannot be decoded is used as it is.
+ */
 function decoded(message: string): string {
   try {
     return decodeURIComponent(message);
@@ -70,7 +72,7 @@ function decoded(message: string): string {
   }
 }
 
-/** Answers by something in between that speaks HTTP only (grpc/doc/http-grpc-status-mapping.md). */
+/** The failure for an HTTP answer without gRPC, such as that of a proxy (grpc/doc/http-grpc-status-mapping.md). */
 export function failureOfHttp(status: number | undefined): RpcError {
   const names: Readonly<Record<number, StatusName>> = {
     400: 'INTERNAL',
@@ -88,7 +90,7 @@ export function failureOfHttp(status: number | undefined): RpcError {
 
 const REFUSED_STREAM = 7;
 
-/** The server ended the stream without a word (grpc/doc/PROTOCOL-HTTP2.md, "Errors"). */
+/** The failure for a stream that the server reset without a status (grpc/doc/PROTOCOL-HTTP2.md, "Errors"). */
 export function failureOfReset(code: number | undefined): RpcError {
   if (code === REFUSED_STREAM) return new RpcError('UNAVAILABLE', 'the server takes no more calls', { isUnsent: true });
   if (code === 0xb) return new RpcError('RESOURCE_EXHAUSTED', 'the server asks to be left in peace');

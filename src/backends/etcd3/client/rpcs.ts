@@ -1,5 +1,5 @@
 /**
- * The calls of etcd that a lock makes: where each goes, and how it is written and read.
+ * The RPCs of etcd that a lock uses: their paths, and how to write requests and read answers.
  */
 import * as read from './decode.js';
 import * as write from './encode.js';
@@ -7,7 +7,7 @@ import { PREFIX, framed } from './frame.js';
 import { Reader } from './wire.js';
 import type { Writer } from './wire.js';
 
-/** A call of etcd's gRPC services. */
+/** An RPC of etcd. */
 export interface Rpc<Request, Response> {
   readonly path: string;
   write(to: Writer, request: Request): void;
@@ -33,7 +33,7 @@ export const LEASE_TIME_TO_LIVE = rpc(
 export const WATCH = rpc('/etcdserverpb.Watch/Watch', write.writeWatch, read.readWatch);
 export const AUTHENTICATE = rpc('/etcdserverpb.Auth/Authenticate', write.writeAuthenticate, read.readAuthenticate);
 
-/** The request as a frame of gRPC's. What cannot be written throws, and leaves the writer as it was. */
+/** The request as a gRPC frame. Throws if it cannot be written; the writer is cleared in any case. */
 export function encoded<Request>(to: Writer, { write }: Rpc<Request, unknown>, request: Request): Buffer {
   try {
     write(to, request);

@@ -1,5 +1,5 @@
 /**
- * The token of a user: asked for when it is first needed, and again once the server does not take it any more.
+ * The token of a user: requested when it is first needed, and again when the server no longer accepts it.
  */
 import { Observable, ReplaySubject, catchError, defer, map, of, share, switchMap, takeUntil, throwError } from 'rxjs';
 import { deadlineIn, later, untilDeadline } from '../../../time/clock.js';
@@ -8,15 +8,15 @@ import { RpcError } from './rpc-error.js';
 import type { CallOptions } from './unary.js';
 
 /**
- * A token costs an idle server some 60 ms, and a busy one more than one attempt of a request may take: a sign-in goes on
- * when the attempt that asked for it is given up, so that the next one finds it. Without an end a host that is frozen
- * would keep every later request waiting.
+ * The timeout of a sign-in, milliseconds. A token takes an idle server about 60 ms, and a busy one longer than an
+ * attempt may take. So a sign-in goes on after its attempt is given up, and the next attempt can use its token. It
+ * needs a timeout of its own, since a frozen host would otherwise delay every later request.
  */
 const SIGN_IN_WITHIN = 2000;
 
 /**
- * What a server says to a token that it has forgotten (they expire, and simple ones do not outlive it), that is of
- * another revision of users and roles, and to none, where it has been told to ask for one since.
+ * The refusals of the server for: a token that it does not know (tokens expire, and simple ones end with the server); a
+ * token of an older revision of users and roles; a missing token, if authentication was enabled meanwhile.
  */
 const STALE = /invalid auth token|revision of auth store is old|user name is empty/;
 
@@ -34,7 +34,7 @@ export class Tokens {
     this.#user = { name: username, password };
   }
 
-  /** One token for all who ask at the same time; none where the server knows no users. */
+  /** The token, shared by all concurrent requests; `undefined` if authentication is not enabled. */
   get token$(): Observable<string | undefined> {
     if (this.#token$) return this.#token$;
     const token$: Observable<string | undefined> = defer(() =>
@@ -52,12 +52,12 @@ export class Tokens {
     return token$;
   }
 
-  /** So that the next one who asks gets a fresh one, unless somebody has seen to it already. */
+  /** Drops a token, so that the next request signs in again. Does nothing if it was dropped before. */
   forget(token$: Observable<string | undefined>): void {
     if (this.#token$ === token$) this.#token$ = undefined;
   }
 
-  /** With a token; once more with a fresh one where the server does not take it. */
+  /** Runs a request with a token; if the server refuses the token, once more with a fresh one. */
   signed<T>(options: CallOptions, run: (token: string | undefined) => Observable<T>): Observable<T> {
     const attempt = (isLast: boolean): Observable<T> => {
       const { token$ } = this;
@@ -75,7 +75,10 @@ export class Tokens {
   }
 }
 
-/** Users and roles are changing faster than we can sign in: that passes, whatever the status the server gives it. */
+/**
+ * The fresh token was refused, too: users and roles change faster than we can sign in. That passes, so the status must
+ * be a retryable one.
+ */
 const passing = (error: RpcError): RpcError =>
   error.details.includes('user name is empty')
     ? error

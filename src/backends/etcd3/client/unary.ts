@@ -1,5 +1,5 @@
 /**
- * A call with one request and one answer, as a cold Observable: unsubscribing cancels it on the server, too.
+ * A call with one request and one answer, as a cold Observable. Unsubscribing cancels it on the server, too.
  */
 import { Observable } from 'rxjs';
 import type { Subscriber } from 'rxjs';
@@ -12,7 +12,7 @@ import { RpcError } from './rpc-error.js';
 import { decoded, encoded } from './rpcs.js';
 import type { Rpc } from './rpcs.js';
 
-/** As in grpc-js: the instant, by the wall clock, until which an answer is waited for. */
+/** As in grpc-js: the instant on the wall clock at which the call times out. */
 export interface CallOptions {
   readonly deadline: number;
 }
@@ -79,7 +79,7 @@ class Unary<Request, Response> implements Listener {
 
   ended(failure: RpcError | undefined): void {
     if (failure?.isUnsent && !this.#isRepeated) {
-      // The server has not begun with it: gRPC repeats such a call once by itself, too.
+      // The server has not begun with the call. gRPC also repeats such a call once.
       this.#isRepeated = true;
       return this.begin();
     }

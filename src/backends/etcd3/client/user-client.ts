@@ -1,5 +1,5 @@
 /**
- * A client that the user brings, of npm etcd3: told by its shape, since there may be several copies of a package.
+ * The user's client of npm etcd3. It is recognized by its shape, since there may be several copies of the package.
  */
 import { defer } from 'rxjs';
 import type { Observable } from 'rxjs';
@@ -8,7 +8,7 @@ import type { EtcdClient } from './etcd-client.js';
 import type { CallOptions } from './unary.js';
 import { WITH_LEADER } from './with-leader.js';
 
-/** The same calls, answered by promises. Streams are the same in both. */
+/** The same calls with promises as answers. Streams have the same shape. */
 type Promised<Calls> = {
   readonly [K in keyof Calls]: Calls[K] extends (
     request: infer Request,
@@ -18,7 +18,7 @@ type Promised<Calls> = {
     : Calls[K];
 };
 
-/** What an `Etcd3` of npm etcd3 has, as far as a lock uses it. */
+/** The parts of an `Etcd3` of npm etcd3 that a lock uses. */
 export interface UserClient {
   readonly kv: Promised<EtcdClient['kv']>;
   readonly leaseClient: Promised<EtcdClient['leaseClient']>;
@@ -34,7 +34,7 @@ const has = (value: object, name: string, methods: readonly string[]): boolean =
   return isObject(part) && methods.every((method) => typeof Reflect.get(part, method) === 'function');
 };
 
-/** Whether it is a client, and not the options for one. One whose keys begin with a namespace is refused by name. */
+/** Whether it is a client, and not options. Throws for a client with a namespace. */
 export function isUserClient(given: object): given is UserClient {
   const isClient =
     has(given, 'kv', ['range', 'txn']) &&
@@ -52,7 +52,7 @@ export function isUserClient(given: object): given is UserClient {
   return true;
 }
 
-/** It cannot cancel a call: its deadline ends what nobody waits for. */
+/** Adapts the client. Its calls cannot be cancelled: the deadline ends a call that nobody waits for. */
 export function overUserClient(client: UserClient): EtcdClient {
   const { kv, leaseClient, watchClient } = client;
   const asks =

@@ -1,10 +1,10 @@
 /**
- * Protocol Buffers on the wire: numbers, texts and nested messages, as far as etcd's messages need them
+ * The wire format of Protocol Buffers: numbers, texts and nested messages, as far as etcd's messages need them
  * (protobuf.dev/programming-guides/encoding).
  */
 import { RpcError } from './rpc-error.js';
 
-/** An int64 or uint64, as npm etcd3 takes it. */
+/** An int64 or uint64, as in npm etcd3. */
 export type Int64 = string | number | bigint;
 
 const TWO_32 = 0x1_0000_0000;
@@ -14,23 +14,24 @@ const BYTES = 2;
 const FIXED32 = 5;
 
 /**
- * Writes from the end to the beginning: what is in a message is written before its length, so that nothing has to be
- * measured first. So fields are written in reverse order, too.
+ * Writes from the end of the buffer to its beginning: the content of a message is written before its length, so that
+ * the length is known. For that, fields are written in reverse order.
  */
 export class Writer {
   #buffer = Buffer.allocUnsafe(4096);
   #at = this.#buffer.length;
-  // The text of a lease id costs a BigInt to read, and a group of claims has one lease.
+  // The latest int64 given as text, with its two halves: parsing a lease id needs a BigInt, and all claims of a group
+  // have the same lease.
   #text = '';
   #low = 0;
   #high = 0;
 
-  /** Where the writer is: what is written from here on belongs to the message that {@link message} closes. */
+  /** The current position: everything written from here on belongs to the message that {@link message} closes. */
   get mark(): number {
     return this.#buffer.length - this.#at;
   }
 
-  /** What was written, behind so many free bytes; the writer begins anew. */
+  /** Takes what was written, after `before` free bytes. The writer is empty afterwards. */
   taken(before: number): Buffer {
     const length = this.mark;
     const taken = Buffer.allocUnsafe(before + length);
@@ -39,7 +40,7 @@ export class Writer {
     return taken;
   }
 
-  /** A message that could not be written to its end leaves nothing behind. */
+  /** Drops what was written, such as an incomplete message. */
   clear(): void {
     this.#at = this.#buffer.length;
   }
@@ -65,7 +66,7 @@ export class Writer {
     this.#small((field << 3) | VARINT);
   }
 
-  /** A number below 2^31: of an enum. */
+  /** An enum value, below 2^31. */
   enumerated(field: number, value: number | undefined): void {
     if (value === undefined) return;
     this.#small(value);
@@ -98,7 +99,7 @@ export class Writer {
     this.#varint(low, high);
   }
 
-  /** Below 2^32, mostly below 128. */
+  /** A number below 2^32, mostly below 128. */
   #small(value: number): void {
     if (value > 0x7f) return this.#varint(value, 0);
     this.#room(1);
@@ -133,16 +134,16 @@ export class Writer {
   }
 }
 
-/** Deeper than any answer to what we ask; without an end a hostile one would end the stack. */
+/** The deepest nesting. Our answers are less deep; without a limit, a hostile answer could overflow the stack. */
 const DEEPEST = 32;
 
-/** Reads one message. Whatever it is given, it ends or throws. */
+/** Reads one message. For any input it ends or throws. */
 export class Reader {
   readonly #buffer: Buffer;
   #at: number;
   #end: number;
   #depth = 0;
-  /** Of the field that {@link field} has read. */
+  /** The wire type of the field that {@link field} has read. */
   #type = VARINT;
   #low = 0;
   #high = 0;
@@ -153,7 +154,7 @@ export class Reader {
     this.#end = buffer.length;
   }
 
-  /** The number of the next field, 0 at the end of the message. */
+  /** Reads the number of the next field; 0 at the end of the message. */
   field(): number {
     if (this.#at >= this.#end) return 0;
     this.#varint();
@@ -189,7 +190,7 @@ export class Reader {
     return this.#low | 0;
   }
 
-  /** In decimal. */
+  /** An int64 in decimal. */
   int64(): string {
     this.#expect(VARINT);
     this.#varint();
@@ -204,7 +205,7 @@ export class Reader {
     return this.#high === 0 ? this.#low.toString() : this.#bits().toString();
   }
 
-  /** A nested message, read by `read` to its end. */
+  /** A nested message, which `read` reads to its end. */
   message<T>(read: (reader: Reader) => T): T {
     const length = this.#length();
     const outer = this.#end;
@@ -217,7 +218,7 @@ export class Reader {
     return message;
   }
 
-  /** A field that we have no use for. */
+  /** Skips a field that we do not need. */
   skip(): void {
     if (this.#type === VARINT) this.#varint();
     else if (this.#type === BYTES) this.#advance(this.#length());

@@ -1,6 +1,6 @@
 /**
- * Has a member that is cut off from the leader of its cluster end a stream: its watches would be silent, while it answers
- * whatever it can answer by itself. Metadata of gRPC, which npm etcd3 takes by way of an interceptor of grpc-js only.
+ * Makes a member end a stream when it is cut off from the leader of its cluster; otherwise its watches would be silent.
+ * It is a header of gRPC, which npm etcd3 accepts only through an interceptor of grpc-js.
  */
 
 interface Made {
@@ -17,5 +17,5 @@ const withLeader = (options: unknown, nextCall: (options: unknown) => Made): Mad
   return made;
 };
 
-/** Options of a call of grpc-js. */
+/** Call options of grpc-js. */
 export const WITH_LEADER: object = { interceptors: [withLeader] };

@@ -1,18 +1,22 @@
 /**
- * What a thread that holds a lease and its renewal worker share: a few numbers, each read and written at once.
+ * The memory that the thread that holds a lease shares with its renewal worker: a few numbers, each read and written
+ * atomically.
  */
 
 const SLOTS = { aliveAt: 0, newest: 1, direct: 2, renewal: 3 } as const;
 
-/** A renewal is kept in one number, so that its two halves belong together. A ttl beyond that counts as that. */
+/**
+ * A renewal is stored in one number, so that both parts are written together. A longer ttl is cut to the largest that
+ * fits.
+ */
 const TTL_BITS = 17n;
 const LONGEST_TTL = 2 ** Number(TTL_BITS) - 1;
 
-/** A renewal that was answered. */
+/** An answered renewal. */
 export interface Renewal {
-  /** When it was sent, milliseconds by the clock of the process, rounded down. */
+  /** When it was sent, milliseconds on the clock of the process, rounded down. */
   readonly sentAt: number;
-  /** Seconds. */
+  /** The granted TTL, seconds. */
   readonly ttl: number;
 }
 
@@ -25,7 +29,7 @@ export class SharedMemory {
     this.#slots = new BigInt64Array(buffer);
   }
 
-  /** When the thread that holds the lease renewed last, or tried to, milliseconds by the clock of the process. */
+  /** When the thread that holds the lease last tried to renew, milliseconds on the clock of the process. */
   get aliveAt(): number {
     return Number(this.#get('aliveAt')) / 1000;
   }
@@ -33,7 +37,7 @@ export class SharedMemory {
     this.#set('aliveAt', BigInt(Math.floor(at * 1000)));
   }
 
-  /** The newest revision of the server that it knows. */
+  /** The newest revision of the server that this thread knows. */
   get newest(): bigint {
     return this.#get('newest');
   }
@@ -41,7 +45,7 @@ export class SharedMemory {
     this.#set('newest', revision);
   }
 
-  /** Which hosts, by their places in the list, are known to be etcd itself and no proxy. */
+  /** Which hosts, by their index in the list, are known to be etcd itself and not a proxy. */
   isDirect(place: number): boolean {
     return ((this.#get('direct') >> BigInt(place)) & 1n) === 1n;
   }
@@ -50,7 +54,7 @@ export class SharedMemory {
     this.#set('direct', bits);
   }
 
-  /** The last renewal of the worker. */
+  /** The latest renewal of the worker. */
   get renewal(): Renewal | undefined {
     const both = this.#get('renewal');
     if (both === 0n) return undefined;

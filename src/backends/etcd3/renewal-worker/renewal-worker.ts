@@ -1,6 +1,6 @@
 /**
- * The side of the thread that holds the lease: starts the worker, tells it that it is not blocked, and reads what the
- * worker has renewed.
+ * The side of the thread that holds the lease: starts the worker, tells it that this thread is not blocked, and reads
+ * its renewals.
  */
 import { Worker } from 'node:worker_threads';
 import type { Lease, RenewalPlan, RenewalWorker } from '../../../backend/port.js';
@@ -11,7 +11,7 @@ import { SharedMemory } from './memory.js';
 import { RenewedUntil } from './renewed-until.js';
 import { workerFile } from './worker-file.js';
 
-/** What the worker is given. */
+/** The data that the worker gets. */
 export interface WorkerTask {
   readonly options: Etcd3Options;
   readonly lease: Lease;
@@ -19,7 +19,7 @@ export interface WorkerTask {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** Starts the worker of a lease, with a client made from the same options as ours. */
+/** Starts the worker of a lease. The worker makes its own client from the same options. */
 export const renewalWorkers =
   (options: Etcd3Options, { source, history, isDirect }: EtcdServer) =>
   (lease: Lease, { clock, failed, ...plan }: RenewalPlan): RenewalWorker => {
@@ -41,7 +41,7 @@ export const renewalWorkers =
     alive();
     const task: WorkerTask = { options, lease, plan, buffer: memory.buffer };
     const worker = new Worker(workerFile(), { workerData: task, execArgv: [], env: {} });
-    // It lives as long as who needs it.
+    // It must not keep the process alive.
     worker.unref();
     worker.on('error', ended);
     worker.on('exit', (code) => ended(new Error(`its thread ended with ${code}.`)));
@@ -51,7 +51,7 @@ export const renewalWorkers =
       until: () => until.now,
       end() {
         isOver = true;
-        // What it has under way goes with it.
+        // This also ends its running requests.
         void worker.terminate();
       },
     };

@@ -1,9 +1,9 @@
 /**
- * Until when the server keeps a lease by what the worker has renewed, by the clock of the thread that holds it.
+ * Until when the server keeps a lease by the renewals of the worker, on the clock of the thread that holds the lease.
  *
- * The worker counts by the monotonic clock of the process, which stands still while the machine sleeps; deadlines are
- * read from a clock that counts sleep. So a renewal is placed from an instant read by both before it was sent: a sleep
- * since then makes what is said here too early, and never too late.
+ * The worker uses the monotonic clock of the process, which stands still while the machine sleeps; deadlines use a
+ * clock that counts sleep. So the time of a renewal is counted from an instant, before its send, at which both clocks
+ * were read: a sleep in between makes the result too early, never too late.
  */
 import type { Clock } from '../../../time/clock.js';
 import type { SharedMemory } from './memory.js';
@@ -12,9 +12,9 @@ export class RenewedUntil {
   readonly #memory: SharedMemory;
   readonly #clock: Clock;
   readonly #processTime: () => number;
-  /** One instant by both clocks. */
+  /** One instant on both clocks. */
   #base = { byClock: 0, byProcess: Infinity };
-  /** When the last renewal was sent that is counted. */
+  /** The send time of the latest renewal that has been counted. */
   #counted = -Infinity;
   #until: number | undefined;
 
@@ -27,7 +27,8 @@ export class RenewedUntil {
   get now(): number | undefined {
     const { renewal } = this.#memory;
     const { byClock, byProcess } = this.#base;
-    // Of one that was sent before the base nothing is known: it is no loss, since the thread has renewed by itself since.
+    // A renewal from before the base cannot be converted. That is no loss, since this thread has renewed by itself
+    // since.
     if (!renewal || renewal.sentAt <= this.#counted || renewal.sentAt < byProcess) return this.#until;
     this.#counted = renewal.sentAt;
     const end = byClock + (renewal.sentAt - byProcess) + renewal.ttl * 1000;
@@ -35,11 +36,11 @@ export class RenewedUntil {
     return this.#until;
   }
 
-  /** Takes a new instant to count from; by the clock of the process. */
+  /** Reads both clocks as the new base. Returns the instant on the clock of the process. */
   rebase(): number {
-    // What came before it is counted by the old one.
+    // Earlier renewals are counted with the old base.
     this.#until = this.now;
-    // In this order: a pause between the two readings makes ends too early, and never too late.
+    // In this order: a pause between the two readings makes the result too early, never too late.
     const byClock = this.#clock.now();
     const byProcess = this.#processTime();
     this.#base = { byClock, byProcess };

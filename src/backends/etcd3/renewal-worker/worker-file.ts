@@ -1,5 +1,6 @@
 /**
- * Where the code of the worker is. CommonJS, as the specs run; the build writes the form of ES modules beside it.
+ * The path of the worker's code. This is the CommonJS form, which the specs use; the build writes the form for ES
+ * modules beside it.
  */
 import { join } from 'node:path';
 

@@ -1,6 +1,6 @@
 /**
- * The worker: renews a lease while the thread that holds it is blocked, with a client of its own. It runs in a thread of
- * its own, and knows its {@link WorkerTask} and what is in the shared memory.
+ * The worker: renews a lease while the thread that holds it is blocked. It runs in a second thread, with a client of
+ * its own; it knows only its {@link WorkerTask} and the shared memory.
  */
 import { workerData } from 'node:worker_threads';
 import { EMPTY, catchError, concat, defer, exhaustMap, filter, repeat, takeUntil, takeWhile, tap } from 'rxjs';
@@ -38,29 +38,33 @@ function renewWhileBlocked({ options, lease, plan, buffer }: WorkerTask): void {
     return leases.renew(lease, attempt).pipe(
       tap((result) => {
         if (result.status === 'gone') return;
-        // Through a proxy the server says how long the lease has to run, rounded down: that may be half of a short ttl.
+        // Through a proxy the answer is the remaining time of the lease, rounded down, which may be half of a short
+        // ttl.
         nextAt = sentAt + Math.min(renewEvery, result.ttl / 3);
         memory.answered({ sentAt, ttl: result.ttl / 1000 });
       }),
-      // It is asked for again at the next look.
+      // The next look tries again.
       catchError(() => EMPTY),
       takeUntil(time.after(attempt)),
     );
   });
 
-  /** It renews by itself unless it is blocked; if that is for too long, it may be for ever. */
+  /**
+   * The worker renews only while the other thread is blocked, and not for longer than `maxStall`, since that thread may
+   * be stuck for ever.
+   */
   const isDue = (): boolean => {
     const now = processTime();
     const blockedFor = now - memory.aliveAt;
     return blockedFor > renewEvery + lookEvery && blockedFor < maxStall && now >= nextAt;
   };
-  // Often enough that an attempt fits between the renewal that did not come and the deadline.
+  // Short enough for an attempt between the missing renewal and the deadline.
   const lookEvery = attempt / 4;
   const looks$ = time.after(lookEvery).pipe(repeat(), filter(isDue));
 
-  // Of a thread whose lease is gone nothing is left to do, and to end would look like a failure.
+  // Keeps this thread alive after its lease is gone: an end would look like a failure.
   time.awake();
-  // The first one connects, signs in, and says of which cluster the server is.
+  // The first renewal connects, signs in, and learns the cluster of the server.
   concat(renewed$, looks$.pipe(exhaustMap(() => renewed$)))
     .pipe(takeWhile(({ status }) => status === 'renewed'))
     .subscribe();
