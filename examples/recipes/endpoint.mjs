@@ -1,5 +1,6 @@
 /**
- * An endpoint: 423 when somebody else is at it, 503 when nobody can know, 409 when the lock was lost half-way.
+ * An endpoint: 423 when another client holds the lock, 503 when the server of the locks does not answer, 409 when the lock
+ * was lost half-way.
  */
 import fastify from 'fastify';
 
@@ -8,14 +9,20 @@ const STATUS = { ALREADY_LOCKED: 423, LOCK_TIMEOUT: 423, LOCK_LOST: 409, BACKEND
 export function endpoint(locks, publish) {
   const app = fastify();
   app.setErrorHandler((error, _, reply) => {
-    const status = STATUS[error.code];
+    // The client has closed its connection while it waited: nobody reads the answer.
+    const status = error.name === 'AbortError' ? 499 : STATUS[error.code];
     if (status === undefined) return reply.send(error);
+    if (status === 499) return reply.code(status).send();
     if (status !== 409) reply.header('retry-after', '1');
-    // Who holds it and what a server said stays in the log.
+    // Who holds it (`error.holders`) and what a server said stays in the log.
     return reply.code(status).send({ error: error.code });
   });
+  app.get('/health', async () => {
+    await locks.ping({ within: 1_000 });
+    return { ok: true };
+  });
   app.post('/articles/:id/publish', async ({ params: { id } }, reply) => {
-    // Who closes the connection does not wait any more. What has begun is finished.
+    // A client that closes the connection does not wait any more. Work that has begun is finished.
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const options = { wait: 2_000, waitSignal: gone.signal };
