@@ -282,7 +282,7 @@ try {
   });
   await check(
     'one can click through the guide',
-    async () => `${await clickThrough(browser, site.address, '/start')} links`,
+    async () => `${await clickThrough(browser, site.address, '/start.html')} links`,
   );
   await check('search finds without a line', () => searches(browser, site.address));
   await check('every preset reaches its expected end', presets);
