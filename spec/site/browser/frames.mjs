@@ -1,6 +1,6 @@
 /**
  * What a frame of the lab costs while it plays. Chromium paints in software here, on a machine that does other things,
- * too: so the same browser shows, turn by turn, an empty page, and the lab is compared with that.
+ * too: so the same browser shows, turn by turn, an empty page, and both are told.
  */
 import assert from 'node:assert/strict';
 
@@ -64,8 +64,9 @@ export async function frames(browser, link, tickOf) {
   await context.close();
   // Between two ticks the playhead moves, and nothing is laid out.
   assert.ok(spent.layouts <= spent.ticks + 2 * ROUNDS, `${spent.layouts} layouts in ${spent.ticks} ticks`);
-  const ratio = quantile(lab, 0.5) / quantile(empty, 0.5);
-  assert.ok(ratio < 1.5, `a frame takes ${ratio.toFixed(2)} times what it takes on an empty page: ${told(lab)}`);
-  const cost = ((spent.cpu * 1000) / lab.length).toFixed(1);
-  return `with 5 lanes ${told(lab)}; an empty page in turn with it: ${told(empty)}; CPU of the page ${cost} ms a frame`;
+  // What the page itself takes fits into a frame, by its own CPU time. When frames come is up to what else runs: told.
+  const cost = (spent.cpu * 1000) / lab.length;
+  assert.ok(cost < 1000 / 60, `a frame takes ${cost.toFixed(1)} ms of CPU`);
+  const ratio = (quantile(lab, 0.5) / quantile(empty, 0.5)).toFixed(2);
+  return `${spent.layouts} layouts in ${spent.ticks} ticks; CPU of the page ${cost.toFixed(1)} ms a frame; with 5 lanes ${told(lab)}; an empty page in turn with it: ${told(empty)}; ratio of the medians ${ratio}`;
 }
