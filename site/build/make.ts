@@ -2,7 +2,9 @@
 import { makeApi } from './api.js';
 import { makePages } from './pages.js';
 import { makeSampleTypes } from './sample-types.js';
+import { makeTexts } from './texts.js';
 
 makePages();
+makeTexts();
 await makeApi();
 makeSampleTypes();

@@ -6,11 +6,11 @@ import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } f
 import { basename, dirname, join, posix } from 'node:path';
 import { withDiagrams } from './marbles.js';
 
-const ROOT = join(import.meta.dirname, '../..');
+export const ROOT = join(import.meta.dirname, '../..');
 const MADE = join(ROOT, 'site/.made');
 
 /** From the document to the page. */
-const PAGES: readonly (readonly [from: string, to: string])[] = [
+export const PAGES: readonly (readonly [from: string, to: string])[] = [
   ['site/index.md', 'index.md'],
   ['site/lab.md', 'lab.md'],
   ['README.md', 'start.md'],
@@ -28,17 +28,33 @@ const PAGES: readonly (readonly [from: string, to: string])[] = [
 const pageOf = new Map(PAGES);
 
 /** An address as it is on the site: clean, without an ending. */
-const addressOf = (page: string): string => `/${page.replace(/(^|\/)index\.md$/, '$1').replace(/\.md$/, '')}`;
+export const addressOf = (page: string): string => `/${page.replace(/(^|\/)index\.md$/, '$1').replace(/\.md$/, '')}`;
+
+/** The document that a link of another one leads to. */
+function targetOf(link: string, from: string): string {
+  const [path = ''] = link.split('#');
+  const target = posix.normalize(posix.join(posix.dirname(from), path));
+  return pageOf.has(posix.join(target, 'README.md')) ? posix.join(target, 'README.md') : target;
+}
 
 /** Where a link of a document leads on the site; nothing where the site has no such page. */
-function linkOf(link: string, from: string): string | undefined {
+export function linkOf(link: string, from: string): string | undefined {
   if (/^[a-z]+:|^#|^\//.test(link)) return link;
-  const [path = '', hash] = link.split('#');
-  const target = posix.normalize(posix.join(posix.dirname(from), path));
-  const page = pageOf.get(target) ?? pageOf.get(posix.join(target, 'README.md'));
+  const [, hash] = link.split('#');
+  const target = targetOf(link, from);
+  const page = pageOf.get(target);
   if (target.startsWith('docs/decisions') && !page) return '/decisions/';
   if (page === undefined) return undefined;
   return `${addressOf(page)}${hash === undefined ? '' : `#${hash}`}`;
+}
+
+export const titleOf = (markdown: string): string => /^# (.+)$/m.exec(markdown)?.[1] ?? '';
+
+/** In the repository links are named as files are; on the site a page has a title. */
+export function nameOf(name: string, link: string, from: string): string {
+  const [path = ''] = link.split('#');
+  if (![`/${name}`, `/${name}/README.md`].some((named) => `/${path}`.endsWith(named))) return name;
+  return titleOf(readFileSync(join(ROOT, targetOf(link, from)), 'utf8')) || name;
 }
 
 /** No plot is shown wider, pixels. */
@@ -60,14 +76,27 @@ const outsideCode = (markdown: string, change: (text: string) => string): string
     .map((part, index) => (index % 2 === 0 ? change(part) : part))
     .join('');
 
-const withLinks = (markdown: string, from: string): string =>
+interface MarkdownLink {
+  readonly isImage: boolean;
+  readonly name: string;
+  readonly link: string;
+}
+
+/** Each link and each picture becomes what `change` says, or stays as it is. */
+export const withChangedLinks = (markdown: string, change: (link: MarkdownLink) => string | undefined): string =>
   outsideCode(markdown, (text) =>
-    text.replace(/(!?)\[((?:[^\]\\]|\\.)*)\]\(([^)\s]+)\)/g, (all, image: string, name: string, link: string) => {
-      if (image !== '') return pictureOf(name, link, from) ?? all;
-      const to = linkOf(link, from);
-      return to === undefined ? name : `[${name}](${to})`;
-    }),
+    text.replace(
+      /(!?)\[((?:[^\]\\]|\\.)*)\]\(([^)\s]+)\)/g,
+      (all, image: string, name: string, link: string) => change({ isImage: image !== '', name, link }) ?? all,
+    ),
   );
+
+const withLinks = (markdown: string, from: string): string =>
+  withChangedLinks(markdown, ({ isImage, name, link }) => {
+    if (isImage) return pictureOf(name, link, from);
+    const to = linkOf(link, from);
+    return to === undefined ? name : `[${nameOf(name, link, from)}](${to})`;
+  });
 
 /** The first example of the README, for the front page. */
 const firstSample = (): string => /```ts\n[\s\S]*?```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[0] ?? '';
@@ -88,8 +117,6 @@ function copyPictures(): void {
   }
 }
 
-const titleOf = (markdown: string): string => /^# (.+)$/m.exec(markdown)?.[1] ?? '';
-
 function makeDecisions(): void {
   const files = readdirSync(join(ROOT, 'docs/decisions')).filter((file) => file.endsWith('.md'));
   const entries = files.map((file) => {
@@ -97,22 +124,6 @@ function makeDecisions(): void {
     return `- [${title}](/decisions/${basename(file, '.md')})`;
   });
   write('decisions/index.md', `# Decisions\n\nWhy it is built as it is, one page each.\n\n${entries.join('\n')}\n`);
-}
-
-/** What reads documentation without a browser: an index, and all of it in one file (https://llmstxt.org). */
-function makeTexts(): void {
-  const documents = PAGES.filter(([from]) => !from.startsWith('site/')).map(([from, to]) => {
-    const text = readFileSync(join(ROOT, from), 'utf8');
-    return { address: addressOf(to), title: from === 'README.md' ? 'Start' : titleOf(text), text };
-  });
-  const about = 'Reactive distributed locks for Node, on RxJS and etcd: a lock is an Observable.';
-  const index = documents.map(({ address, title }) => `- [${title}](${address}.md)`.replace('/.md', '/index.md'));
-  write(
-    'public/llms.txt',
-    `# rxlock\n\n> ${about}\n\nAll pages in one file: [llms-full.txt](/llms-full.txt)\n\n## Pages\n\n${index.join('\n')}\n`,
-  );
-  write('public/llms-full.txt', documents.map(({ text }) => text).join('\n\n---\n\n'));
-  for (const { address, text } of documents) write(`public${address.replace(/\/$/, '/index')}.md`, text);
 }
 
 export function makePages(): void {
@@ -125,5 +136,4 @@ export function makePages(): void {
   copyPictures();
   copyPublic();
   makeDecisions();
-  makeTexts();
 }

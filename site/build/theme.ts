@@ -7,7 +7,10 @@ import { join } from 'node:path';
 const NOTHING = join(import.meta.dirname, '../.vitepress/theme/NothingHere.vue');
 const NO_STYLES = join(import.meta.dirname, '../.vitepress/theme/nothing.css');
 
-/** Front pages with heroes, teams, sponsors, advertisements, translations, social links, a footer, the search of Algolia. */
+/**
+ * Front pages with heroes, teams, sponsors, advertisements, translations, social links, badges, menus in the navigation
+ * bar, a footer, the search of Algolia.
+ */
 const UNUSED = [
   'VPHome',
   'VPHomeContent',
@@ -25,15 +28,21 @@ const UNUSED = [
   'VPAlgoliaSearchBox',
   'VPNavBarTranslations',
   'VPNavScreenTranslations',
+  'VPBadge',
+  'VPButton',
+  'VPSocialLink',
+  'VPSocialLinks',
   'VPNavBarSocialLinks',
   'VPNavScreenSocialLinks',
+  'VPNavBarMenuGroup',
+  'VPNavScreenMenuGroup',
   'VPDocFooterLastUpdated',
   'VPFooter',
 ];
 
 export const withoutUnused = [
   { find: new RegExp(`^.*/(?:${UNUSED.join('|')})\\.vue$`), replacement: NOTHING },
-  { find: /^.*\/vp-sponsor\.css$/, replacement: NO_STYLES },
+  { find: /^.*\/(?:vp-sponsor|vp-code-group)\.css$/, replacement: NO_STYLES },
   // The search box has styles of its own.
   { find: '@docsearch/css', replacement: NO_STYLES },
 ];

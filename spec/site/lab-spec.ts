@@ -101,6 +101,16 @@ describe('the lock lab', () => {
     expect(() => runCopied(text.replaceAll(`keep: ${KEEP}`, 'keep: 100'))).toThrow();
   });
 
+  it('whoever has one of two keys and waits for the other one for ever is stuck; who waits for a turn is not', () => {
+    const stuckIn = (fragment: string): readonly number[] => {
+      const { outcomes } = runLab(fromFragment(fragment).schedule);
+      return CLIENTS.map((client) => outcomes[client].stuck);
+    };
+    expect(CLIENTS).toEqual(['rxlock', 'set-nx', 'late-lease']);
+    expect(stuckIn('2.24.4.1.100_2a-want.all.x+y.16_2b-want.all.y+x.16')).toEqual([0, 0, 2]);
+    expect(stuckIn('2.24.4.1.100_2a-want.all.x+y.200_20b-want.all.x+y.16')).toEqual([0, 0, 0]);
+  });
+
   it('a job is due by the clock of each process: late on a late one, never on one set beyond it, again on one set back', () => {
     const due = (actions: string): readonly string[] =>
       programOf(fromFragment(`3.24.4.1.120_${actions}`).schedule).contentions.map(

@@ -20,6 +20,8 @@ export interface Outcome {
   readonly refused: number | undefined;
   /** How often work of `once` was done again that had been done. */
   readonly repeats: number;
+  /** How many wait at the end for a key of each other's, and hold one themselves. */
+  readonly stuck: number;
 }
 
 export function outcomeOf(trace: Trace, end: number): Outcome {
@@ -37,6 +39,7 @@ export function outcomeOf(trace: Trace, end: number): Outcome {
     writes: trace.writes.length,
     lostUpdates: trace.writes.length - counted,
     repeats: repeatsIn(trace),
+    stuck: stuckIn(trace),
     refused: hasTokens ? trace.writes.filter(({ fenced }) => fenced?.refused).length : undefined,
   };
 }
@@ -44,6 +47,19 @@ export function outcomeOf(trace: Trace, end: number): Outcome {
 function repeatsIn({ holds }: Trace): number {
   const done = holds.filter(({ contention, ending }) => contention.kind === 'once' && ending === 'done');
   return done.length - new Set(done.map(({ contention }) => contention.keys.join())).size;
+}
+
+/** Whoever has one of several keys at the end and still waits; alone it only waits for its turn. */
+function stuckIn({ holds, queues }: Trace): number {
+  const last = new Map(queues.map(({ key, claims }) => [key, claims]));
+  const stuck = holds.filter(
+    ({ contention: { keys, process }, ending, heldAt }) =>
+      keys.length > 1 &&
+      ending === 'open' &&
+      heldAt === undefined &&
+      keys.some((key) => last.get(key)?.some((claim) => claim.holds && claim.owner === process.id)),
+  );
+  return stuck.length > 1 ? stuck.length : 0;
 }
 
 /** The outcome in the words of the presets. */

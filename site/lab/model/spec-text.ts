@@ -3,7 +3,7 @@
  */
 import type { Contention, Program, Step } from './program.js';
 import { programOf } from './program.js';
-import { runRxlock, subscriptionOf } from './run-rxlock.js';
+import { runRxlock } from './run-rxlock.js';
 import type { Letter } from './run-rxlock.js';
 import { KEEP, PERMITS } from './schedule.js';
 import type { Schedule } from './schedule.js';
@@ -28,6 +28,14 @@ export function diagramOf(letters: readonly Letter[]): string {
     reached = tick + group.length;
   }
   return text;
+}
+
+/** From when to when the lab looks at it, as a subscription diagram. */
+export function subscriptionOf({ at, leaveAt }: Contention, end: number): string {
+  const lasts = (leaveAt ?? end) - at;
+  const before = at === 0 ? '' : `${at}ms `;
+  if (lasts === 0) return `${before}(^!)`;
+  return lasts === 1 ? `${before}^!` : `${before}^ ${lasts - 1}ms !`;
 }
 
 function lockText({ process, kind, keys }: Contention): string {

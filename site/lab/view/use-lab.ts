@@ -1,7 +1,7 @@
 /**
  * The state of the page: the schedule and the tick one looks at, both in the URL, and what follows from them.
  */
-import { computed, nextTick, onBeforeUnmount, onMounted, ref, shallowRef, watch } from 'vue';
+import { computed, inject, nextTick, onBeforeUnmount, onMounted, provide, ref, shallowRef, watch } from 'vue';
 import type { ComputedRef, InjectionKey, Ref } from 'vue';
 import { logOf } from '../model/log.js';
 import { PRESETS } from '../model/presets.js';
@@ -11,8 +11,17 @@ import { normalised } from '../model/schedule.js';
 import type { Action, Schedule } from '../model/schedule.js';
 import { fromLink, toFragment, toLink } from '../model/url.js';
 
-/** The tick one looks at, with fractions while playing; read by the playheads alone, so that no picture is made anew. */
-export const TICK: InjectionKey<Readonly<Ref<number>>> = Symbol('tick');
+const TICK: InjectionKey<Readonly<Ref<number>>> = Symbol('tick');
+
+/**
+ * The tick one looks at, with fractions while playing. Only what shows it asks for it: a prop would make the whole lab
+ * anew at each tick.
+ */
+export function useTick(): Readonly<Ref<number>> {
+  const tick = inject(TICK);
+  if (!tick) throw new Error('There is no tick outside a lab: call useLab() above this component.');
+  return tick;
+}
 
 /** Ticks a second while playing. */
 const SPEED = 14;
@@ -44,6 +53,7 @@ export function useLab(): Lab {
   const schedule = shallowRef<Schedule>(first.schedule);
   const past = shallowRef<readonly Schedule[]>([]);
   const tick = ref(first.tick);
+  provide(TICK, tick);
   const unread = shallowRef<readonly string[]>([]);
   const isPlaying = ref(false);
   const run = computed(() => runLab(schedule.value));

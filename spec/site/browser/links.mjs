@@ -1,7 +1,7 @@
 /**
  * Every link of the built site leads to a page that is there, and to a heading that is on it.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileOf } from './serve.mjs';
 
@@ -35,5 +35,25 @@ export function brokenLinks(root) {
       if (!file || !isThere) broken.push(`${relative(root, page)}: ${href}`);
     }
   }
+  return { broken, followed, pages: pages.length };
+}
+
+/** The same for llms.txt and the Markdown of the pages: what they name is there. */
+export function brokenTexts(root) {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.md'));
+  const broken = [];
+  let followed = 0;
+  for (const file of ['llms.txt', 'llms-full.txt', ...files]) {
+    const text = readFileSync(join(root, file), 'utf8').replace(/^```[\s\S]*?^```$/gm, '');
+    for (const [, link] of text.matchAll(/\[(?:[^\]\\]|\\.)*\]\((?![a-z]+:|#)([^)\s]+)\)/g)) {
+      followed += 1;
+      const [path] = link.split('#');
+      const isThere = path.endsWith('/') ? fileOf(root, path) : path.startsWith('/') && existsSync(join(root, path));
+      if (!isThere) broken.push(`${file}: ${link}`);
+    }
+  }
+  const pages = files.map((file) => `/${file}`);
+  const index = readFileSync(join(root, 'llms.txt'), 'utf8');
+  broken.push(...pages.filter((page) => !index.includes(`](${page})`)).map((page) => `llms.txt does not name ${page}`));
   return { broken, followed, pages: pages.length };
 }
