@@ -20,11 +20,11 @@ import { resultOf } from './run-result.js';
 export const turn$ = <T>(
   runtime: LocksRuntime,
   watches: MarkerWatches,
-  lock: Lock,
+  lock: () => Lock,
   options: ContendOptions,
 ): Observable<OnceState<T>> =>
   new Observable<OnceState<T>>((subscriber) => {
-    new Turn(runtime, watches, lock, options, subscriber).begin();
+    new Turn(runtime, watches, lock(), options, subscriber).begin();
   }).pipe(inSubscriberContext());
 
 /**

@@ -135,8 +135,12 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** The views of the queue: the latest at once, then each change. `fresh`: the first is read after the subscription. */
-  view$(fresh: boolean): Observable<View> {
+  view$(fresh: boolean, from?: Queue): Observable<View> {
     return new Observable((subscriber) => {
+      if (from) {
+        this.#adopt(from);
+        this.#tell();
+      }
       const views = (this.#views ??= new Subject());
       const listening = views.subscribe(subscriber);
       // A view that is followed, or is about to be from an earlier one on, lags behind what this client was just told: it is
@@ -144,7 +148,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       const isStale = fresh && this.#listWatch !== undefined && this.#lost === undefined;
       if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
-      this.#follow(undefined);
+      this.#follow(from && this.#queue);
       if (isStale) this.#listWatch?.start();
       // A dashboard goes on though nothing else does, also while the server is gone.
       const awake = this.#runtime.time.awake();
