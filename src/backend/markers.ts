@@ -40,8 +40,11 @@ export type MarkResult = 'written' | 'taken' | 'gone';
 export interface Markers {
   /** As it is now: no older than the request. */
   read(key: string, timeout: number): Observable<MarkerView>;
-  /** As it is now, and again whenever it changes. Errors when it can no longer be followed. */
-  follow(key: string, timeout: number): Observable<MarkerView>;
+  /**
+   * As it is now, and again whenever it changes. Errors when it can no longer be followed. `from` is a view of this
+   * backend from which on it is followed: that need not be read again.
+   */
+  follow(key: string, timeout: number, from?: MarkerView): Observable<MarkerView>;
   /** Writes it in one step with the comparison that our claim is in the queue. Asked again, it finds what is there. */
   write(request: MarkRequest, timeout: number): Observable<MarkResult>;
   /**

@@ -58,7 +58,7 @@ export function createClaims(
       {
         ...enqueuing(claims),
         txn: () => tryRequest(claims, seen),
-        read: (answer) => known(triedAll(claims, answer)),
+        read: (answer) => known(triedAll(claims, answer, seen === undefined)),
       },
       timeout,
     ).pipe(

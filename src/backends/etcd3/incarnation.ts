@@ -3,7 +3,7 @@
  * that were taken since are free there, and given to others. What is not known to be of this history is taken for gone.
  */
 import { BackendError } from '../../api/errors.js';
-import type { Lease, Queue } from '../../backend/port.js';
+import type { Lease, MarkerView, Queue } from '../../backend/port.js';
 
 /** Of an answer of etcd's. */
 export interface Header {
@@ -33,7 +33,7 @@ export class Incarnation {
   readonly #clusters = new WeakMap<object, string>();
   #cause: BackendError | undefined;
   readonly #leases = new WeakMap<Lease, number>();
-  readonly #views = new WeakMap<Queue, number>();
+  readonly #views = new WeakMap<Queue | MarkerView, number>();
 
   constructor(changed: (cause: BackendError) => void) {
     this.#changed = changed;
@@ -98,13 +98,13 @@ export class Incarnation {
   }
 
   /** It was read of this history. */
-  read<View extends Queue>(view: View): View {
+  read<View extends Queue | MarkerView>(view: View): View {
     this.#views.set(view, this.#epoch);
     return view;
   }
 
   /** Whether a view is of this history, so that it can be gone on from. */
-  has(view: Queue): boolean {
+  has(view: Queue | MarkerView): boolean {
     return this.#views.get(view) === this.#epoch;
   }
 

@@ -151,12 +151,18 @@ export interface Busy {
   readonly queues: readonly (Queue | undefined)[];
 }
 
-export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer): EnqueueResult | Busy {
+/** @param wereEmpty whether they were let in only where nothing was: then each queue is known */
+export function triedAll(claims: readonly ClaimRequest[], answer: TxnAnswer, wereEmpty = false): EnqueueResult | Busy {
   const { revision, succeeded, responses } = answer;
   const own = responses.slice(0, claims.length);
   // A try that is repeated finds its claims where an earlier attempt has put them.
   if (succeeded || own.every(({ response_range: found }) => found.kvs.length > 0)) {
-    return queuedAll(claims, { ...answer, responses: own });
+    const queued = queuedAll(claims, { ...answer, responses: own });
+    if (!succeeded || !wereEmpty) return queued;
+    const entries = queued.entries.map(({ claim }, i) => {
+      return { claim, queue: { key: claims[i]?.key ?? '', revision, claims: [claim] } };
+    });
+    return { ...queued, entries };
   }
   // Nothing that comes or leaves would let it in any more: not to be tried again.
   const gone = claims.find((_, i) => (responses[2 * claims.length + i]?.response_range.kvs.length ?? 0) > 0);

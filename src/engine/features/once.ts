@@ -48,7 +48,7 @@ export class KeyOnce<T> implements Once<T> {
     this.#target = new LockTarget(runtime, [{ key, kind: 'mutex' }]);
     this.lock = new KeyLock(runtime, this.#target);
     this.result$ = watches.read$(key, retryFewTimes).pipe(
-      switchMap((now) => concat(of(now), watches.follow$(key, now.revision))),
+      switchMap((now) => concat(of(now), watches.follow$(key, now))),
       distinctUntilChanged((a, b) => a.marker?.token === b.marker?.token),
       map(({ marker }) => marker && resultOf<T>(key, marker)),
       inSubscriberContext(),

@@ -175,7 +175,7 @@ class Turn<T> {
     this.#following.add(
       first$
         .pipe(
-          switchMap((first) => (first.marker ? of(first) : this.#watches.follow$(key, first.revision))),
+          switchMap((first) => (first.marker ? of(first) : this.#watches.follow$(key, first))),
           // It will be asked for once it holds.
           catchError(() => EMPTY),
         )
