@@ -23,7 +23,7 @@ export class TurnClaim implements ContendingClaim {
   /** What it asks for beside the key: turns that ask for the same may take over each other's claim. */
   readonly shape: string | undefined;
   readonly #order: TurnOrder;
-  #isLeaving = false;
+  isLeaving = false;
 
   /** @param place in the order of the subscriptions; a turn that contends again keeps it */
   constructor(
@@ -62,8 +62,8 @@ export class TurnClaim implements ContendingClaim {
   }
 
   leave(handOff: boolean, keepUntil?: number): void {
-    if (this.#isLeaving) return;
-    this.#isLeaving = true;
+    if (this.isLeaving) return;
+    this.isLeaving = true;
     this.#order.leave(this, handOff, keepUntil);
   }
 

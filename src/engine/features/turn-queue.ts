@@ -44,8 +44,10 @@ export class TurnQueue implements TurnOrder {
   #phase: Phase = IDLE;
   /** Until the next one contends: whoever leaves in the same moment does not send anything first. */
   #next: Subscription | undefined;
+  /** Until those behind one that has left are told so. */
+  #telling: Subscription | undefined;
   #watching: Subscription | undefined;
-  #queue: Pick<Queue, 'claims'> | undefined;
+  #queue: Queue | undefined;
   /** How often in a row nobody could be told who holds. */
   #silences = 0;
 
@@ -60,7 +62,7 @@ export class TurnQueue implements TurnOrder {
     while (at > 0 && (this.#turns[at - 1]?.place ?? 0) > turn.place) at -= 1;
     this.#turns.splice(at, 0, turn);
     if (this.#phase.name === 'idle' && !this.#next) return this.#contend(true);
-    this.#tellWaiting();
+    this.#tellWaiting(at);
     this.#watchIfNeeded();
   }
 
@@ -72,6 +74,7 @@ export class TurnQueue implements TurnOrder {
     // The next one contends when that has left: in the queue it would get ahead of other processes.
     else if (phase.name === 'held') phase.claim.leave(handOff, keepUntil);
     else this.#leaves(turn, phase.claim);
+    this.#tellSoon();
     this.#tidy();
   }
 
@@ -105,6 +108,14 @@ export class TurnQueue implements TurnOrder {
     claim.listener = (state) => {
       if (state.status === 'left') turn.tell(state);
     };
+  }
+
+  /** Once for all who leave in this moment. */
+  #tellSoon(): void {
+    this.#telling ??= this.#runtime.time.after(0).subscribe(() => {
+      this.#telling = undefined;
+      this.#tellWaiting();
+    });
   }
 
   #contendSoon(isTry: boolean): void {
@@ -208,17 +219,19 @@ export class TurnQueue implements TurnOrder {
   }
 
   /** Behind all claims in the queue, since the next one queues at its tail, and behind those who came before here. */
-  #tellWaiting(): void {
+  #tellWaiting(from = 0): void {
     const queue = this.#queue;
     if (!queue || queue.claims.length === 0) return;
-    const holders = holdersOf({ key: this.#key, revision: 0n, ...queue });
-    const turns = [...this.#turns];
-    const contending = turns.findIndex(({ claim }) => claim !== undefined);
-    const isIn = contending >= 0 && turns[contending]?.state !== undefined;
-    for (const [i, turn] of turns.entries()) {
+    const holders = holdersOf(queue);
+    // The one whose claim is in the queue is counted there.
+    const { token } = this.#turns.find(({ claim }) => claim) ?? {};
+    const isIn = token !== undefined && queue.claims.some((claim) => claim.token === token);
+    const counted = isIn ? this.#turns.findIndex(({ claim }) => claim) : Infinity;
+    for (const [i, turn] of this.#turns.slice(from).entries()) {
       // Others are told on the way, and may have this one leave, or hold.
-      if (turn.claim || !this.#turns.includes(turn)) continue;
-      turn.tellBlocked({ status: 'blocked', ahead: queue.claims.length + i - Number(isIn && contending < i), holders });
+      if (turn.claim || turn.isLeaving) continue;
+      const before = from + i - Number(counted < from + i);
+      turn.tellBlocked({ status: 'blocked', ahead: queue.claims.length + before, holders });
     }
   }
 
@@ -239,6 +252,8 @@ export class TurnQueue implements TurnOrder {
       if (this.#phase.name === 'standingBy') this.#phase = IDLE;
       this.#next?.unsubscribe();
       this.#next = undefined;
+      this.#telling?.unsubscribe();
+      this.#telling = undefined;
     }
     if (!this.#isWatchNeeded()) {
       this.#watching?.unsubscribe();
