@@ -172,7 +172,9 @@ export class TurnQueue implements TurnOrder {
     claim.listener = () => undefined;
     claim.leave(false);
     const [queue] = queues ?? [];
-    if (queue) this.#queue = queue;
+    // What is watched may have told already what came after this answer.
+    if (queue && queue.revision >= (this.#queue?.revision ?? 0n)) this.#queue = queue;
+    this.#contendIfFree();
     this.#tellWaiting();
     this.#watchIfNeeded(queue);
   }
@@ -209,13 +211,17 @@ export class TurnQueue implements TurnOrder {
     }
     this.#silences = 0;
     this.#queue = view.queue;
-    const phase = this.#phase;
-    const isGone = phase.name === 'standingBy' && !view.queue.claims.some(({ token }) => token === phase.until);
-    if (isGone) {
-      this.#phase = IDLE;
-      this.#contend(false);
-    }
+    this.#contendIfFree();
     this.#tellWaiting();
+  }
+
+  /** Whoever held is gone, and is not known to have done it. */
+  #contendIfFree(): void {
+    const phase = this.#phase;
+    if (phase.name !== 'standingBy' || !this.#queue) return;
+    if (this.#queue.claims.some(({ token }) => token === phase.until)) return;
+    this.#phase = IDLE;
+    this.#contend(false);
   }
 
   /** Behind all claims in the queue, since the next one queues at its tail, and behind those who came before here. */
