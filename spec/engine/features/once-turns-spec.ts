@@ -93,11 +93,17 @@ describe('turns of one key in one Locks', () => {
     'one of another meta has a claim of its own',
     marbles((m) => {
       const server = openServer(m);
-      const [x, a] = [server.client(TIMES), server.client(TIMES)];
-      m.expect(turn$(x), '^-----!').toBeObservable('h');
-      m.expect(turn$(a, { meta: 'first', wait: 2 }), '-^').toBeObservable('-1-#', undefined, 'LOCK_TIMEOUT');
-      const metas$ = onceOf(a).turn$({ meta: 'second' });
-      m.expect(metas$.pipe(map(told)), '-^-----!').toBeObservable('-2-1--h');
+      const [x, y, a] = [server.client(TIMES), server.client(TIMES), server.client(TIMES)];
+      m.expect(onceOf(x).lock.lock$().pipe(ignoreElements()), '^-!').toBeObservable('-');
+      m.expect(onceOf(y).lock.lock$().pipe(ignoreElements()), '-^-----!').toBeObservable('-');
+      m.expect(turn$(a, { meta: 'first', wait: 3 }), '-^').toBeObservable('-21-#', undefined, 'LOCK_TIMEOUT');
+      m.expect(turn$(a, { meta: 'second' }), '-^--------!').toBeObservable('-32-1--h');
+      const meta$ = onceOf(x)
+        .lock.ownership$()
+        .pipe(map((state) => state.status === 'held' && state.holders[0]?.meta));
+      m.expect(timer(8, m.scheduler).pipe(mergeMap(() => meta$.pipe(take(1))))).toBeObservable('--------(m|)', {
+        m: 'second',
+      });
     }),
   );
 
@@ -157,7 +163,7 @@ describe('turns of one key in one Locks', () => {
       const a = server.client(TIMES);
       const requests: string[] = [];
       const crowd = new Subscription();
-      for (let i = 0; i < 100; i += 1) crowd.add(turn$(a).subscribe());
+      for (let i = 0; i < 100; i += 1) crowd.add(turn$(a, { meta: i % 2 }).subscribe());
       server.requests$.subscribe((letter) => requests.push(letter));
       atFrame(m, 2, () => crowd.unsubscribe());
       atFrame(m, 5, () => expect(requests.filter((letter) => 'el'.includes(letter))).toEqual(['l']));

@@ -105,8 +105,7 @@ export class TurnQueue implements TurnOrder {
 
   #contend(isTry: boolean): void {
     const turn = this.#crowd.first;
-    // Whoever waits is about to be told so.
-    if (!turn || this.#runtime.isClosing()) return;
+    if (!turn) return;
     const specs = [{ key: this.#key, kind: 'mutex' }] as const;
     const claim = new Claim(this.#runtime, { specs, isTry, shape: undefined, meta: turn.meta }, (state) =>
       this.#onClaim(claim, state),
