@@ -222,6 +222,21 @@ describe('turns of one key in one Locks', () => {
   );
 
   it(
+    'the oldest runs first, also where a younger one contended while the oldest paused',
+    marbles((m) => {
+      const run$ = failing(m);
+      const server = openServer(m);
+      const [x, y, a] = [server.client(TIMES), server.client(TIMES), server.client(TIMES)];
+      m.expect(onceOf(x).lock.lock$().pipe(ignoreElements()), '^--!').toBeObservable('-');
+      m.expect(onceOf(y).lock.lock$().pipe(ignoreElements()), '-^-------------!').toBeObservable('-');
+      // The claim of both is lost at 14, with its lease; the oldest pauses then.
+      m.expect(merge(run$(a, 'a'), run$(a, 'b')), '-^').toBeObservable('---------------------a--b--|');
+      atFrame(m, 5, () => a.network.partition());
+      atFrame(m, 20, () => a.network.heal());
+    }),
+  );
+
+  it(
     'a server that never answers is told to all who have heard nothing, not to one after another',
     marbles((m) => {
       const a = openServer(m).client(TIMES);
