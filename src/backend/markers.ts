@@ -43,8 +43,11 @@ export type MarkResult = 'written' | 'taken' | 'gone';
 export interface Markers {
   /** The marker now: not older than the request. */
   read(key: string, timeout: number): Observable<MarkerView>;
-  /** Emits the marker now, and at each change. Errors when it can no longer be watched. */
-  follow(key: string, timeout: number): Observable<MarkerView>;
+  /**
+   * Emits the marker now, and at each change. Errors when it can no longer be watched. With `from`, a view of this
+   * backend, the marker need not be read again: it is watched from that view on.
+   */
+  follow(key: string, timeout: number, from?: MarkerView): Observable<MarkerView>;
   /**
    * Writes the marker only if our claim is in the queue, in one atomic step. A repeated request finds its own marker.
    */

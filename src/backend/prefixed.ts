@@ -15,10 +15,14 @@ import type {
   Lease,
   LockSpec,
   MarkRequest,
+  MarkerView,
   Markers,
   Queue,
   TakeResult,
 } from './port.js';
+
+/** What a backend shows of a key, and can continue a watch from. */
+type View = Queue | MarkerView;
 
 /** Translates between the keys of the user and the keys on the server. */
 class Names {
@@ -27,7 +31,7 @@ class Names {
    * Original views by translated view. A backend continues a watch from a view of its own, which it recognizes by
    * identity.
    */
-  readonly #outer = new WeakMap<Queue, Queue>();
+  readonly #outer = new WeakMap<View, View>();
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -49,14 +53,15 @@ class Names {
     return claims.map((claim) => this.claim(claim));
   }
 
-  inner(queue: Queue): Queue {
-    const inner = { ...queue, key: queue.key.slice(this.#prefix.length) };
-    this.#outer.set(inner, queue);
+  inner<V extends View>(view: V): V {
+    const inner = { ...view, key: view.key.slice(this.#prefix.length) };
+    this.#outer.set(inner, view);
     return inner;
   }
 
-  outer(queue: Queue): Queue {
-    return this.#outer.get(queue) ?? { ...queue, key: this.out(queue.key) };
+  outer<V extends View>(view: V): V {
+    // What was given out for a view is of its kind.
+    return (this.#outer.get(view) as V | undefined) ?? { ...view, key: this.out(view.key) };
   }
 
   enqueued(answer: EnqueueResult): EnqueueResult {
@@ -139,8 +144,9 @@ const prefixedOthers = (others: ForeignClaims, names: Names): Complete<ForeignCl
 function prefixedMarkers(markers: Markers, names: Names): Complete<Markers> {
   const request = (asked: MarkRequest): MarkRequest => ({ ...asked, claim: names.claim(asked.claim) });
   return {
-    read: (key, timeout) => markers.read(names.out(key), timeout).pipe(map((view) => ({ ...view, key }))),
-    follow: (key, timeout) => markers.follow(names.out(key), timeout).pipe(map((view) => ({ ...view, key }))),
+    read: (key, timeout) => markers.read(names.out(key), timeout).pipe(map((view) => names.inner(view))),
+    follow: (key, timeout, from) =>
+      markers.follow(names.out(key), timeout, from && names.outer(from)).pipe(map((view) => names.inner(view))),
     write: (asked, timeout) => markers.write(request(asked), timeout),
     withdraw: (asked, timeout) => markers.withdraw(request(asked), timeout),
   };

@@ -38,6 +38,7 @@ import { lockOfAll } from './features/all.js';
 import { KeyElection } from './features/election.js';
 import { createMarkerWatches } from './features/marker-watches.js';
 import { KeyOnce } from './features/once.js';
+import { createTurnQueues } from './features/turn-queues.js';
 import { pinged$ } from './features/ping.js';
 import { checkedKeep } from '../api/run-options.js';
 import { KeyLock } from './lock.js';
@@ -139,6 +140,8 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
     nextClaimId: () => (claims++).toString(36),
   });
 
+  const turns = createTurnQueues(locksRuntime);
+
   const lock = (key: string, kind: LockKind, permits?: number): KeyLock => {
     const spec = { key: checkedKey(key), kind, permits };
     checkedKey(prefix + key);
@@ -172,7 +175,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
       const refused = backend.objection({ key, kind: 'mutex' });
       const { markers } = backend;
       if (markers && markerWatches && refused === undefined) {
-        return new KeyOnce<T>(locksRuntime, markers, markerWatches, key, keep);
+        return new KeyOnce<T>(locksRuntime, { markers, watches: markerWatches, turns }, key, keep);
       }
       const advice = `${backend.name} cannot store that work is done. Use a mutex, and record elsewhere what was done under it.`;
       throw new InvalidOptionError('key', key, refused ?? advice);

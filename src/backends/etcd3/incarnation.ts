@@ -4,7 +4,7 @@
  * known to be of the current history count as gone.
  */
 import { BackendError } from '../../api/errors.js';
-import type { Lease, Queue } from '../../backend/port.js';
+import type { Lease, MarkerView, Queue } from '../../backend/port.js';
 
 /** The header of an answer of etcd. */
 export interface Header {
@@ -34,7 +34,7 @@ export class Incarnation {
   readonly #clusters = new WeakMap<object, string>();
   #cause: BackendError | undefined;
   readonly #leases = new WeakMap<Lease, number>();
-  readonly #views = new WeakMap<Queue, number>();
+  readonly #views = new WeakMap<Queue | MarkerView, number>();
 
   constructor(changed: (cause: BackendError) => void) {
     this.#changed = changed;
@@ -105,13 +105,13 @@ export class Incarnation {
   }
 
   /** Marks a view as read in the current history. */
-  read<View extends Queue>(view: View): View {
+  read<View extends Queue | MarkerView>(view: View): View {
     this.#views.set(view, this.#epoch);
     return view;
   }
 
   /** Whether a view is of the current history, so that it can be watched from there on. */
-  has(view: Queue): boolean {
+  has(view: Queue | MarkerView): boolean {
     return this.#views.get(view) === this.#epoch;
   }
 

@@ -18,11 +18,14 @@ export function createMarkers(
   { granted, renew, revoke }: Pick<Leases, 'granted' | 'renew' | 'revoke'>,
 ): Markers {
   const readMarker = (key: string, timeout: number): Observable<MarkerView> =>
-    read(markerName(key), timeout).pipe(map(({ revision, kvs }) => markerViewOf(key, revision, kvs)));
+    read(markerName(key), timeout).pipe(map(({ revision, kvs }) => history.read(markerViewOf(key, revision, kvs))));
 
   return {
     read: readMarker,
-    follow: (key, timeout) => readMarker(key, timeout).pipe(switchMap((view) => watches.follow(MARKER, view))),
+    follow(key, timeout, from) {
+      const start$ = from && history.has(from) ? of(from) : readMarker(key, timeout);
+      return start$.pipe(switchMap((view) => watches.follow(MARKER, view)));
+    },
     write: (request, timeout) => {
       const gone = (): Observable<MarkResult> => of('gone');
       // In another history, the token of our claim may belong to another claim.

@@ -17,8 +17,8 @@ type Again = (error: BackendError, failures: number) => boolean;
 export interface MarkerWatches {
   /** As it is: read after the subscription. Who asks while a read is under way shares the next one with all others. */
   read$(key: string, again: Again): Observable<MarkerView>;
-  /** Each change, and what it is at the beginning, as far as it is no older than that revision. Never errors. */
-  follow$(key: string, since: bigint): Observable<MarkerView>;
+  /** Each change since that view. Never errors. */
+  follow$(key: string, since: MarkerView): Observable<MarkerView>;
   /** Ends all watches. */
   stop(): void;
 }
@@ -37,14 +37,14 @@ export function createMarkerWatches(runtime: Runtime, resync: Resync, markers: M
     return made;
   };
 
-  const followed$ = (key: string): Observable<MarkerView> =>
+  const followed$ = (key: string, from: MarkerView): Observable<MarkerView> =>
     new Observable((subscriber) => {
       if (isStopped) return undefined;
       const watch = watches.get(key) ?? new MarkerWatch(runtime, markers, key);
       watches.set(key, watch);
       const listening = watch.views$.subscribe(subscriber);
       if (watch.latest) subscriber.next(watch.latest);
-      watch.follow(resync);
+      watch.follow(resync, from);
       return () => {
         listening.unsubscribe();
         if (watch.unfollow() && watches.get(key) === watch) watches.delete(key);
@@ -59,7 +59,7 @@ export function createMarkerWatches(runtime: Runtime, resync: Resync, markers: M
         return request(runtime, { what: `ask whether "${key}" is done`, timeout: attempt, send, again });
       }),
 
-    follow$: (key, since) => followed$(key).pipe(filter(({ revision }) => revision >= since)),
+    follow$: (key, since) => followed$(key, since).pipe(filter(({ revision }) => revision > since.revision)),
 
     stop() {
       isStopped = true;
@@ -139,11 +139,11 @@ class MarkerWatch implements WatchHandler<MarkerView>, Resyncable {
     this.#listWatch = new ListWatch(runtime, this);
   }
 
-  follow(resync: Resync): void {
+  follow(resync: Resync, from: MarkerView): void {
     this.#followers += 1;
     if (this.#followers > 1) return;
     resync.add(this);
-    this.#listWatch.start();
+    this.#listWatch.start(from);
   }
 
   /** Says whether nobody needs it any more. */
@@ -158,8 +158,8 @@ class MarkerWatch implements WatchHandler<MarkerView>, Resyncable {
     this.#listWatch.stop();
   }
 
-  watch(timeout: number): Observable<MarkerView> {
-    return this.#markers.follow(this.key, timeout);
+  watch(timeout: number, from: MarkerView | undefined): Observable<MarkerView> {
+    return this.#markers.follow(this.key, timeout, from);
   }
 
   seen(view: MarkerView): void {

@@ -20,6 +20,7 @@ import { marked$ } from './mark.js';
 import type { MarkerWatches } from './marker-watches.js';
 import { completed, failed, failureOf, resultOf } from './run-result.js';
 import { turn$ } from './turn.js';
+import type { TurnQueues } from './turn-queues.js';
 
 export class KeyOnce<T> implements Once<T> {
   readonly key: string;
@@ -29,18 +30,25 @@ export class KeyOnce<T> implements Once<T> {
   readonly #runtime: LocksRuntime;
   readonly #markers: Markers;
   readonly #watches: MarkerWatches;
+  readonly #turns: TurnQueues;
   readonly #target: LockTarget;
 
-  constructor(runtime: LocksRuntime, markers: Markers, watches: MarkerWatches, key: string, keep: number) {
+  constructor(
+    runtime: LocksRuntime,
+    { markers, watches, turns }: { markers: Markers; watches: MarkerWatches; turns: TurnQueues },
+    key: string,
+    keep: number,
+  ) {
     this.key = key;
     this.keep = keep;
     this.#runtime = runtime;
     this.#markers = markers;
     this.#watches = watches;
+    this.#turns = turns;
     this.#target = new LockTarget(runtime, [{ key, kind: 'mutex' }]);
     this.lock = new KeyLock(runtime, this.#target);
     this.result$ = watches.read$(key, retryFewTimes).pipe(
-      switchMap((now) => concat(of(now), watches.follow$(key, now.revision))),
+      switchMap((now) => concat(of(now), watches.follow$(key, now))),
       distinctUntilChanged((a, b) => a.marker?.token === b.marker?.token),
       map(({ marker }) => marker && resultOf<T>(key, marker)),
       inSubscriberContext(),
@@ -49,7 +57,8 @@ export class KeyOnce<T> implements Once<T> {
 
   turn$(options: RunOptions = {}): Observable<OnceState<T>> {
     const { contend } = checkedRunOptions(options);
-    return turn$<T>(this.#runtime, this.#watches, this.lock, contend);
+    const lock = (): Lock => new KeyLock(this.#runtime, this.#turns.target(this.key));
+    return turn$<T>(this.#runtime, this.#watches, lock, contend);
   }
 
   mark$(held: HeldLock, value?: T): Observable<never> {

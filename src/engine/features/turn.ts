@@ -20,11 +20,11 @@ import { resultOf } from './run-result.js';
 export const turn$ = <T>(
   runtime: LocksRuntime,
   watches: MarkerWatches,
-  lock: Lock,
+  lock: () => Lock,
   options: ContendOptions,
 ): Observable<OnceState<T>> =>
   new Observable<OnceState<T>>((subscriber) => {
-    new Turn(runtime, watches, lock, options, subscriber).begin();
+    new Turn(runtime, watches, lock(), options, subscriber).begin();
   }).pipe(inSubscriberContext());
 
 /**
@@ -175,7 +175,7 @@ class Turn<T> {
     this.#following.add(
       first$
         .pipe(
-          switchMap((first) => (first.marker ? of(first) : this.#watches.follow$(key, first.revision))),
+          switchMap((first) => (first.marker ? of(first) : this.#watches.follow$(key, first))),
           // It will be asked for once it holds.
           catchError(() => EMPTY),
         )

@@ -142,10 +142,14 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
 
   /**
    * The views of the queue: emits the latest at once, then each change. With `fresh`, the first view is read after the
-   * subscription.
+   * subscription. `from`: a view that an answer has just shown.
    */
-  view$(fresh: boolean): Observable<View> {
+  view$(fresh: boolean, from?: Queue): Observable<View> {
     return new Observable((subscriber) => {
+      if (from) {
+        this.#adopt(from);
+        this.#tell();
+      }
       const views = (this.#views ??= new Subject());
       const listening = views.subscribe(subscriber);
       // A watched view may lag behind an answer that this client just got, so the queue is read again. Not during an
@@ -153,7 +157,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       const isStale = fresh && this.#listWatch !== undefined && this.#lost === undefined;
       if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
-      this.#follow(undefined);
+      this.#follow(from && this.#queue);
       if (isStale) this.#listWatch?.start();
       // An observer, such as a dashboard, keeps the process alive, also during an outage.
       const awake = this.#runtime.time.awake();

@@ -3,6 +3,7 @@
  */
 import { EMPTY, defer } from 'rxjs';
 import type { Observable } from 'rxjs';
+import type { Queue } from '../../backend/port.js';
 import type { Runtime } from '../runtime.js';
 import { KeyQueue } from './key-queue.js';
 import type { KeyQueueOwner, View } from './key-queue.js';
@@ -13,8 +14,8 @@ export interface KeyQueues {
   at(key: string): KeyQueue;
   /** Our claims that hold at the key. */
   holdersAt(key: string): readonly AuditedClaim[];
-  /** The views of the queue of a key, watched while subscribed. */
-  view$(key: string, fresh?: boolean): Observable<View>;
+  /** The views of the queue of a key, watched while subscribed; with `from`, from a view on that an answer has just shown. */
+  view$(key: string, fresh?: boolean, from?: Queue): Observable<View>;
   /** Ends all watches, for good. */
   stop(): void;
 }
@@ -39,7 +40,7 @@ export function createKeyQueues(runtime: Runtime, resync: Resync): KeyQueues {
   return {
     at: queueAt,
     holdersAt: (key) => queues.get(key)?.holders() ?? [],
-    view$: (key, fresh = false) => defer(() => (isStopped ? EMPTY : queueAt(key).view$(fresh))),
+    view$: (key, fresh = false, from) => defer(() => (isStopped ? EMPTY : queueAt(key).view$(fresh, from))),
     stop() {
       isStopped = true;
       for (const queue of [...queues.values()]) queue.stop();
