@@ -65,7 +65,7 @@ export const GUARDS = {
     ['src/rules/place.ts', 'if (own.knownAt > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
-    ['src/engine/contender.ts', "if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));", ''],
+    ['src/engine/contender.ts', "if (!session.isAlive()) return session.expired();", ''],
     ['src/engine/hold.ts', "if (!this.#session.isAlive()) return 'expired';", ''],
   ],
   'a waiter whose session ended queues again': [

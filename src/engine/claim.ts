@@ -259,9 +259,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       if (state.status === 'wanted') this.revocation = state.revocation;
       else this.#stands(place, state);
       // Past the deadline it went with its lease, and the timer that would have said so is late.
-      if (state.status === 'lost' && !this.session?.isAlive()) {
-        return this.#tell({ status: 'lost', loss: new ClaimLost('expired') });
-      }
+      if (state.status === 'lost' && this.session?.isAlive() === false) return this.session.expired();
       if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);
       if (this.#places.length === 1) return this.#tell(state);
       if (this.#isWorthTelling()) this.#tell(wholeOf(this.#places));

@@ -19,7 +19,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import { at, failAt } from '../time/clock.js';
+import { at } from '../time/clock.js';
 import { isRefusal } from '../api/errors.js';
 import type { LossReason } from '../api/errors.js';
 import type { Lease, RenewResult, RenewalWorker } from '../backend/port.js';
@@ -44,6 +44,8 @@ export interface Session {
   readonly renewed$: Observable<void>;
   /** To be called when an answer to something else showed that the lease is gone. */
   gone(): void;
+  /** To be called when it was found to be past its deadline, before the timer that looks at it. All on it are told. */
+  expired(): void;
 }
 
 /** The end of a session that was alive, or of a claim: no user's error, it becomes a LockLostError for each lock held. */
@@ -148,8 +150,8 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     repeat(),
     ignoreElements(),
   );
-  const told = new Subject<void>();
-  const gone$ = failAt(told, () => new ClaimLost('session'));
+  const told = new Subject<ClaimLost>();
+  const told$ = told.pipe(switchMap((loss) => throwError(() => loss)));
   const expired$ = renewed$.pipe(
     startWith(undefined),
     switchMap(() => deadline$),
@@ -161,10 +163,11 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     isAlive: () => !ended && time.now() < validUntil(),
     renewals: () => renewals,
     renewed$,
-    gone: () => told.next(),
+    gone: () => told.next(new ClaimLost('session')),
+    expired: () => told.next(expired()),
   };
   // The deadline's timer first: where it falls on the same instant as an answer, the deadline wins.
-  return merge(gone$, expired$, of(session)).pipe(
+  return merge(told$, expired$, of(session)).pipe(
     tap({ error: () => (ended = true) }),
     finalize(() => worker?.end()),
   );
