@@ -49,8 +49,12 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
   const produced = new Set<string>();
   /** Values of the markers that were written, in their order. */
   const marked: string[] = [];
-  /** The newest of them that somebody was given. */
-  let newestSeen = -1;
+  /** The newest of them that somebody was given, by the server of that life: restored, it knows an older one again, or none. */
+  let newest = { life: 0, order: -1 };
+  const newestSeen = (): number => (newest.life === server.life ? newest.order : -1);
+  const onSeen = (order: number): void => {
+    newest = { life: server.life, order: Math.max(newestSeen(), order) };
+  };
   const bodies = new Map<HeldLock, string>();
   let runs = 0;
 
@@ -80,7 +84,7 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
     const order = marked.indexOf(value);
     if (!produced.has(value) || order < 0) violated(`${value} was given, which nobody produced`);
     if (order < seenBefore) violated(`${value} was given after ${String(marked[seenBefore])}, which is newer`);
-    newestSeen = Math.max(newestSeen, order);
+    onSeen(order);
   };
 
   const bodyOf = ({ hold, ends }: OnceTask, run: string, scheduler: SchedulerLike): Observable<string> => {
@@ -122,9 +126,8 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
       };
       unfinished.add(task);
       machine.whenAwake(task.at, () => {
-        // Restored from a backup, it knows an older one again, or none.
         const { life } = server;
-        const newestBefore = newestSeen;
+        const newestBefore = newestSeen();
         const project = (held: HeldLock): Observable<string> =>
           defer(() => {
             own = `run ${String((runs += 1))}`;
@@ -144,7 +147,7 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
             if (own === undefined) return;
             const order = marked.indexOf(own);
             if (order < 0) violated(`${own} completed without being marked as done`);
-            newestSeen = Math.max(newestSeen, order);
+            onSeen(order);
           },
         });
       });
