@@ -23,7 +23,8 @@ describe('the engine', () => {
   it(`keeps its promises in ${String(RUNS)} schedules`, () => {
     const totals: Record<string, number> = {};
     const simulated = fc.property(schedules, (schedule) => {
-      for (const [what, count] of Object.entries<number>({ ...simulate(schedule) })) totals[what] = (totals[what] ?? 0) + count;
+      for (const [what, count] of Object.entries<number>({ ...simulate(schedule) }))
+        totals[what] = (totals[what] ?? 0) + count;
     });
     fc.assert(simulated, { numRuns: RUNS, seed: SEED });
     // A run in which nothing happens proves nothing.
