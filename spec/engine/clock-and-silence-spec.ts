@@ -98,6 +98,43 @@ describe('a process that stands still across the deadline', () => {
   );
 });
 
+describe('a machine that wakes past the deadline of its lease', () => {
+  /** A client with a lease, on a machine that slept from 10 on for longer than that is good for; nothing has told it. */
+  const woken = (m: Parameters<typeof machineOf>[0], latency: number) => {
+    const machine = machineOf(m);
+    const server = serverOf(m, { latency });
+    const a = server.client({ ...LONG, clock: machine.clock });
+    a.mutex('other')
+      .lock$()
+      .subscribe({ error: () => undefined });
+    return { a, server, sleeps: () => machine.setWall(HOUR) };
+  };
+
+  it(
+    'begins another lease for a try: it is not refused for its own claim on the one before',
+    marbles((m) => {
+      const { a, sleeps } = woken(m, 0);
+      atFrame(m, 10, sleeps);
+      const withdrawn$ = events(a.events$, { withdrawn: 'w', acquired: 'a', requeued: 'q' });
+      m.expect(letters(a.mutex('k').lock$({ wait: 0 })), '10ms ^ 80ms !').toBeObservable('12ms h');
+      m.expect(withdrawn$, '5ms ^ 80ms !').toBeObservable('10ms q-a');
+    }),
+  );
+
+  it(
+    'begins another lease for those who wait, who are served in the order in which they came',
+    marbles((m) => {
+      const { a, sleeps } = woken(m, 1);
+      // After the first was sent, before the second, which differs from it and is sent when that was answered.
+      atFrame(m, 11, sleeps);
+      const few = letters(a.semaphore('k', 1).lock$());
+      const many = letters(a.semaphore('k', 3).lock$());
+      m.expect(few, ' 10ms ^ 40ms !').toBeObservable('18ms h');
+      m.expect(many, '10ms ^ 80ms !').toBeObservable('20ms w 32ms h');
+    }),
+  );
+});
+
 describe('a server that is silent', () => {
   it(
     'from the beginning is told as such, not as a lock that somebody holds: when the attempts or the wait are over',

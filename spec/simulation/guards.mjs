@@ -65,7 +65,7 @@ export const GUARDS = {
     ['src/rules/place.ts', 'if (own.knownAt > revision) return false;', ''],
   ],
   'a lock is not granted on a session past its deadline': [
-    ['src/engine/contender.ts', "if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));", ''],
+    ['src/engine/contender.ts', 'if (!session.isAlive()) return session.expired();', ''],
     ['src/engine/hold.ts', "if (!this.#session.isAlive()) return 'expired';", ''],
   ],
   'a waiter whose session ended queues again': [
@@ -107,5 +107,23 @@ export const GUARDS = {
   ],
   'who holds asks whether it is done before it runs it': [
     ['src/engine/features/turn.ts', 'if (marker) this.#done(marker);\n          else if', 'if'],
+  ],
+  'a lease of another history is not renewed': [
+    ['src/backends/etcd3/incarnation.ts', 'if (epoch === this.#epoch) return undefined;', 'return undefined;'],
+  ],
+  'a try is sent as one': [['src/engine/claim.ts', "this.#isTry ? 'try' : isWatched", 'isWatched']],
+  'the oldest of those who ask for the same is served first': [
+    [
+      'src/engine/contender.ts',
+      'return this.#takesTurnOf(claim).#hold(claim, state);',
+      'return this.#hold(claim, state);',
+    ],
+  ],
+  'claims that differ are sent one after the other': [
+    [
+      'src/engine/queue/enqueue-order.ts',
+      'admitted.size === 0 || (shape !== undefined && shape === enqueuer.shape)',
+      'admitted.size >= 0 || shape === enqueuer.shape',
+    ],
   ],
 };

@@ -16,6 +16,8 @@ export interface Machine {
   sleep(ms: number): void;
   /** Somebody sets the wall clock. */
   stepWall(ms: number): void;
+  /** From when on it runs, as far as is known. */
+  awakeAt(): number;
   /** The last instant at which the process was known to be stopped. */
   lastStopped(): number;
   /** Runs something in the process at the instant, or when the process runs again. */
@@ -79,6 +81,7 @@ export function createMachine(world: World, rate: number): Machine {
       schedule: (work, delay, state) => new Action(work).schedule(state, delay),
     },
     whenAwake,
+    awakeAt: () => stoppedUntil,
     lastStopped: () => Math.min(stoppedUntil, world.now()) || -Infinity,
     pause(ms) {
       stoppedUntil = Math.max(stoppedUntil, world.now() + ms);

@@ -5,9 +5,11 @@ import { Observable, concat, defer, finalize, of, tap, throwError, timer } from 
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { decorate } from '../../src/backend/decorate.js';
 import { LockError, runOnce } from '../../src/index.js';
-import type { HeldLock, Locks, MarkRequest, MarkerView, QueueBackend } from '../../src/index.js';
+import type { HeldLock, Locks, MarkRequest, QueueBackend } from '../../src/index.js';
 import type { Machine } from './machine.js';
 import type { OnceTask } from './schedule.js';
+import type { SimServer } from './server.js';
+import type { Staleness } from './staleness.js';
 
 export const ONCE = 'once';
 
@@ -19,8 +21,9 @@ export interface OnceAccount {
 }
 
 interface Host {
-  readonly memory: QueueBackend;
+  readonly server: SimServer;
   violated(what: string): void;
+  readonly staleness: Staleness;
 }
 
 interface Participant {
@@ -32,35 +35,28 @@ const BODY_FAILED = new Error('the run failed');
 
 export interface OnceRules {
   /** The server, with an eye on the markers. */
-  watched(server: QueueBackend): QueueBackend;
+  watched(backend: QueueBackend): QueueBackend;
   start(task: OnceTask, client: Participant): void;
   /** Those that are not over yet. */
   readonly unfinished: ReadonlySet<OnceTask>;
   readonly account: OnceAccount;
-  markerNow(): MarkerView;
 }
 
-export function createOnceRules({ memory, violated }: Host): OnceRules {
+export function createOnceRules({ server, violated, staleness }: Host): OnceRules {
   const unfinished = new Set<OnceTask>();
   const account: OnceAccount = { ran: 0, given: 0 };
   /** Values whose run came to its end. */
   const produced = new Set<string>();
   /** Values of the markers that were written, in their order. */
   const marked: string[] = [];
-  /** The newest of them that somebody was given. */
-  let newestSeen = -1;
+  /** The newest of them that somebody was given, by the server of that life: restored, it knows an older one again, or none. */
+  let newest = { life: 0, order: -1 };
+  const newestSeen = (): number => (newest.life === server.life ? newest.order : -1);
+  const onSeen = (order: number): void => {
+    newest = { life: server.life, order: Math.max(newestSeen(), order) };
+  };
   const bodies = new Map<HeldLock, string>();
   let runs = 0;
-
-  const markerNow = (): MarkerView => {
-    let now: MarkerView | undefined;
-    memory.markers
-      ?.read(ONCE, 0)
-      .subscribe((view) => (now = view))
-      .unsubscribe();
-    if (!now) throw new Error('the memory server answers at once');
-    return now;
-  };
 
   const onWritten = ({ value }: MarkRequest): void => {
     const read: unknown = JSON.parse(value);
@@ -68,14 +64,18 @@ export function createOnceRules({ memory, violated }: Host): OnceRules {
     if (marked.includes(result)) return;
     marked.push(result);
     for (const [held, other] of bodies) {
-      if (other !== result && held.isHeld()) violated(`${result} was marked as done while ${other} runs`);
+      if (other !== result && held.isHeld() && !staleness.isStale(held))
+        violated(`${result} was marked as done while ${other} runs`);
     }
   };
 
   const onBegin = (held: HeldLock, run: string): void => {
     account.ran += 1;
     bodies.set(held, run);
-    const { marker } = markerNow();
+    const [first] = server.queueNow(ONCE).claims;
+    staleness.began(held, first?.token === held.fencingToken);
+    if (staleness.isStale(held)) return;
+    const { marker } = server.markerNow(ONCE);
     if (marker) violated(`${run} runs, though it is done: ${marker.value}`);
   };
 
@@ -84,7 +84,7 @@ export function createOnceRules({ memory, violated }: Host): OnceRules {
     const order = marked.indexOf(value);
     if (!produced.has(value) || order < 0) violated(`${value} was given, which nobody produced`);
     if (order < seenBefore) violated(`${value} was given after ${String(marked[seenBefore])}, which is newer`);
-    newestSeen = Math.max(newestSeen, order);
+    onSeen(order);
   };
 
   const bodyOf = ({ hold, ends }: OnceTask, run: string, scheduler: SchedulerLike): Observable<string> => {
@@ -106,10 +106,9 @@ export function createOnceRules({ memory, violated }: Host): OnceRules {
   return {
     account,
     unfinished,
-    markerNow,
 
-    watched: (server) =>
-      decorate(server, (source$, call) => {
+    watched: (backend) =>
+      decorate(backend, (source$, call) => {
         if (call.verb !== 'markers.write') return source$;
         const [request] = call.args;
         return source$.pipe(
@@ -127,7 +126,8 @@ export function createOnceRules({ memory, violated }: Host): OnceRules {
       };
       unfinished.add(task);
       machine.whenAwake(task.at, () => {
-        const seenBefore = newestSeen;
+        const { life } = server;
+        const newestBefore = newestSeen();
         const project = (held: HeldLock): Observable<string> =>
           defer(() => {
             own = `run ${String((runs += 1))}`;
@@ -136,7 +136,7 @@ export function createOnceRules({ memory, violated }: Host): OnceRules {
           });
         running = runOnce(locks.once<string>(ONCE, { keep: task.keep }), project, { wait: task.wait }).subscribe({
           next: (value) => {
-            if (value !== own) onGiven(value, seenBefore);
+            if (value !== own) onGiven(value, server.life === life ? newestBefore : -1);
           },
           error: (error: unknown) => {
             over();
@@ -147,7 +147,7 @@ export function createOnceRules({ memory, violated }: Host): OnceRules {
             if (own === undefined) return;
             const order = marked.indexOf(own);
             if (order < 0) violated(`${own} completed without being marked as done`);
-            newestSeen = Math.max(newestSeen, order);
+            onSeen(order);
           },
         });
       });

@@ -1,19 +1,25 @@
 /**
  * One run: real engines, a memory server, virtual time, and what must be true at every step of it.
  */
-import { EMPTY, NEVER, concat, defer, finalize, interval, retry, takeUntil, tap, throwError, timer } from 'rxjs';
-import type { Observable, SchedulerLike, Subscription } from 'rxjs';
-import { decorate } from '../../src/backend/decorate.js';
-import { memoryBackend } from '../../src/backends/memory/index.js';
-import { LockError, LocksClosedError, createLocks, usingLock } from '../../src/index.js';
-import type { HeldLock, Lease, Lock, QueueBackend, Locks, Queue, QueuedClaim } from '../../src/index.js';
+import { createLocks } from '../../src/index.js';
+import type { Locks } from '../../src/index.js';
 import { ClaimLost } from '../../src/engine/session.js';
 import { randomFrom } from '../../src/testing/random.js';
+import { createAnchor } from './anchor.js';
+import type { Anchor } from './anchor.js';
+import { createElectionRules } from './elections.js';
+import type { ElectionAccount } from './elections.js';
 import { createMachine } from './machine.js';
 import type { Machine } from './machine.js';
 import { ONCE, createOnceRules } from './once.js';
+import type { OnceAccount } from './once.js';
+import { createPresence } from './presence.js';
 import { HEAL_AT, KEYS, LONGEST_HOLD, MOST_TASKS, TTL } from './schedule.js';
-import type { Fault, Schedule, Task, Want } from './schedule.js';
+import type { Fault, Restore, Schedule } from './schedule.js';
+import { createServer } from './server.js';
+import { createStaleness } from './staleness.js';
+import { createTaskRules } from './tasks.js';
+import type { TaskAccount } from './tasks.js';
 import { createWire } from './wire.js';
 import type { Wire } from './wire.js';
 import { createWorld } from './world.js';
@@ -24,36 +30,28 @@ export class Violation extends Error {
 }
 
 /** What happened in a run: a run in which nothing does proves nothing. */
-export interface Account {
-  held: number;
-  /** Of those, how many held several keys at once; and how many held beside others. */
-  together: number;
-  beside: number;
+export interface Account extends TaskAccount, OnceAccount, ElectionAccount {
   /** Requests to give way that reached a holder. */
   asked: number;
   lost: number;
-  emitted: number;
   requeued: number;
-  /** What is done once: runs that were begun, and values that others were given. */
-  ran: number;
-  given: number;
+  restored: number;
 }
 
 interface Client {
   readonly machine: Machine;
   readonly wire: Wire;
   readonly locks: Locks;
+  readonly ttl: number;
 }
 
-/** Everybody waiting at the heal may come after everybody else: each with its hold, behind dead leases and retries. */
-const SERVED_BY = HEAL_AT + MOST_TASKS * LONGEST_HOLD * 1.1 + 12 * TTL;
-/** What was on its way at the heal has arrived by then, what has to expire has expired. */
-const QUIET = 4 * TTL;
+/** Everybody waiting at the heal may come after everybody else, each with its hold. */
+const HOLDS = MOST_TASKS * LONGEST_HOLD * 1.1;
 
-/** A loss is noticed so soon after a stop of the process: it looks at the clock once a second, and clocks are slow. */
-const NOTICED_WITHIN = 1500;
-
-const BODY_FAILED = new Error('the body failed');
+/** So often it is looked whether all is over. */
+const STEP = 500;
+/** What only the ttl or an audit settles is waited for with no longer ttl: that takes twice as long. */
+const LONGEST_WAITED = 5000;
 
 /** @throws Violation */
 export function simulate(schedule: Schedule): Account {
@@ -63,198 +61,104 @@ export function simulate(schedule: Schedule): Account {
   const violated = (what: string): void => {
     violations.push(`at ${world.now().toFixed(1)}: ${what}`);
   };
-  const account: Account = {
-    held: 0,
-    together: 0,
-    beside: 0,
-    asked: 0,
-    lost: 0,
-    emitted: 0,
-    requeued: 0,
-    ran: 0,
-    given: 0,
-  };
+  const account = { asked: 0, lost: 0, requeued: 0, restored: 0 };
+  const longestTtl = Math.max(...schedule.ttls);
 
-  const truth = createMachine(world, 1);
-  const leases: Lease[] = [];
-  const memory = memoryBackend({ scheduler: truth.scheduler });
-  const once = createOnceRules({ memory, violated });
-  const server = decorate(once.watched(memory), (source$, call) => {
-    if (call.verb === 'grant') leases.push(call.args[0]);
-    return source$;
+  const presence = createPresence(() => world.now(), violated);
+  const server = createServer(world, schedule.restores.length > 0, (queue) => {
+    presence.changed(queue);
+    elections.changed(queue);
   });
-  const queueNow = (key: string): Queue => {
-    let now: Queue | undefined;
-    memory
-      .queue(key, 0)
-      .subscribe((queue) => (now ??= queue))
-      .unsubscribe();
-    if (!now) throw new Error('the memory server answers at once');
-    return now;
-  };
+  const elections = createElectionRules(server, violated);
+  const now = (): number => world.now();
+  const staleness = createStaleness(server, now, longestTtl);
+  const once = createOnceRules({ server, violated, staleness });
 
   /** Keys whose claim an administrator deleted, until its holder has told of the loss. */
   const deleted = new Set<string>();
 
+  /** The revision of a restored server was as high again before somebody asked for it: nothing tells that it was restored. */
+  const unknowable = new Set<number>();
+  const remote = {
+    ...server,
+    backend: once.watched(server.backend),
+    hasCaughtUp: (): void => void unknowable.add(server.life),
+  };
   const clients = schedule.rates.map((rate, index): Client => {
     const machine = createMachine(world, rate);
-    const wire = createWire(world, machine, server, schedule, random);
+    const wire = createWire(world, machine, remote, schedule, random);
     const { scheduler, clock } = machine;
-    const locks = createLocks(wire.backend, { ttl: TTL, owner: `client ${String(index)}`, scheduler, clock, random });
+    const ttl = schedule.ttls[index] ?? TTL;
+    const owner = ownerOf(index);
+    const locks = createLocks(wire.backend, { ttl, owner, scheduler, clock, random });
     locks.events$.subscribe((event) => {
       if (event.type === 'requeued') {
         account.requeued += 1;
         const reason = event.cause instanceof ClaimLost ? event.cause.reason : undefined;
-        if (reason === 'deleted' || reason === 'overwritten') violated(`a waiter of ${event.key} lost a place it had`);
+        const isTaken = reason === 'deleted' || reason === 'overwritten';
+        const keys = event.key.split(' + ');
+        if (isTaken && !keys.some((key) => staleness.mayHaveLostPlace(owner, key))) {
+          violated(`a waiter of ${event.key} lost a place it had`);
+        }
+        // All on a lease queue again in their order.
+        if (reason === undefined || isTaken) tasks.requeued(locks, event.key);
       }
       if (event.type === 'revocation') account.asked += 1;
       if (event.type !== 'lost') return;
       account.lost += 1;
       // Nobody takes what he asks for.
-      const byHand = ['deleted', 'overwritten', 'revoked'].includes(event.reason);
-      const wasDeleted = event.key.split(' + ').some((key) => deleted.delete(key));
-      if (byHand && !wasDeleted) violated(`${event.key} was lost as ${event.reason}, which it was not`);
+      const isTaken = ['deleted', 'overwritten', 'revoked'].includes(event.reason);
+      const keys = event.key.split(' + ');
+      const wasDeleted = keys.some((key) => deleted.delete(key));
+      const mayBe = keys.some((key) => staleness.mayBeGone(key, event.fencingToken));
+      if (isTaken && !wasDeleted && !mayBe) violated(`${event.key} was lost as ${event.reason}, which it was not`);
     });
-    return { machine, wire, locks };
+    return { machine, wire, locks, ttl };
   });
 
-  /** What each of those held is, by key. */
-  const wanted = new WeakMap<HeldLock, ReadonlyMap<string, Want>>();
-  const wantOf = (held: HeldLock, key: string): Want => {
-    const want = wanted.get(held)?.get(key);
-    if (!want) throw new Error(`nobody wanted ${key}`);
-    return want;
-  };
-  const holding = new Map<string, HeldLock[]>(KEYS.map((key) => [key, []]));
+  const tasks = createTaskRules({ now, server, presence, elections, violated, staleness });
 
-  /** The bodies under way, by the client they run on. */
-  const bodies = new Map<HeldLock, Machine>();
-
-  const onHeld = (held: HeldLock): void => {
-    account.held += 1;
-    if (held.keys.length > 1) account.together += 1;
-    for (const key of held.keys) {
-      const mine = wantOf(held, key);
-      const mayNotHold = (other: HeldLock): boolean => other !== held && !mayBeTogether([mine, wantOf(other, key)]);
-      for (const [other, machine] of bodies) {
-        // Who just woke may not have noticed yet; nothing that its body emits gets through.
-        const awake = world.now() - machine.lastStopped() > NOTICED_WITHIN;
-        if (awake && other.keys.includes(key) && mayNotHold(other)) {
-          violated(`${other.owner} is still at work under ${key}, which ${held.owner} holds now`);
-        }
-      }
-      const others = holding.get(key) ?? [];
-      const now = others.filter((other) => other.isHeld());
-      if (now.length > 0) account.beside += 1;
-      if (!mayBeTogether([held, ...now].map((one) => wantOf(one, key)))) {
-        violated(`too many hold ${key}: ${held.owner} beside ${now.map(({ owner }) => owner).join(', ')}`);
-      }
-      const later = others.find((other) => mayNotHold(other) && other.fencingToken >= held.fencingToken);
-      if (later) violated(`the token of ${key} did not grow`);
-      others.push(held);
-    }
-    if (!isTurnOf(held)) violated(`${held.owner} holds ${held.key} out of its turn`);
-  };
-
-  /** Locks whose body was done before they were given back: they may be handed off within the client. */
-  const done = new Set<string>();
-
-  /** Whoever is before it may hold beside it, but for claims of the same client that are done and on their way out. */
-  const isTurnOf = ({ keys, owner, fencingToken }: HeldLock): boolean =>
-    keys.every((key) => {
-      const isOver = (claim: QueuedClaim): boolean =>
-        claim.owner === owner && claim.token !== fencingToken && done.has(`${key} ${String(claim.token)}`);
-      const claims = queueNow(key).claims.filter((claim) => !isOver(claim));
-      const place = claims.findIndex(({ token }) => token === fencingToken);
-      return place >= 0 && mayBeTogether(claims.slice(0, place + 1));
-    });
-
-  const onEmitted = (held: HeldLock): void => {
-    account.emitted += 1;
-    if (!isTurnOf(held)) violated(`${held.owner} emits under ${held.key}, which it does not hold`);
-  };
-
-  const isDone = ({ keys, fencingToken }: HeldLock): void => {
-    for (const key of keys) done.add(`${key} ${String(fencingToken)}`);
-  };
-
-  const unfinished = new Set<Task>();
-  const start = (task: Task): void => {
-    const client = clients[task.client];
-    if (!client) return;
-    const { machine, locks } = client;
-    const wants = new Map(task.wants.map((want) => [KEYS[want.key] ?? '', want]));
-    const members = [...wants].map(([key, want]) => lockOf(locks, key, want));
-    const lock = members.length === 1 && members[0] ? members[0] : locks.all(...members);
-    let held: HeldLock | undefined;
-    let running: Subscription | undefined;
-    const over = (): void => {
-      unfinished.delete(task);
-    };
-    unfinished.add(task);
-
-    machine.whenAwake(task.at, () => {
-      const body$ = usingLock(
-        lock,
-        (taken) => {
-          held = taken;
-          wanted.set(taken, wants);
-          onHeld(taken);
-          const released = (): void => isDone(taken);
-          return watched(bodyOf(task, taken, machine.scheduler, released), taken, machine);
-        },
-        { wait: task.wait },
-      );
-      running = body$.subscribe({
-        next: () => {
-          if (held) onEmitted(held);
-        },
-        error: (error: unknown) => {
-          over();
-          if (!(error instanceof LockError) && error !== BODY_FAILED)
-            violated(`a contender of ${lock.key} got ${String(error)}`);
-        },
-        complete: over,
-      });
-    });
-    if (task.leaveAfter !== undefined) {
-      machine.whenAwake(task.at + task.leaveAfter, () => {
-        running?.unsubscribe();
-        over();
-      });
-    }
-  };
-
-  const watched = <T>(source$: Observable<T>, held: HeldLock, machine: Machine): Observable<T> =>
-    defer(() => {
-      bodies.set(held, machine);
-      return source$.pipe(
-        tap({ complete: () => isDone(held) }),
-        finalize(() => bodies.delete(held)),
-      );
-    });
-
-  /** It comes back with all it knew. As etcd does, it gives each lease a full ttl then, and ends none while it is away. */
-  const restart = (ms: number): void => {
+  /** It is away for a while. As etcd does, it gives each lease a full ttl then, and ends none while it is away. */
+  const goAway = (ms: number): void => {
     const until = Math.min(world.now() + ms, HEAL_AT);
     const keepLeases = (): void => {
-      for (const lease of leases) memory.renew(lease, 0).subscribe();
-      if (world.now() < until) world.at(Math.min(world.now() + TTL / 2, until), keepLeases);
+      server.renewAll();
+      if (world.now() < until) world.at(Math.min(world.now() + Math.min(...schedule.ttls) / 2, until), keepLeases);
     };
     keepLeases();
     for (const { wire } of clients) wire.serverGone(until);
   };
 
+  const restore = ({ back, ms, isOtherCluster }: Restore): void => {
+    account.restored += 1;
+    presence.forget();
+    server.restore(back, isOtherCluster);
+    goAway(ms);
+  };
+
+  /** No longer than needed: most of what there is to be seen is over soon, and each second costs. */
+  const runWhile = (isGoingOn: () => boolean, until: number): void => {
+    while (isGoingOn() && world.now() < until) world.runUntil(Math.min(until, world.now() + STEP));
+  };
+
+  const remove = (key: string, place: number): boolean => {
+    const claim = server.queueNow(key).claims[place];
+    if (!claim) return false;
+    staleness.takenOut(key, claim);
+    server.remove(key, claim);
+    return true;
+  };
+
+  const anchors = clients.map(({ locks }, index) => createAnchor(world, locks, anchorOf(index), index >= 2));
   for (const [index, { locks }] of clients.entries()) {
-    // Taken again after each loss, so that the session never ends for want of locks.
-    const own = locks.mutex(anchorOf(index));
-    const anchor = index < 2 ? own : locks.all(locks.mutex(`beside ${anchorOf(index)}`), own);
-    const anchor$ = anchor.lock$();
-    anchor$
-      .pipe(retry({ delay: (error) => (error instanceof LocksClosedError ? EMPTY : timer(50, truth.scheduler)) }))
-      .subscribe();
+    if (schedule.campaigns.length > 0 && index < 2) elections.observe(locks);
   }
-  for (const task of schedule.tasks) start(task);
+  for (const task of [...schedule.tasks, ...schedule.campaigns]) {
+    const client = clients[task.client];
+    if (!client) continue;
+    tasks.start(task, client);
+    if (task.candidate) elections.start(task, task.candidate, client);
+  }
   for (const task of schedule.onces) {
     const client = clients[task.client];
     if (client) once.start(task, client);
@@ -270,108 +174,71 @@ export function simulate(schedule: Schedule): Account {
         .catch(() => undefined);
     machine?.whenAwake(at, ask);
   }
-  for (const { at, ms } of schedule.restarts) world.at(at, () => restart(ms));
+  for (const { at, ms } of schedule.restarts) world.at(at, () => goAway(ms));
+  for (const one of schedule.restores) world.at(one.at, () => restore(one));
+  for (const { at, key, place } of schedule.deletions)
+    world.at(at, () => void remove([...KEYS, ONCE][key] ?? '', place));
 
   world.runUntil(HEAL_AT);
   for (const { wire } of clients) wire.heal();
-  const isUnfinished = (): boolean => unfinished.size > 0 || once.unfinished.size > 0;
-  while (isUnfinished() && world.now() < SERVED_BY) world.runUntil(world.now() + TTL);
-  world.runUntil(world.now() + QUIET);
+  const isUnfinished = (): boolean => tasks.unfinished.size > 0 || once.unfinished.size > 0;
+  // Behind dead leases and retries.
+  const servedBy = HEAL_AT + HOLDS + 12 * longestTtl;
+  runWhile(isUnfinished, servedBy);
+  // What was on its way at the heal is to arrive, and who stood still is to run: he may send something.
+  const busyUntil = Math.max(...clients.map(({ wire, machine }) => Math.max(wire.busyUntil(), machine.awakeAt())));
+  world.runUntil(Math.max(world.now(), busyUntil) + TTL);
+  const isLeft = (key: string): boolean => server.queueNow(key).claims.length > 0;
+  const used = [...KEYS, ONCE];
+  /** What was not given back by a client that was closed while it was cut off has to expire, and that may take a day. */
+  const isLongLeft = (anchor: Anchor, ttl: number): boolean => anchor.isClosed && ttl > LONGEST_WAITED;
+  const isSettled = ({ ttl }: Client, index: number): boolean => {
+    const anchor = anchors[index];
+    if (!anchor || isLongLeft(anchor, ttl)) return true;
+    return anchor.isSettled(server.queueNow(anchor.key)) && (!anchor.isClosed || world.now() > HEAL_AT + 2 * ttl);
+  };
+  // Time for what has to expire, or for the audit that finds it.
+  const isBusy = (): boolean => used.some(isLeft) || elections.misled().length > 0 || !clients.every(isSettled);
+  runWhile(isBusy, world.now() + 4 * longestTtl);
   // Each client still holds its anchor, so no lease has ended and taken a forgotten claim along.
   for (const { client, at } of once.unfinished) {
     violated(`client ${String(client)}, taking part since ${String(at)}, was never served`);
   }
-  for (const key of [...KEYS, ONCE]) {
-    if (queueNow(key).claims.length > 0) violated(`a claim on ${key} stayed while its session lived`);
-  }
-  for (const { client, wants, at } of unfinished) {
+  for (const key of used) if (isLeft(key)) violated(`a claim on ${key} stayed while its session lived`);
+  for (const { client, wants, at } of tasks.unfinished) {
     const keys = wants.map(({ key }) => KEYS[key]).join(' and ');
     violated(`client ${String(client)}, contending for ${keys} since ${String(at)}, was never served`);
   }
+  for (const leader of elections.misled()) violated(`an observer goes on seeing ${JSON.stringify(leader)}`);
 
   // A person deletes what each client still holds: it must be told, though its lease lives and its renewals succeed.
   // By the event, or without it by the audit of its lease, once in one to two ttl.
-  for (const [index, { wire }] of clients.entries()) {
-    if (index % 2 === 1) wire.loseNextEvent();
-    deleteHolder(memory, queueNow(anchorOf(index)), deleted);
+  const forgotten = new Set<string>();
+  for (const [index, anchor] of anchors.entries()) {
+    const { wire, ttl } = clients[index] ?? {};
+    if (anchor.isClosed) {
+      if (isLongLeft(anchor, ttl ?? TTL)) forgotten.add(ownerOf(index));
+      continue;
+    }
+    if (index % 2 === 1 && ttl !== undefined && ttl <= LONGEST_WAITED) wire?.loseNextEvent();
+    if (remove(anchor.key, 0)) deleted.add(anchor.key);
   }
-  world.runUntil(world.now() + 3 * TTL);
+  runWhile(() => deleted.size > 0, world.now() + 3 * longestTtl);
   for (const key of deleted) violated(`the holder of ${key} was not told that its claim was deleted`);
 
   for (const { locks } of clients) void locks.close();
   world.runUntil(world.now() + TTL / 2);
-  for (const key of [...KEYS, ONCE]) {
-    if (queueNow(key).claims.length > 0) violated(`a claim on ${key} was left behind`);
-  }
-  for (const lease of leases) {
-    memory.renew(lease, 0).subscribe(({ status }) => {
-      if (status === 'renewed') violated(`a lease was left behind`);
-    });
+  for (const key of used) if (isLeft(key)) violated(`a claim on ${key} was left behind`);
+  for (const lease of server.leases) {
+    if (!forgotten.has(lease.owner) && server.renews(lease)) violated(`a lease was left behind`);
   }
 
-  if (violations.length > 0) throw new Violation(violations.slice(0, 5).join('\n'));
-  return { ...account, ...once.account };
+  if (violations.length > 0 && unknowable.size === 0) throw new Violation(violations.slice(0, 5).join('\n'));
+  return { ...account, ...tasks.account, ...once.account, ...elections.account };
 }
 
-/** The rule of each kind, as users are promised it, and not as the engine says it. */
-function mayBeTogether(held: readonly Pick<Want, 'kind' | 'permits'>[]): boolean {
-  if (held.length < 2) return true;
-  if (held.every(({ kind }) => kind === 'read')) return true;
-  return held.every(({ kind, permits = 0 }) => kind === 'semaphore' && held.length <= permits);
-}
-
-function lockOf(locks: Locks, key: string, { kind, permits = 0 }: Want): Lock {
-  switch (kind) {
-    case 'mutex':
-      return locks.mutex(key);
-    case 'semaphore':
-      return locks.semaphore(key, permits);
-    case 'read':
-      return locks.readLock(key);
-    case 'write':
-      return locks.writeLock(key);
-  }
-}
-
-/** Emits every now and then while it runs, and ends as the task says. */
-function bodyOf(
-  { hold, ends }: Task,
-  held: HeldLock,
-  scheduler: SchedulerLike,
-  releasing: () => void,
-): Observable<unknown> {
-  const beats$ = interval(70, scheduler).pipe(takeUntil(timer(hold, scheduler)), takeUntil(held.revocation$));
-  switch (ends) {
-    case 'complete':
-      return beats$;
-    case 'error':
-      return concat(
-        beats$,
-        throwError(() => BODY_FAILED),
-      );
-    case 'release':
-      return concat(
-        beats$,
-        defer(() => {
-          releasing();
-          void held.release().catch(() => undefined);
-          return NEVER;
-        }),
-      );
-  }
-}
-
+const ownerOf = (client: number): string => `client ${String(client)}`;
 const anchorOf = (client: number): string => `anchor ${String(client)}`;
-
-function deleteHolder(memory: QueueBackend, { key, claims: [holder] }: Queue, deleted: Set<string>): void {
-  if (!holder) return;
-  const [id = '', claimId = ''] = holder.id.split('-');
-  const lease = { id, ttl: TTL, owner: holder.owner, key: undefined };
-  deleted.add(key);
-  memory
-    .dequeue([{ key, lease, id: claimId, kind: 'mutex', since: new Date(0), meta: undefined }], [holder], 0)
-    .subscribe();
-}
 
 function strike(fault: Fault, clients: readonly Client[]): void {
   const client = clients[fault.client];
@@ -382,6 +249,8 @@ function strike(fault: Fault, clients: readonly Client[]): void {
       return wire.partition(fault.ms);
     case 'lose-replies':
       return wire.loseReplies(fault.ms);
+    case 'late':
+      return wire.late(2 * TTL, fault.ms / 2);
     case 'slow':
       return wire.slow(2 * TTL, fault.ms % 2 === 0 ? fault.ms / 20 : fault.ms);
     case 'pause':

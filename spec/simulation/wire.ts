@@ -4,16 +4,21 @@
  */
 import { Observable } from 'rxjs';
 import { decorate } from '../../src/backend/decorate.js';
+import type { BackendCall } from '../../src/backend/decorate.js';
+import type { Header } from '../../src/backends/etcd3/incarnation.js';
 import { BackendError } from '../../src/index.js';
-import type { LockBackend } from '../../src/index.js';
+import type { Lease, QueueBackend } from '../../src/index.js';
+import { createHistory } from './history.js';
 import type { Machine } from './machine.js';
 import type { World } from './world.js';
 
 export interface Wire {
-  readonly backend: LockBackend;
+  readonly backend: QueueBackend;
   partition(ms: number): void;
   /** Requests arrive, replies are lost. */
   loseReplies(ms: number): void;
+  /** Requests take up to this much longer: those who sent them may have given up by then. */
+  late(ms: number, by: number): void;
   /** Replies take up to this much longer. */
   slow(ms: number, by: number): void;
   /** The next event of a watch gets lost, and its stream goes on: servers have had such bugs. */
@@ -22,6 +27,8 @@ export interface Wire {
   serverGone(until: number): void;
   /** From now on every message arrives, soon. */
   heal(): void;
+  /** Until when something that was sent may still be under way. */
+  busyUntil(): number;
 }
 
 /** How messages travel: up to `latency` each way, and some of them nowhere. */
@@ -30,15 +37,27 @@ export interface Weather {
   readonly loss: number;
 }
 
+/** What there is at the other end. */
+export interface Remote {
+  readonly backend: QueueBackend;
+  /** What every answer begins with, and how many times it was restored. */
+  header(): Header & { readonly life: number };
+  /** A restored server has caught up with what a client knew. */
+  hasCaughtUp(): void;
+  renews(lease: Lease): boolean;
+}
+
 export function createWire(
   world: World,
   machine: Machine,
-  server: LockBackend,
+  server: Remote,
   weather: Weather,
   random: () => number,
 ): Wire {
   let cutUntil = 0;
   let repliesLostUntil = 0;
+  let lateUntil = 0;
+  let lateBy = 0;
   let slowUntil = 0;
   let slowBy = 0;
   let goneUntil = 0;
@@ -46,12 +65,19 @@ export function createWire(
   let life = 0;
   let healed = false;
   let eventsToLose = 0;
-  const streams = new Set<() => void>();
+  let busyUntil = 0;
+  /** Something is under way until then. */
+  const arriving = (instant: number): number => {
+    busyUntil = Math.max(busyUntil, instant);
+    return instant;
+  };
+  const streams = new Set<(cause?: BackendError) => void>();
 
   const delay = (): number => {
     if (healed) return 1 + random() * 4;
     return random() * weather.latency;
   };
+  const lateness = (): number => (world.now() < lateUntil ? random() * lateBy : 0);
   const slowness = (): number => (world.now() < slowUntil ? random() * slowBy : 0);
   const arrives = (): boolean => world.now() >= cutUntil && (healed || random() >= weather.loss);
 
@@ -64,49 +90,70 @@ export function createWire(
     return true;
   };
 
-  const carry = <T>(request$: Observable<T>): Observable<T> =>
+  const history = createHistory((cause) => {
+    for (const broken of [...streams]) broken(cause);
+  }, server.hasCaughtUp);
+  /** Of a grant: whether the lease is there already. Granted again it is renewed in any case. */
+  const isKnown = (call: BackendCall): boolean => call.verb === 'grant' && server.renews(call.args[0]);
+
+  const carry = <T>(request$: Observable<T>, call: BackendCall): Observable<T> =>
     new Observable((subscriber) => {
       const sent = life;
+      const asked = history.asked();
       if (!arrives() || isRefused(() => subscriber.error(reset()))) return;
-      world.at(world.now() + delay(), () => {
+      world.at(arriving(world.now() + delay() + lateness()), () => {
         if (world.now() < cutUntil || life !== sent) return;
+        const wasKnown = isKnown(call);
         request$.subscribe({
-          next: (reply) =>
+          next: (reply) => {
+            const told = { ...server.header(), isKnown: wasKnown };
             answer(() => {
+              history.answered(asked, call.verb, told);
               subscriber.next(reply);
               subscriber.complete();
-            }),
+            });
+          },
           error: (error: unknown) => answer(() => subscriber.error(error)),
         });
       });
       const answer = (told: () => void): void => {
         if (!arrives() || world.now() < repliesLostUntil) return;
-        machine.whenAwake(world.now() + delay() + slowness(), () => {
-          if (world.now() >= cutUntil && life === sent) told();
+        machine.whenAwake(arriving(world.now() + delay() + slowness()), () => {
+          // What nobody waits for any more is not heard.
+          if (world.now() >= cutUntil && life === sent && !subscriber.closed) told();
         });
       };
     });
 
   /** What is told without being asked for comes in order, or the stream breaks. */
-  const follow = <T>(source$: Observable<T>): Observable<T> =>
+  const follow = <T>(source$: Observable<T>, call: BackendCall): Observable<T> =>
     new Observable((subscriber) => {
       const opened = life;
+      const asked = history.asked();
+      // Gone on from a view that is known, nothing is read.
+      let isRead = call.verb === 'queue' && call.args[2] !== undefined;
       let last = world.now();
-      const broken = (): void => subscriber.error(reset());
+      const broken = (cause: BackendError = reset()): void => subscriber.error(cause);
       streams.add(broken);
       subscriber.add(() => streams.delete(broken));
-      if (!arrives() || isRefused(broken)) return;
+      if (!arrives() || isRefused(() => broken())) return;
       world.at(world.now() + delay(), () => {
         if (subscriber.closed || life !== opened) return;
         subscriber.add(
           source$.subscribe((event) => {
-            last = Math.max(last, world.now() + delay() + slowness());
+            const told = isRead ? undefined : { ...server.header(), isKnown: false };
+            isRead = true;
+            last = arriving(Math.max(last, world.now() + delay() + slowness()));
             machine.whenAwake(last, () => {
-              if (life !== opened) return;
+              if (life !== opened || subscriber.closed) return;
               // In a partition it stays silent, and what was told meanwhile is gone for good. Single events get lost, too:
               // servers have had such bugs, and the engine reads again once in a while for their sake.
               if (eventsToLose > 0) eventsToLose -= 1;
-              else if (arrives()) subscriber.next(event);
+              else if (arrives()) {
+                if (told) history.answered(asked, call.verb, told);
+                // Unless the history was found to be another one by that, and the stream broken.
+                subscriber.next(event);
+              }
             });
           }),
         );
@@ -114,7 +161,10 @@ export function createWire(
     });
 
   return {
-    backend: decorate(server, (source$, { isStream }) => (isStream ? follow(source$) : carry(source$))),
+    busyUntil: () => busyUntil,
+    backend: history.around(
+      decorate(server.backend, (source$, call) => (call.isStream ? follow(source$, call) : carry(source$, call))),
+    ),
     serverGone(until) {
       life += 1;
       goneUntil = Math.max(goneUntil, until);
@@ -134,6 +184,10 @@ export function createWire(
     loseReplies(ms) {
       repliesLostUntil = world.now() + ms;
     },
+    late(ms, by) {
+      lateUntil = world.now() + ms;
+      lateBy = by;
+    },
     slow(ms, by) {
       slowUntil = world.now() + ms;
       slowBy = by;
@@ -143,7 +197,7 @@ export function createWire(
     },
     heal() {
       healed = true;
-      cutUntil = repliesLostUntil = slowUntil = goneUntil = 0;
+      cutUntil = repliesLostUntil = lateUntil = slowUntil = goneUntil = 0;
     },
   };
 }

@@ -264,11 +264,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return (state) => {
       if (state.status === 'wanted') this.revocation = state.revocation;
       else this.#stands(place, state);
-      // After the deadline the claim went with its lease: the reason is `expired`, even if the timer of the deadline is
-      // late.
-      if (state.status === 'lost' && !this.session?.isAlive()) {
-        return this.#tell({ status: 'lost', loss: new ClaimLost('expired') });
-      }
+      // After the deadline the claim went with its lease, even if the timer of the deadline is late.
+      if (state.status === 'lost' && this.session?.isAlive() === false) return this.session.expired();
       if (state.status !== 'blocked' && state.status !== 'first') return this.#tell(state);
       if (this.#places.length === 1) return this.#tell(state);
       if (this.#isWorthTelling()) this.#tell(wholeOf(this.#places));

@@ -279,7 +279,8 @@ class Contender implements Closable, Exchangeable, Holding {
   #hold(claim: ContendingClaim, { settled$ }: Extract<ClaimState, { status: 'first' }>): void {
     const { token, session } = claim;
     if (this.waitsWith !== claim || token === undefined || !session) return;
-    if (!session.isAlive()) return this.#lost(new ClaimLost('expired'));
+    // All on it are told, in their order: alone, it would be behind who came later, and again on what has ended.
+    if (!session.isAlive()) return session.expired();
     const { key, kind } = this.#target;
     const { time, settings, report, bodies } = this.#runtime;
     const { atMost } = this.#options;

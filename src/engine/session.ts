@@ -19,7 +19,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import { at, failAt } from '../time/clock.js';
+import { at } from '../time/clock.js';
 import { isRefusal } from '../api/errors.js';
 import type { LossReason } from '../api/errors.js';
 import type { Lease, RenewResult, RenewalWorker } from '../backend/port.js';
@@ -44,6 +44,8 @@ export interface Session {
   readonly renewed$: Observable<void>;
   /** To be called when the answer to another request showed that the lease is gone. */
   gone(): void;
+  /** To be called when its deadline was found to have passed before the timer of the deadline ran. Ends all claims on it. */
+  expired(): void;
 }
 
 /** The end of a session or of a claim. Internal: it becomes a LockLostError for each held lock. */
@@ -152,8 +154,8 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     repeat(),
     ignoreElements(),
   );
-  const told = new Subject<void>();
-  const gone$ = failAt(told, () => new ClaimLost('session'));
+  const told = new Subject<ClaimLost>();
+  const told$ = told.pipe(switchMap((loss) => throwError(() => loss)));
   const expired$ = renewed$.pipe(
     startWith(undefined),
     switchMap(() => deadline$),
@@ -165,10 +167,11 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     isAlive: () => !ended && time.now() < validUntil(),
     renewals: () => renewals,
     renewed$,
-    gone: () => told.next(),
+    gone: () => told.next(new ClaimLost('session')),
+    expired: () => told.next(expired()),
   };
   // The deadline is subscribed to first: if it falls on the same instant as an answer, the deadline wins.
-  return merge(gone$, expired$, of(session)).pipe(
+  return merge(told$, expired$, of(session)).pipe(
     tap({ error: () => (ended = true) }),
     finalize(() => worker?.end()),
   );

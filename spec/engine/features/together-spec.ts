@@ -56,6 +56,7 @@ const contest = (m: Marbles, given: Circumstances = {}) => {
     renewals: () => 0,
     renewed$: NEVER,
     gone: () => said.push('the lease is gone'),
+    expired: () => said.push('the lease has run out'),
   };
   const runtime = locksRuntimeOf(scheduler, {
     background: createBackground((error) => said.push(`failed ${String(error)}`)),
