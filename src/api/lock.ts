@@ -138,7 +138,11 @@ export interface HeldLock {
   /** The keys it covers: several for the lock of {@link Locks.all}. */
   readonly keys: readonly string[];
   readonly owner: string;
-  /** Greater than the token of every earlier holder of this key. Let the resource refuse smaller tokens. */
+  /**
+   * Greater than the token of every earlier claim at this key. Let the resource refuse smaller tokens, if the lock is held
+   * alone: holders of a semaphore and readers hold together, in any order of tokens. JSON has no bigint: write
+   * `String(token)`.
+   */
   readonly fencingToken: bigint;
   /** The instant, on the clock of the `Locks`, until which the lock is certainly held. Milliseconds. */
   readonly validUntil: number;

@@ -27,6 +27,9 @@ export interface Endings {
   relation(): Relation;
 }
 
+/** Milliseconds: a shorter wait may have been meant as seconds. */
+const SHORT_WAIT = 100;
+
 /** Never emits; errors when the contention must end, with the error for the user. */
 export function endings({
   time,
@@ -46,7 +49,8 @@ export function endings({
     // During an outage nobody knows who holds the lock, so the error is a `BackendError`.
     if (holders && !cause) return new LockTimeoutError({ key, wait, holders, relation: relation() });
     const silence = `${serverName} did not answer within the ${wait} ms that ${quoted(key)} was waited for.`;
-    return new BackendError(silence, { retryable: true, cause });
+    const unit = wait < SHORT_WAIT ? ' `wait` is in milliseconds.' : '';
+    return new BackendError([silence + unit, ...(cause ? [cause.message] : [])].join(' '), { retryable: true, cause });
   };
   // A try ends with its answer, and an endless wait needs no timer.
   const isLimited = wait > 0 && wait < Infinity;

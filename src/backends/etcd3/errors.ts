@@ -103,8 +103,13 @@ export function toBackendError(what: string, error: unknown): BackendError {
   const text = textOf(error);
   const meaning = MEANINGS.find(({ matches }) => matches.test(text));
   const { retryable = true, outcome, advice = text } = meaning ?? {};
-  return new BackendError(`etcd3 could not ${what}: ${advice}`, { retryable, outcome, cause: error });
+  const [place] = REFUSED_BY.exec(text) ?? [];
+  const where = place && advice !== text ? ` (${place})` : '';
+  return new BackendError(`etcd3 could not ${what}: ${advice}${where}`, { retryable, outcome, cause: error });
 }
+
+/** What the system says of an address: it has no credentials in it, and shows which host is meant. */
+const REFUSED_BY = /\b(?:connect|getaddrinfo) E[A-Z_]+ [\w.:[\]-]+/;
 
 /** Whether the token was refused; another one may be accepted. */
 export const isTokenStale = (error: unknown): boolean => STALE_TOKEN.test(textOf(error));

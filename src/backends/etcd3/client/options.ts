@@ -52,11 +52,10 @@ const NAMES = ['hosts', 'credentials', 'auth', 'dialTimeout'];
 export function checkedOptions(options: Etcd3Options): Reach {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || NAMES.includes(name)) continue;
-    throw new InvalidOptionError(
-      name,
-      'given',
-      `etcd3Backend() knows ${NAMES.join(', ')}. For other options of npm etcd3, give a client that you made with them.`,
-    );
+    const advice = `it knows ${NAMES.join(', ')}. For other options of npm etcd3, give a client that you made with them.`;
+    const meant = name === 'endpoints' ? ' Did you mean `hosts`?' : '';
+    // Its value may be a secret.
+    throw new InvalidOptionError(name, 'given', advice, `etcd3Backend() has no option \`${name}\`:${meant} ${advice}`);
   }
   const { credentials, auth, dialTimeout = DIAL_TIMEOUT } = options;
   const hosts = parsedHosts(options.hosts, credentials !== undefined);
