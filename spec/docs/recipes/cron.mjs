@@ -26,7 +26,9 @@ await onEtcd(async ({ locks }) => {
       begun.push(tick);
       if (begun.length === 1) throw new Error('no paper');
       if (begun.length > 2) return [tick];
-      return defer(() => client.mutex(held.key).revoke({ reason: 'an operator takes it' })).pipe(ignoreElements());
+      return defer(() => client.mutex(held.key).revoke({ reason: 'an operator takes it', within: 0 })).pipe(
+        ignoreElements(),
+      );
     };
     // A period that leaves time to run a tick again on a busy machine.
     return instance(client, 0, job, 3000);
