@@ -19,6 +19,7 @@ const HELP = `Real engines, a server in memory, virtual time, and faults drawn f
   npm run simulate -- --seeds 100000                  as many schedules as asked, else 10000
   npm run simulate -- --seed 7                        from another start
   npm run simulate -- --without 'the deadline itself'    with a guard of the engine taken out: ends with 0 when that is found
+  npm run simulate -- --guards --seeds 3000    the same with each guard, one after another
 
 Three clients, each with a machine and a network of its own, contend for mutexes, semaphores, read/write locks and
 several keys at once, try, lead an election, and take part in what is done once. Messages get lost, late and slow,
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '10000' },
     seed: { type: 'string', default: '1' },
     without: { type: 'string' },
+    guards: { type: 'boolean', default: false },
   },
 });
 if (values.help) {
@@ -45,76 +47,91 @@ if (values.help) {
   process.exit();
 }
 const seeds = Number(values.seeds);
-const changes = values.without === undefined ? [] : GUARDS[values.without];
-if (!changes) throw new Error(`there is no guard "${values.without}"; there are: ${Object.keys(GUARDS).join(', ')}`);
+const guards = values.guards ? Object.keys(GUARDS) : [values.without];
+for (const guard of guards) {
+  if (guard !== undefined && !GUARDS[guard]) {
+    throw new Error(`there is no guard "${guard}"; there are: ${Object.keys(GUARDS).join(', ')}`);
+  }
+}
 
 // Thousands of errors are made for what gets lost on the simulated network, and nobody reads where.
 Error.stackTraceLimit = 0;
 
 const copy = mkdtempSync(join(tmpdir(), 'rxlock-simulation-'));
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
-compile(copy);
-const load = createRequire(join(copy, 'package.json'));
-const { schedules } = load('./spec/simulation/schedule.js');
-const { simulate } = load('./spec/simulation/simulate.js');
+compileAll();
+for (const guard of guards) await run(guard);
 
-const total = {};
-const property = fc.property(schedules, (schedule) => {
-  for (const [what, count] of Object.entries(simulate(schedule))) total[what] = (total[what] ?? 0) + count;
-});
-const bar = new SingleBar({ format: '{bar} {value}/{total} schedules, {duration_formatted}', noTTYOutput: false });
-bar.start(seeds, 0);
-let failure;
-for (let run = 0; run < seeds && !failure; run += CHUNK) {
-  const details = fc.check(property, {
-    seed: Number(values.seed) + run,
-    numRuns: Math.min(CHUNK, seeds - run),
-    endOnFailure: values.without !== undefined,
+/** Runs the schedules until one violates a rule. With a guard taken out, one has to. */
+async function run(guard) {
+  const { simulate, schedules } = loaded(guard);
+  const total = {};
+  const property = fc.property(schedules, (schedule) => {
+    for (const [what, count] of Object.entries(simulate(schedule))) total[what] = (total[what] ?? 0) + count;
   });
-  bar.update(run + details.numRuns);
-  // Promises that were settled in the runs are handled between them, or they and all they know pile up.
-  await nextTurn();
-  if (details.failed) failure = { ...details, run: run + details.numRuns };
-}
-bar.stop();
+  const bar = new SingleBar({ format: '{bar} {value}/{total} schedules, {duration_formatted}', noTTYOutput: false });
+  bar.start(seeds, 0);
+  let failure;
+  for (let done = 0; done < seeds && !failure; done += CHUNK) {
+    const details = fc.check(property, {
+      seed: Number(values.seed) + done,
+      numRuns: Math.min(CHUNK, seeds - done),
+      endOnFailure: guard !== undefined,
+    });
+    bar.update(done + details.numRuns);
+    // Promises that were settled in the runs are handled between them, or they and all they know pile up.
+    await nextTurn();
+    if (details.failed) failure = { ...details, run: done + details.numRuns };
+  }
+  bar.stop();
 
-if (failure) {
-  console.log(`\nschedule ${failure.run} violates: ${failure.errorInstance?.message}`);
-  if (values.without === undefined) console.log(fc.defaultReportMessage(failure));
-} else {
-  const counts = Object.entries(total).map(([what, count]) => `${count} ${what}`);
-  console.log(`\n${seeds} schedules without a violation: ${counts.join(', ')}`);
+  const without = guard === undefined ? '' : `without "${guard}": `;
+  if (failure) {
+    console.log(`\n${without}schedule ${failure.run} violates: ${failure.errorInstance?.message}`);
+    if (guard === undefined) console.log(fc.defaultReportMessage(failure));
+  } else {
+    const counts = Object.entries(total).map(([what, count]) => `${count} ${what}`);
+    console.log(`\n${without}${seeds} schedules without a violation: ${counts.join(', ')}`);
+  }
+  if ((failure !== undefined) !== (guard !== undefined)) process.exitCode = 1;
 }
-const asExpected = (failure !== undefined) === (values.without !== undefined);
-process.exitCode = asExpected ? 0 : 1;
 
-/** Sources and simulator as CommonJS, with the guard taken out. */
-function compile(target) {
+/** Sources and simulator as CommonJS. */
+function compileAll() {
   const files = ['src', 'spec/simulation'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true })
       .map((file) => join(folder, file))
       .filter((file) => file.endsWith('.ts') && !file.endsWith('-spec.ts')),
   );
-  const made = new Set();
-  for (const file of files) {
-    let code = readFileSync(join(ROOT, file), 'utf8');
-    for (const [where, what, instead] of changes) {
-      if (where !== file) continue;
-      if (!code.includes(what)) throw new Error(`the guard "${values.without}" is not in ${file} any more: ${what}`);
-      code = code.replaceAll(what, instead);
-      made.add(where);
-    }
-    const { code: output } = transformSync(code, {
-      filename: file,
-      jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
-      module: { type: 'commonjs' },
-    });
-    const path = join(target, file.replace(/\.ts$/, '.js'));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, output);
-  }
-  for (const [where] of changes) if (!made.has(where)) throw new Error(`there is no ${where}`);
+  for (const file of files) compile(file, readFileSync(join(ROOT, file), 'utf8'));
   const imports = { '#platform': './src/platform/node.js' };
-  writeFileSync(join(target, 'package.json'), JSON.stringify({ type: 'commonjs', imports }));
-  symlinkSync(join(ROOT, 'node_modules'), join(target, 'node_modules'));
+  writeFileSync(join(copy, 'package.json'), JSON.stringify({ type: 'commonjs', imports }));
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+}
+
+function compile(file, code) {
+  const { code: output } = transformSync(code, {
+    filename: file,
+    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+    module: { type: 'commonjs' },
+  });
+  const path = join(copy, file.replace(/\.ts$/, '.js'));
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, output);
+}
+
+/** The simulator with an engine that lacks the guard. The copy is whole again afterwards. */
+function loaded(guard) {
+  const changed = new Map();
+  for (const [file, what, instead] of guard === undefined ? [] : GUARDS[guard]) {
+    const code = changed.get(file) ?? readFileSync(join(ROOT, file), 'utf8');
+    if (!code.includes(what)) throw new Error(`the guard "${guard}" is not in ${file} any more: ${what}`);
+    changed.set(file, code.replaceAll(what, instead));
+  }
+  for (const [file, code] of changed) compile(file, code);
+  const load = createRequire(join(copy, 'package.json'));
+  for (const path of Object.keys(load.cache)) if (path.startsWith(copy)) delete load.cache[path];
+  const parts = { ...load('./spec/simulation/schedule.js'), ...load('./spec/simulation/simulate.js') };
+  for (const file of changed.keys()) compile(file, readFileSync(join(ROOT, file), 'utf8'));
+  return parts;
 }
