@@ -35,11 +35,11 @@ const CORE = `export { createLocks, withLock, usingLock, whileLeader } from './s
 const ALL = `${CORE} export * from './src/testing/index.js';`;
 
 describe('the bundle for browsers', () => {
-  // Measured: 40.0 KB and 41.2 KB (of 1000 bytes); the budget is 2 % more. 6 KB of it are RxJS. Elections, `once`,
+  // Measured: 41.6 KB and 42.8 KB (of 1000 bytes); the budget is 2 % more. 6 KB of it are RxJS. Elections, `once`,
   // revocation, `all`, `watchAll$`, slots and prefixes are 8 KB: methods of one object, so none of them can be left out.
   it('is small, RxJS included', () => {
-    expect(sizeOf(CORE)).toBeLessThan(40_800);
-    expect(sizeOf(ALL)).toBeLessThan(42_000);
+    expect(sizeOf(CORE)).toBeLessThan(42_400);
+    expect(sizeOf(ALL)).toBeLessThan(43_700);
   });
 
   it('runs where there is nothing of Node', () => {

@@ -34,7 +34,7 @@ class KeyTurns {
     return this.#turns.size === 0;
   }
 
-  get first(): Subject<boolean> | undefined {
+  first(): Subject<boolean> | undefined {
     return this.#turns.values().next().value;
   }
 
@@ -43,10 +43,10 @@ class KeyTurns {
   }
 
   leave(turn: Subject<boolean>, isFree: boolean): void {
-    const wasFirst = this.first === turn;
+    const wasFirst = this.first() === turn;
     if (!this.#turns.delete(turn) || !wasFirst) return;
     this.#handOffs = isFree && this.#handOffs < MAX_HAND_OFFS ? this.#handOffs + 1 : 0;
-    this.first?.next(this.#handOffs > 0);
+    this.first()?.next(this.#handOffs > 0);
   }
 }
 
@@ -60,7 +60,7 @@ export function createLocalQueue(): LocalQueue {
       keys.set(key, turns);
       turns.add(mine);
       return {
-        isFirst: () => turns.first === mine,
+        isFirst: () => turns.first() === mine,
         first$: mine,
         leave(isFree) {
           turns.leave(mine, isFree);
