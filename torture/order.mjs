@@ -78,13 +78,17 @@ export function mistakenOf({ operations, claims, killed, run, ttl }) {
       const { contendedAt: from, endedAt: until = Infinity } = operation;
       return (operation.holders ?? []).flatMap((holder) => {
         const why = operation.keys.map((key) => {
+          const theirs = (atKey.get(`${holder.owner} ${key}`) ?? []).map((each) => each.operation);
+          // Within a process it may have been handed the lock before the server carried out the release before its own.
+          const isHeld = ({ token, heldAt, endedAt = Infinity }) =>
+            token === holder.token && heldAt <= until + A_MOMENT && endedAt >= from - A_MOMENT;
+          if (theirs.some(isHeld)) return undefined;
           const head = heads.get(claimId(holder.token, key));
           // The last changes before a restore may have been told to clients, and not to the observer.
           if (!head) return isRestored ? undefined : 'of whom there was no claim';
           if (head.isNever) return 'whose claim never was at the head of the queue';
           if (head.from > until + A_MOMENT) return 'who came to the head of the queue later';
           if (head.until < from - A_MOMENT) return 'whose claim was gone before';
-          const theirs = (atKey.get(`${holder.owner} ${key}`) ?? []).map((each) => each.operation);
           if (theirs.some(({ token }) => token === holder.token)) return undefined;
           const isOf = (each) => {
             const { heldAt, contendedAt, endedAt = killed.get(holder.owner) ?? Infinity } = each;

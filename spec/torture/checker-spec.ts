@@ -466,6 +466,19 @@ describe('no fault of the lock', () => {
       },
     ],
     [
+      'a refusal names who was handed the lock in its process, and whose deletion came before the one before it',
+      {
+        clients: {
+          'c1.0': [
+            held(900, 1990, { token: 1 }),
+            held(910, 2012, { held: 1990, emits: [1991, 2012], token: 2 }),
+            refused(2000, 2010, 'c1.0', 2),
+          ],
+        },
+        changes: queue({ from: 900, until: 2020 }, { from: 950, until: 2015 }),
+      },
+    ],
+    [
       'a refusal names a try whose claim could not leave for as long as an attempt, and did not yet',
       {
         clients: {
