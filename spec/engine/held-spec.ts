@@ -79,7 +79,7 @@ describe('a wait that ends', () => {
     w.locks.network.partition();
     const silent = fateOf(w.locks.mutex('k').acquire({ wait: 1 }));
     await w.pass(1);
-    const message = 'memory did not answer within the 1 ms that "k" was waited for.';
+    const message = 'memory did not answer within the 1 ms that "k" was waited for. `wait` is in milliseconds.';
     expect(silent).toMatchObject({ is: 'rejected', of: { code: 'BACKEND', message, retryable: true } });
     w.locks.network.heal();
     const held = await w.others.mutex('l').acquire();

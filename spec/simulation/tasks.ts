@@ -84,6 +84,8 @@ export function createTaskRules({ now, server, presence, elections, violated, st
   const holding = new Map<string, { readonly held: HeldLock; readonly life: number }[]>(KEYS.map((key) => [key, []]));
   /** The bodies under way, by the client they run on. */
   const bodies = new Map<HeldLock, Machine>();
+  const ended = new WeakMap<HeldLock, number>();
+  const wasHeldSince = (held: HeldLock, since: number): boolean => (ended.get(held) ?? Infinity) >= since;
   /** Locks whose body was done before they were given back: they may be handed off within the client. */
   const done = new Set<string>();
   const doneName = (key: string, token: bigint): string => `${String(server.life)} ${key} ${String(token)}`;
@@ -158,7 +160,11 @@ export function createTaskRules({ now, server, presence, elections, violated, st
     const keys = [...wants.keys()];
     for (const { fencingToken, owner } of named) {
       const wasThere = keys.some(
-        (key) => presence.wasFirst(key, fencingToken, startedAt) || mayBeGone(key, fencingToken),
+        (key) =>
+          presence.wasFirst(key, fencingToken, startedAt) ||
+          mayBeGone(key, fencingToken) ||
+          // Handed to it within the client, before the server has heard of the release before it.
+          holding.get(key)?.some(({ held }) => held.fencingToken === fencingToken && wasHeldSince(held, startedAt)),
       );
       if (!wasThere) violated(`client ${String(task.client)} was refused for ${owner}, who was not there`);
     }
@@ -177,7 +183,10 @@ export function createTaskRules({ now, server, presence, elections, violated, st
       bodies.set(held, machine);
       return source$.pipe(
         tap({ complete: () => isDone(held) }),
-        finalize(() => bodies.delete(held)),
+        finalize(() => {
+          bodies.delete(held);
+          ended.set(held, now());
+        }),
       );
     });
 
