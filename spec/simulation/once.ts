@@ -49,11 +49,19 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
   const produced = new Set<string>();
   /** Values of the markers that were written, in their order. */
   const marked: string[] = [];
-  /** The newest of them that somebody was given, by the server of that life: restored, it knows an older one again, or none. */
-  let newest = { life: 0, order: -1 };
-  const newestSeen = (): number => (newest.life === server.life ? newest.order : -1);
+  /**
+   * The newest that somebody was given, of those written in this life of the server, which are those from `from` on: a
+   * restored server knows an older marker again, or none, and answers of before are still on their way.
+   */
+  let era = { life: 0, from: 0, newest: -1 };
+  const eraNow = (): typeof era => {
+    if (era.life !== server.life) era = { life: server.life, from: marked.length, newest: -1 };
+    return era;
+  };
+  const newestSeen = (): number => eraNow().newest;
   const onSeen = (order: number): void => {
-    newest = { life: server.life, order: Math.max(newestSeen(), order) };
+    const { from, newest } = eraNow();
+    if (order >= from) era.newest = Math.max(newest, order);
   };
   const bodies = new Map<HeldLock, string>();
   let runs = 0;
@@ -62,6 +70,7 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
     const read: unknown = JSON.parse(value);
     const result = typeof read === 'object' && read !== null && 'value' in read ? String(read.value) : 'nothing';
     if (marked.includes(result)) return;
+    eraNow();
     marked.push(result);
     for (const [held, other] of bodies) {
       if (other !== result && held.isHeld() && !staleness.isStale(held))

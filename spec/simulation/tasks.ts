@@ -62,6 +62,8 @@ interface Contender {
   readonly number: number;
   readonly wants: ReadonlyMap<string, Want>;
   readonly startedAt: number;
+  /** Of the server when it began: a later one has forgotten its claim, which it may not know yet. */
+  readonly life: number;
 }
 
 export function createTaskRules({ now, server, presence, elections, violated, staleness }: Host): TaskRules {
@@ -139,7 +141,8 @@ export function createTaskRules({ now, server, presence, elections, violated, st
   const servedInOrder = (contender: Contender): void => {
     for (const other of waiting) {
       if (other === contender) break;
-      if (other.client !== contender.client || other.task.wait < Infinity || requeued.has(other)) continue;
+      if (other.client !== contender.client || other.task.wait < Infinity) continue;
+      if (requeued.has(other) || other.life !== server.life) continue;
       const key = overtakenAt(other, contender);
       if (key !== undefined)
         violated(`client ${String(other.task.client)} waits for ${key}, and who came later has it`);
@@ -203,7 +206,15 @@ export function createTaskRules({ now, server, presence, elections, violated, st
     const wants = new Map(task.wants.map((want) => [KEYS[want.key] ?? '', want]));
     const lock = wanted(task, locks);
     const { key } = lock;
-    const contender: Contender = { task, client, wants, key, number: (started += 1), startedAt: now() };
+    const contender: Contender = {
+      task,
+      client,
+      wants,
+      key,
+      number: (started += 1),
+      startedAt: now(),
+      life: server.life,
+    };
     let held: HeldLock | undefined;
     waiting.add(contender);
     over.add(() => waiting.delete(contender));
