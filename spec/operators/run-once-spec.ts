@@ -444,6 +444,16 @@ onEachNetwork('runOnce', () => {
 
 describe('runOnce in a crowd', () => {
   it(
+    'of a process that stood still past its deadline ends with the loss, though its work is done first on waking',
+    marbles((m) => {
+      const client = serverOf(m, { latency: 0, jitter: 0 }).client(TIMES);
+      const run$ = runOnce(client.once('k', { keep: 60 }), () => timer(8, client.scheduler));
+      atFrame(m, 5, () => client.pauseClient(20));
+      m.expect(run$.pipe(ignoreElements(), codes())).toBeObservable('25ms #', undefined, 'LOCK_LOST expired');
+    }),
+  );
+
+  it(
     '1,000 who wait in one Locks get the value by one watch, in one instant, and withdraw',
     marbles((m) => {
       const server = openServer(m);

@@ -1,8 +1,8 @@
 /**
  * The marker of a key, written by the one who holds it.
  */
-import { EMPTY, Observable } from 'rxjs';
-import { BackendError, LockNotOwnedError, isRefusal } from '../../api/errors.js';
+import { EMPTY, Observable, catchError, concat, ignoreElements, throwError } from 'rxjs';
+import { BackendError, LockLostError, LockNotOwnedError, isRefusal } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import { quoted } from '../../api/texts.js';
 import type { Lease, MarkResult, Markers } from '../../backend/port.js';
@@ -44,7 +44,14 @@ export const marked$ = (
     const queued = holding?.queued;
     if (!holding || !queued || queued.claim.key !== key) {
       const message = `${quoted(key)} is not held by the given lock, so it is not marked as done. Give the held lock that turn$() emitted.`;
-      return subscriber.error(new LockNotOwnedError({ key, message }));
+      const notOwned$ = throwError(() => new LockNotOwnedError({ key, message }));
+      if (held.key !== key || held.isHeld()) return notOwned$.subscribe(subscriber);
+      // After the process stood still, its deadline has passed and the timer that tells so is late: the loss is the error.
+      const lost$ = held.ended$.pipe(
+        ignoreElements(),
+        catchError((error: unknown) => (error instanceof LockLostError ? throwError(() => error) : EMPTY)),
+      );
+      return concat(lost$, notOwned$).subscribe(subscriber);
     }
     const what = `mark "${key}" as done`;
     const marking = { ...queued, lease, value };
