@@ -37,6 +37,8 @@ export interface OnceRules {
   /** The server, with an eye on the markers. */
   watched(backend: QueueBackend): QueueBackend;
   start(task: OnceTask, client: Participant): void;
+  /** The server is restored. */
+  forget(): void;
   /** Those that are not over yet. */
   readonly unfinished: ReadonlySet<OnceTask>;
   readonly account: OnceAccount;
@@ -53,15 +55,9 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
    * The newest that somebody was given, of those written in this life of the server, which are those from `from` on: a
    * restored server knows an older marker again, or none, and answers of before are still on their way.
    */
-  let era = { life: 0, from: 0, newest: -1 };
-  const eraNow = (): typeof era => {
-    if (era.life !== server.life) era = { life: server.life, from: marked.length, newest: -1 };
-    return era;
-  };
-  const newestSeen = (): number => eraNow().newest;
+  let era = { from: 0, newest: -1 };
   const onSeen = (order: number): void => {
-    const { from, newest } = eraNow();
-    if (order >= from) era.newest = Math.max(newest, order);
+    if (order >= era.from) era.newest = Math.max(era.newest, order);
   };
   const bodies = new Map<HeldLock, string>();
   let runs = 0;
@@ -70,7 +66,6 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
     const read: unknown = JSON.parse(value);
     const result = typeof read === 'object' && read !== null && 'value' in read ? String(read.value) : 'nothing';
     if (marked.includes(result)) return;
-    eraNow();
     marked.push(result);
     for (const [held, other] of bodies) {
       if (other !== result && held.isHeld() && !staleness.isStale(held))
@@ -116,6 +111,10 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
     account,
     unfinished,
 
+    forget() {
+      era = { from: marked.length, newest: -1 };
+    },
+
     watched: (backend) =>
       decorate(backend, (source$, call) => {
         if (call.verb !== 'markers.write') return source$;
@@ -136,7 +135,7 @@ export function createOnceRules({ server, violated, staleness }: Host): OnceRule
       unfinished.add(task);
       machine.whenAwake(task.at, () => {
         const { life } = server;
-        const newestBefore = newestSeen();
+        const newestBefore = era.newest;
         const project = (held: HeldLock): Observable<string> =>
           defer(() => {
             own = `run ${String((runs += 1))}`;

@@ -1,17 +1,15 @@
 /** Runs the simulator on a compiled copy of the engine. */
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { transformSync } from '@swc/core';
 import { SingleBar } from 'cli-progress';
 import fc from 'fast-check';
+import { changedSources, compile, compileAll, sourceOf } from '../../scripts/changed-sources.mjs';
 import { GUARDS } from './guards.mjs';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const CHUNK = 250;
 
 const HELP = `Real engines, a server in memory, virtual time, and faults drawn from seeds.
@@ -59,7 +57,7 @@ Error.stackTraceLimit = 0;
 
 const copy = mkdtempSync(join(tmpdir(), 'rxlock-simulation-'));
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
-compileAll();
+compileAll(copy, 'commonjs', ['src', 'spec/simulation']);
 for (const guard of guards) await run(guard);
 
 /** Runs the schedules until one violates a rule. With a guard taken out, one has to. */
@@ -96,42 +94,13 @@ async function run(guard) {
   if ((failure !== undefined) !== (guard !== undefined)) process.exitCode = 1;
 }
 
-/** Sources and simulator as CommonJS. */
-function compileAll() {
-  const files = ['src', 'spec/simulation'].flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { recursive: true })
-      .map((file) => join(folder, file))
-      .filter((file) => file.endsWith('.ts') && !file.endsWith('-spec.ts')),
-  );
-  for (const file of files) compile(file, readFileSync(join(ROOT, file), 'utf8'));
-  const imports = { '#platform': './src/platform/node.js' };
-  writeFileSync(join(copy, 'package.json'), JSON.stringify({ type: 'commonjs', imports }));
-  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-}
-
-function compile(file, code) {
-  const { code: output } = transformSync(code, {
-    filename: file,
-    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
-    module: { type: 'commonjs' },
-  });
-  const path = join(copy, file.replace(/\.ts$/, '.js'));
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, output);
-}
-
 /** The simulator with an engine that lacks the guard. The copy is whole again afterwards. */
 function loaded(guard) {
-  const changed = new Map();
-  for (const [file, what, instead] of guard === undefined ? [] : GUARDS[guard]) {
-    const code = changed.get(file) ?? readFileSync(join(ROOT, file), 'utf8');
-    if (!code.includes(what)) throw new Error(`the guard "${guard}" is not in ${file} any more: ${what}`);
-    changed.set(file, code.replaceAll(what, instead));
-  }
-  for (const [file, code] of changed) compile(file, code);
+  const changed = changedSources(guard === undefined ? [] : GUARDS[guard]);
+  for (const [file, code] of changed) compile(copy, 'commonjs', file, code);
   const load = createRequire(join(copy, 'package.json'));
   for (const path of Object.keys(load.cache)) if (path.startsWith(copy)) delete load.cache[path];
   const parts = { ...load('./spec/simulation/schedule.js'), ...load('./spec/simulation/simulate.js') };
-  for (const file of changed.keys()) compile(file, readFileSync(join(ROOT, file), 'utf8'));
+  for (const file of changed.keys()) compile(copy, 'commonjs', file, sourceOf(file));
   return parts;
 }

@@ -132,6 +132,7 @@ export function simulate(schedule: Schedule): Account {
   const restore = ({ back, ms, isOtherCluster }: Restore): void => {
     account.restored += 1;
     presence.forget();
+    once.forget();
     server.restore(back, isOtherCluster);
     goAway(ms);
   };

@@ -24,6 +24,7 @@ import { useBackend } from './backend-users.js';
 import { createBodies } from './bodies.js';
 import { createClosing } from './closing.js';
 import { sayEvent } from './channels.js';
+import { asError } from './as-error.js';
 import { createConnection } from './connection.js';
 import { createContenders } from './contenders.js';
 import { timingOf } from '../rules/timing.js';
@@ -82,7 +83,7 @@ export function createLocks(server: LockBackend, options: LocksOptions = {}): Lo
     events.next(event);
   };
   const background = createBackground((error) => {
-    const cause = error instanceof Error ? error : new Error(String(error));
+    const cause = asError(error);
     report({ type: 'release-failed', what: cause.message, cause });
   });
   const deadlines = createDeadlines(time);

@@ -19,7 +19,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import { at } from '../time/clock.js';
+import { at, failAt } from '../time/clock.js';
 import { isRefusal } from '../api/errors.js';
 import type { LossReason } from '../api/errors.js';
 import type { Lease, RenewResult, RenewalWorker } from '../backend/port.js';
@@ -155,7 +155,7 @@ function alive$(runtime: Runtime, lease: Lease, granted: Granted): Observable<Se
     ignoreElements(),
   );
   const told = new Subject<ClaimLost>();
-  const told$ = told.pipe(switchMap((loss) => throwError(() => loss)));
+  const told$ = failAt(told, (loss) => loss);
   const expired$ = renewed$.pipe(
     startWith(undefined),
     switchMap(() => deadline$),

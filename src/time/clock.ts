@@ -178,11 +178,11 @@ export function at(time: Time, instant: number, lookEvery = LONGEST_TIMER): Obse
 }
 
 /** Errors when the trigger emits. */
-export function failAt(trigger$: Observable<unknown>, error: () => unknown): Observable<never> {
+export function failAt<T>(trigger$: Observable<T>, error: (value: T) => unknown): Observable<never> {
   return trigger$.pipe(
     take(1),
-    map(() => {
-      throw error();
+    map((value) => {
+      throw error(value);
     }),
   );
 }

@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import { Subject, VirtualTimeScheduler, defer, filter, map, of, takeUntil, timer } from 'rxjs';
-import type { Observable } from 'rxjs';
+import type { Observable, SchedulerLike } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { decorate } from '../../../src/backend/decorate.js';
@@ -99,6 +99,15 @@ describe('the patrol', () => {
     ['who waits for a lock', (locks) => locks.mutex('k').lock$()],
   ];
 
+  /** Longer than anybody looks. */
+  const holds = (locks: Locks, scheduler: SchedulerLike): void => {
+    locks
+      .mutex('k')
+      .lock$()
+      .pipe(takeUntil(timer(300, scheduler)))
+      .subscribe();
+  };
+
   it.each(LOOKERS)('a probe that is not answered any more begins no watch anew: %s', (_, look) => {
     // Ends at 400, whatever still runs then.
     const scheduler = new VirtualTimeScheduler(undefined, 400);
@@ -113,11 +122,7 @@ describe('the patrol', () => {
         ),
     });
     const [holder, client] = [server.client(TIMES), server.client(TIMES)];
-    holder
-      .mutex('k')
-      .lock$()
-      .pipe(takeUntil(timer(300, scheduler)))
-      .subscribe();
+    holds(holder, scheduler);
     const looking = look(client).subscribe();
     scheduler.schedule(() => client.network.partition(), 3);
     // The probe of the round at 4 is given up at 6.
@@ -141,11 +146,7 @@ describe('the patrol', () => {
     client.events$.subscribe(({ type, ...event }) => {
       if (type === 'disconnected' || type === 'connected') told.push([type, scheduler.now() >= 60, event]);
     });
-    holder
-      .mutex('k')
-      .lock$()
-      .pipe(takeUntil(timer(300, scheduler)))
-      .subscribe();
+    holds(holder, scheduler);
     const looking = look(client).subscribe();
     scheduler.schedule(() => network.partition(), 3);
     scheduler.schedule(() => network.heal(), 60);

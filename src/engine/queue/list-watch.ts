@@ -5,6 +5,7 @@
 import type { Observable, Observer, Subscription } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
 import type { Runtime } from '../runtime.js';
+import { asError } from '../as-error.js';
 import type { DeadlineListener } from '../io/deadlines.js';
 import { backoff } from '../../time/backoff.js';
 
@@ -109,8 +110,6 @@ export class ListWatch<View> implements Observer<View>, DeadlineListener {
     this.broken(silence);
   }
 }
-
-const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 
 const silenceOf = (server: string, key: string, ms: number): BackendError =>
   new BackendError(`${server} did not say within ${Math.round(ms)} ms who holds "${key}".`, { retryable: true });
