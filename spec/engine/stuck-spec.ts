@@ -2,8 +2,7 @@
  * Nothing stays stuck: after a throw, a stack that is full, an outage at the wrong moment, a backend shared with others.
  */
 import { describe, expect, it } from '@jest/globals';
-import { catchError, defer, lastValueFrom, of, retry, throwError } from 'rxjs';
-import type { Observable } from 'rxjs';
+import { Observable, Subscription, catchError, defer, lastValueFrom, of, retry, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { createLocks, usingLock, withLock } from '../../src/index.js';
 import type { Locks } from '../../src/index.js';
@@ -32,17 +31,35 @@ describe('a limiter', () => {
 });
 
 /** So many locks, one inside of the other. */
-const nested = (locks: Locks, depth: number): Observable<unknown> =>
-  depth === 0 ? of('done') : usingLock(locks.mutex(`n${String(depth)}`), () => nested(locks, depth - 1));
+const nested = (locks: Locks, depth: number, innermost$: Observable<unknown>): Observable<unknown> =>
+  depth === 0 ? innermost$ : usingLock(locks.mutex(`n${String(depth)}`), () => nested(locks, depth - 1, innermost$));
+
+/** So long that no lock is lost here, however slow the machine: a loss would tear down all the levels at once. */
+const DAY = 86_400_000;
+
+const expectAllFree = async (locks: Locks, depth: number): Promise<void> => {
+  for (const key of ['n1', `n${String(depth)}`, 'another'])
+    await (await locks.mutex(key).acquire({ wait: 5000 })).release();
+  await locks.close();
+};
 
 describe('a stack that is full', () => {
   it.each([190, 1500])('of %d nested locks: it completes, or the error arrives; then all are free', async (depth) => {
-    const locks = createLocks(memoryBackend(), { ttl: 1000 });
-    const told = await lastValueFrom(nested(locks, depth).pipe(catchError((error: unknown) => of(error))));
+    const locks = createLocks(memoryBackend(), { ttl: DAY });
+    const told = await lastValueFrom(nested(locks, depth, of('done')).pipe(catchError((error: unknown) => of(error))));
     if (told !== 'done') expect(told).toBeInstanceOf(Error);
-    for (const key of ['n1', `n${String(depth)}`, 'another'])
-      await (await locks.mutex(key).acquire({ wait: 5000 })).release();
-    await locks.close();
+    await expectAllFree(locks, depth);
+  });
+
+  it('of 600 nested locks that are unsubscribed at once, each inside the one around it: all are free', async () => {
+    const locks = createLocks(memoryBackend(), { ttl: DAY });
+    const subscription = new Subscription();
+    await new Promise<void>((reached) => {
+      const innermost$ = new Observable(() => reached());
+      subscription.add(nested(locks, 600, innermost$).subscribe());
+    });
+    subscription.unsubscribe();
+    await expectAllFree(locks, 600);
   });
 
   it('of a synchronous failure that is repeated: the failure arrives, and the lock is free', async () => {

@@ -1,4 +1,4 @@
-import { NEVER, Observable, Subscription, defer, takeUntil } from 'rxjs';
+import { Observable, Subscription, from } from 'rxjs';
 import type { ObservableInput, ObservedValueOf } from 'rxjs';
 import type { HeldLock, Lock, ReleaseOptions } from '../api/lock.js';
 import type { ContendOptions } from '../api/options.js';
@@ -57,29 +57,27 @@ export function usingLock<O extends ObservableInput<unknown>>(
         // It rejects if the lock was lost: then `states$` errors, and delivers the loss.
         held.release(options).catch(stop);
       };
-      // A notifier, since a stream that emits synchronously runs before there is a subscription that could end it.
-      const stopped$ = new Observable<void>((notified) => body.add(() => notified.next()));
-      const inner$ = defer(() => {
+      // Its subscriber is what stops it: a stream that emits synchronously runs before there is a subscription.
+      const inner$ = new Observable<ObservedValueOf<O>>((inner) => {
+        body.add(inner);
         const made = project(held);
-        return body.closed ? NEVER : made;
+        if (!body.closed) from(made).subscribe(inner);
       });
-      body.add(
-        inner$.pipe(takeUntil(stopped$)).subscribe({
-          next: (value) => {
-            if (held.isHeld()) subscriber.next(value);
-          },
-          error: (error: unknown) => {
-            if (held.isHeld()) return releaseThen(() => subscriber.error(error), { handOff: false });
-            // After the deadline there is no release to wait for; the teardown of the inner stream still comes first.
-            stop();
-            subscriber.error(error);
-          },
-          complete: () => {
-            // If it was stopped from outside, or the deadline has passed, do not complete: the loss or the end follows.
-            if (!body.closed && held.isHeld()) releaseThen(() => subscriber.complete());
-          },
-        }),
-      );
+      inner$.subscribe({
+        next: (value) => {
+          if (held.isHeld()) subscriber.next(value);
+        },
+        error: (error: unknown) => {
+          if (held.isHeld()) return releaseThen(() => subscriber.error(error), { handOff: false });
+          // After the deadline there is no release to wait for; the teardown of the inner stream still comes first.
+          stop();
+          subscriber.error(error);
+        },
+        complete: () => {
+          // After the deadline do not complete: the loss follows.
+          if (held.isHeld()) releaseThen(() => subscriber.complete());
+        },
+      });
     };
 
     subscriber.add(
