@@ -33,6 +33,12 @@ describe.each(ETCDS)('$server', ({ suite }) => {
     return Number(line?.[1]);
   };
 
+  /** How many events the server has sent to watchers. */
+  const events = async (): Promise<number> => {
+    const text = await (await fetch(`${etcd.url}/metrics`)).text();
+    return Number(/^etcd_debugging_mvcc_events_total (\S+)$/m.exec(text)?.[1]);
+  };
+
   beforeAll(async () => {
     [etcd, small] = await Promise.all([startEtcd(suite), startEtcd(suite, { 'max-txn-ops': '8' })]);
     admin = new Etcd3({ hosts: etcd.url });
@@ -51,6 +57,39 @@ describe.each(ETCDS)('$server', ({ suite }) => {
     for (let n = 0; n < 20; n += 1) await locks.mutex(`try/${String(n)}`).use(() => undefined, { wait: 0 });
     const watched = await counted('Watch');
     expect([(await counted('Txn')) - txns, watched - watches]).toEqual([40, 0]);
+  });
+
+  it('of many clients in one queue, few hear of each hand-off, and all hold in the order in which they came', async () => {
+    const CLIENTS = 40;
+    const served: number[] = [];
+    const holding = await client().mutex('queue').acquire();
+    const done: Promise<void>[] = [];
+    for (let n = 0; n < CLIENTS; n += 1) {
+      const queued = new Promise<void>((resolve) => {
+        const states$ = client().mutex('queue').lock$();
+        done.push(
+          new Promise((ended, failed) => {
+            states$.subscribe({
+              next: (state) => {
+                resolve();
+                if (state.status !== 'held') return;
+                served.push(n);
+                void state.held.release();
+              },
+              error: failed,
+              complete: ended,
+            });
+          }),
+        );
+      });
+      await queued;
+    }
+    const before = await events();
+    await holding.release();
+    await Promise.all(done);
+    expect(served).toEqual(Array.from({ length: CLIENTS }, (_, n) => n));
+    // Each of 40 hears of the 20 hand-offs before its own, on average, if it follows the whole queue: 820.
+    expect((await events()) - before).toBeLessThan(300);
   });
 
   describe('group commit', () => {

@@ -80,8 +80,8 @@ export function createHistory(changed: (cause: BackendError) => void, hasCaughtU
           if (isOfAnother(claims[0]?.lease)) return of({ status: 'lease-gone' });
           return network.enqueue(claims, ms, mode).pipe(tap(seen));
         }),
-      queue: (key, ms, from) =>
-        defer(() => network.queue(key, ms, from && known.has(from) ? from : undefined)).pipe(
+      queue: (key, ms, from, until) =>
+        defer(() => (from && known.has(from) ? network.queue(key, ms, from, until) : network.queue(key, ms))).pipe(
           tap((queue) => known.read(queue)),
         ),
       ...(network.markers && {

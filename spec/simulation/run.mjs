@@ -64,21 +64,30 @@ for (const guard of guards) await run(guard);
 async function run(guard) {
   const { simulate, schedules } = loaded(guard);
   const total = {};
-  const property = fc.property(schedules, (schedule) => {
-    for (const [what, count] of Object.entries(simulate(schedule))) total[what] = (total[what] ?? 0) + count;
+  let isFound = false;
+  const property = fc.asyncProperty(schedules, async (schedule) => {
+    // Promises that were settled in a run are handled between runs, or they and all they know pile up.
+    await nextTurn();
+    try {
+      for (const [what, count] of Object.entries(simulate(schedule))) total[what] = (total[what] ?? 0) + count;
+    } catch (error) {
+      // Told at once: the search for the smallest schedule may take minutes.
+      if (!isFound && guard === undefined)
+        console.error(`\nviolated: ${error.message}; looking for the smallest schedule`);
+      isFound = true;
+      throw error;
+    }
   });
   const bar = new SingleBar({ format: '{bar} {value}/{total} schedules, {duration_formatted}', noTTYOutput: false });
   bar.start(seeds, 0);
   let failure;
   for (let done = 0; done < seeds && !failure; done += CHUNK) {
-    const details = fc.check(property, {
+    const details = await fc.check(property, {
       seed: Number(values.seed) + done,
       numRuns: Math.min(CHUNK, seeds - done),
       endOnFailure: guard !== undefined,
     });
     bar.update(done + details.numRuns);
-    // Promises that were settled in the runs are handled between them, or they and all they know pile up.
-    await nextTurn();
     if (details.failed) failure = { ...details, run: done + details.numRuns };
   }
   bar.stop();

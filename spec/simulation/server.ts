@@ -11,6 +11,7 @@ import type { WholeQueueBackend } from '../../src/backend/defaults.js';
 import type { Lease, Queue, QueuedClaim } from '../../src/index.js';
 import type { Revocation } from '../../src/index.js';
 import { createMachine } from './machine.js';
+import { KEYS } from './schedule.js';
 import { createWorld } from './world.js';
 import type { World } from './world.js';
 
@@ -31,6 +32,8 @@ export interface SimServer {
   renewAll(): void;
   /** It is as it was so many milliseconds ago, and knows nothing of what came after. */
   restore(back: number, isOtherCluster: boolean): void;
+  /** Whether the claim came back with a restore. Its lease is dead for its client, who revokes it in the background. */
+  isOfBackup(claim: QueuedClaim): boolean;
   /** How many times it has been restored, and when last. */
   readonly life: number;
   readonly restoredAt: number;
@@ -49,6 +52,7 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
   let log: Entry[] = [];
   let life = 0;
   let restoredAt = -Infinity;
+  const ofBackups = new Set<string>();
   let cluster = 1;
 
   /** A memory server on a timeline of its own: it relives what is logged, then goes on with the world. */
@@ -110,6 +114,7 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
     name: memory.name,
     notes: memory.notes,
     maxClaims: memory.maxClaims,
+    near: Infinity,
     objection: (spec) => memory.objection(spec),
     close: () => undefined,
     grant: change((server, lease: Lease, ms: number) => {
@@ -142,8 +147,8 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
       withdraw: change((server, request: MarkRequest, ms: number) => markers(server).withdraw(request, ms)),
     },
     // From a view it knows, etcd tells what came after the revision of that, however far away that is.
-    queue: verb((server, key: string, ms: number, from?: Queue) => {
-      const queues$ = server.queue(key, ms);
+    queue: verb((server, key: string, ms: number, from?: Queue, until?: QueuedClaim) => {
+      const queues$ = server.queue(key, ms, from, until);
       return from ? merge(of(from), queues$.pipe(filter(({ revision }) => revision > from.revision))) : queues$;
     }),
     queues: verb((server, prefix: string, ms: number) => required(server.queues)(prefix, ms)),
@@ -174,7 +179,9 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
       restoredAt = world.now();
       if (isOtherCluster) cluster += 1;
       oversee();
+      for (const key of KEYS) for (const { id } of queueNow(key).claims) ofBackups.add(id);
     },
+    isOfBackup: ({ id }) => ofBackups.has(id),
     get life() {
       return life;
     },

@@ -8,6 +8,7 @@
  * | `probe`     | a server that went silent is noticed by the next reading of a queue: once in one to two ttl         |
  * | `audit`     | the queue of each holder is read again instead: once in one to two ttl                              |
  * | `maxClaims` | 1, so there is no `locks.all`                                                                       |
+ * | `near`      | each client with a claim in a queue is told of each change of it                                    |
  * | `close`     | nothing is to be closed                                                                             |
  */
 import { of } from 'rxjs';
@@ -18,7 +19,7 @@ import type { Audit, QueueBackend } from './queue-backend.js';
 import type { SlotBackend } from './slot-backend.js';
 
 type OfBoth = 'notes' | 'objection' | 'probe' | 'close';
-type OfQueues = OfBoth | 'maxClaims' | 'audit';
+type OfQueues = OfBoth | 'maxClaims' | 'near' | 'audit';
 
 /** A queue backend that left out nothing for which there is a default. */
 export type WholeQueueBackend = QueueBackend & Required<Pick<QueueBackend, OfQueues>>;
@@ -38,6 +39,7 @@ const ofBoth = (backend: LockServer, objection: (spec: LockSpec) => string | und
 export const queueDefaults = (backend: QueueBackend): Required<Pick<QueueBackend, OfQueues>> => ({
   ...ofBoth(backend, () => undefined),
   maxClaims: backend.maxClaims ?? 1,
+  near: backend.near ?? Infinity,
   audit: (lease, timeout) => backend.audit?.(lease, timeout) ?? of<Audit>(() => false),
 });
 

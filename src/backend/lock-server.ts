@@ -2,7 +2,7 @@
  * The part that both ports have in common.
  */
 import type { Observable } from 'rxjs';
-import type { LockSpec, Queue } from './claims.js';
+import type { LockSpec, Queue, QueuedClaim } from './claims.js';
 import type { Markers } from './markers.js';
 
 /** `timeout`, here and in both ports: how long the engine waits for the answer, milliseconds. */
@@ -14,8 +14,11 @@ export interface LockServer {
    *
    * With `from`, an earlier view, the queue need not be read again: emit that view once the watch has begun, then the
    * changes since.
+   *
+   * With `until`, a claim in `from`, nothing need be told before that claim has left or changed: emit `from`, then the
+   * queue as it is after that, then each change. A backend may ignore this.
    */
-  queue(key: string, timeout: number, from?: Queue): Observable<Queue>;
+  queue(key: string, timeout: number, from?: Queue, until?: QueuedClaim): Observable<Queue>;
 
   // A backend may leave out the members below; their defaults are in defaults.ts.
 

@@ -18,6 +18,7 @@ import type {
   MarkerView,
   Markers,
   Queue,
+  QueuedClaim,
   TakeResult,
 } from './port.js';
 
@@ -98,6 +99,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
   const all: Complete<WholeQueueBackend> = {
     ...common(backend, names),
     maxClaims: backend.maxClaims,
+    near: backend.near,
     grant: (lease, timeout) => backend.grant(names.lease(lease), timeout),
     renew: (lease, timeout) => backend.renew(names.lease(lease), timeout),
     renewalWorker: ownWorker && ((lease, plan) => ownWorker(names.lease(lease), plan)),
@@ -175,8 +177,8 @@ const common = (backend: WholeQueueBackend | WholeSlotBackend, names: Names) => 
   name: backend.name,
   notes: backend.notes,
   objection: (spec: LockSpec) => backend.objection({ ...spec, key: names.out(spec.key) }),
-  queue: (key: string, timeout: number, from?: Queue): Observable<Queue> =>
-    backend.queue(names.out(key), timeout, from && names.outer(from)).pipe(map((queue) => names.inner(queue))),
+  queue: (key: string, timeout: number, from?: Queue, until?: QueuedClaim): Observable<Queue> =>
+    backend.queue(names.out(key), timeout, from && names.outer(from), until).pipe(map((queue) => names.inner(queue))),
   probe: (timeout: number) => backend.probe(timeout),
   close: () => backend.close(),
 });

@@ -42,6 +42,12 @@ export interface QueueBackend extends LockServer {
 
   /** How many claims can be queued in one step, each at another key. For `locks.all`; 1 by default. */
   readonly maxClaims?: number;
+  /**
+   * How many places ahead of its first claim a client still has to know of each change, if `queue` takes `until`. Twice
+   * as far from the head, the engine asks for the end of one claim only. `Infinity` by default: it always follows the
+   * whole queue.
+   */
+  readonly near?: number;
   /** Reads which claims are on the lease, in case the event of a deletion was lost. */
   audit?(lease: Lease, timeout: number): Observable<Audit>;
   /**

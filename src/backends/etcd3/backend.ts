@@ -13,7 +13,7 @@ import type { Guard } from './guards.js';
 import { objectionTo } from './keys.js';
 import { createLeases } from './leases.js';
 import { createMarkers } from './markers.js';
-import { createQueues } from './queues.js';
+import { NEAR, createQueues } from './queues.js';
 import { MAX_TOGETHER } from './requests.js';
 import { renewalWorkers } from './renewal-worker/renewal-worker.js';
 import { createRewrites } from './rewrites.js';
@@ -81,6 +81,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
     notes: source.notes,
     objection: objectionTo,
     maxClaims: MAX_TOGETHER,
+    near: NEAR,
     ...{ grant, renew, revoke, audit },
     ...(source.options && { renewalWorker: renewalWorkers(source.options, server) }),
     ...createClaims(server, { granted, revoke }, read),

@@ -48,6 +48,9 @@ export const rangeOf = (beginning: string): KeyRange => {
 
 const ALL_KEYS = Buffer.of(0);
 
+/** This key alone. */
+export const only = (key: Buffer): KeyRange => ({ key, range_end: Buffer.concat([key, Buffer.of(0)]) });
+
 export const isWithin = (key: Buffer, { key: first, range_end: end }: KeyRange): boolean =>
   key.compare(first) >= 0 && (key.compare(end) < 0 || end.equals(ALL_KEYS));
 

@@ -1,12 +1,18 @@
 /**
  * The verbs for queues, of one key or of all keys with a prefix: read, watch and probe.
  */
-import { concat, map, of, switchMap, tap } from 'rxjs';
+import { concat, defer, map, of, switchMap, takeWhile, tap } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Queue, QueueBackend } from '../../backend/port.js';
 import { queueOf } from './requests.js';
 import type { EtcdServer } from './server.js';
-import { PREFIX, QUEUE, prefixViewOf } from './views.js';
+import { CLAIM, PREFIX, QUEUE, prefixViewOf } from './views.js';
+
+/**
+ * How near the head of a queue each client follows all of it. The nearer, the fewer events for each hand-off, and the
+ * sooner after its reading of the queue a client holds: with 1 it would read while the lock is free.
+ */
+export const NEAR = 4;
 
 export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' | 'probe'>> {
   /** Reads the queue of a key. */
@@ -20,12 +26,19 @@ export function createQueues({ history, watches, read }: EtcdServer): Queues {
   return {
     read: readQueue,
 
-    queue(key, timeout, from) {
-      if (from && history.has(from)) return watches.follow(QUEUE, from).pipe(tap((queue) => history.read(queue)));
-      return readQueue(key, timeout).pipe(
+    queue(key, timeout, from, until) {
+      const whole$ = defer(() => readQueue(key, timeout)).pipe(
         switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
-        tap((queue) => history.read(queue)),
       );
+      const queues$ = (): Observable<Queue> => {
+        if (!from || !history.has(from)) return whole$;
+        if (!until) return watches.follow(QUEUE, from);
+        return watches.follow(CLAIM, { key, claim: until, revision: from.revision, isAsBefore: true }).pipe(
+          takeWhile(({ isAsBefore }) => isAsBefore, true),
+          switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : whole$)),
+        );
+      };
+      return queues$().pipe(tap((queue) => history.read(queue)));
     },
 
     queues: (prefix, timeout) =>

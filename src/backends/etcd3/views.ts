@@ -1,8 +1,8 @@
 /**
  * The views that a watch keeps up to date: one queue, the queues of all keys with a prefix, or a marker.
  */
-import type { Marker, MarkerView, Queue } from '../../backend/port.js';
-import { appliedTo, byName, claimsOf, markerName, rangeOf } from './keys.js';
+import type { Marker, MarkerView, Queue, QueuedClaim } from '../../backend/port.js';
+import { appliedTo, byName, claimsOf, keyIn, markerName, only, rangeOf } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import type { Following } from './watches.js';
 
@@ -10,6 +10,20 @@ export const QUEUE: Following<Queue> = {
   range: ({ key }) => rangeOf(`${key}/`),
   revision: ({ revision }) => revision,
   applied: appliedTo,
+};
+
+/** One claim in a queue: whether it is still there, as it was. */
+export interface ClaimView {
+  readonly key: string;
+  readonly claim: QueuedClaim;
+  readonly revision: bigint;
+  readonly isAsBefore: boolean;
+}
+
+export const CLAIM: Following<ClaimView> = {
+  range: ({ key, claim }) => only(keyIn(key, claim)),
+  revision: ({ revision }) => revision,
+  applied: (view, changes) => ({ ...view, isAsBefore: view.isAsBefore && changes.length === 0 }),
 };
 
 /** The queues of all keys with a prefix. `queues` is the same map in each view. */

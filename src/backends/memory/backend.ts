@@ -63,6 +63,7 @@ export function memoryBackend({
   return {
     name: 'memory',
     maxClaims: Infinity,
+    near: Infinity,
     notes: [],
     objection: () => undefined,
     grant: (lease) => answer(() => server.grant(lease)),
@@ -82,7 +83,7 @@ export function memoryBackend({
       write: (request) => answer(() => server.markers.write(request)),
       withdraw: (request) => answer(() => server.markers.withdraw(request)),
     },
-    queue: (key) => server.queue(key),
+    queue: (key, _, from, until) => server.queue(key, from, until),
     queues: (prefix) => server.queues(prefix),
     probe: () => of(undefined),
     audit: (lease) => answer(() => server.audit(lease)),

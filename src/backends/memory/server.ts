@@ -8,6 +8,7 @@ import { at } from '../../time/clock.js';
 import type { Time } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
 import { claimName, queuedAs } from '../../backend/claims.js';
+import { isAsBefore } from '../../rules/far.js';
 import { indexOf } from '../../rules/place.js';
 import type {
   Audit,
@@ -59,7 +60,7 @@ export interface MemoryServer {
   ask(key: string, claim: QueuedClaim, revocation: Revocation): RewriteResult;
   remove(key: string, claim: QueuedClaim): void;
   readonly markers: MemoryMarkers;
-  queue(key: string): Observable<Queue>;
+  queue(key: string, from?: Queue, until?: QueuedClaim): Observable<Queue>;
   queues(prefix: string): Observable<readonly Queue[]>;
   audit(lease: Lease): Audit;
 }
@@ -298,13 +299,19 @@ export function createMemoryServer(time: Time, grantedTtl: (asked: number) => nu
       return (key, { id }) => claims.get(id)?.key === key;
     },
 
-    queue: (key) =>
+    queue: (key, from, until) =>
       new Observable((subscriber) => {
         const watching = watchers.get(key) ?? new Set();
         watchers.set(key, watching);
-        const watcher = (queue: Queue): void => subscriber.next(queue);
+        let awaited = from && until;
+        const watcher = (queue: Queue): void => {
+          if (awaited && isAsBefore(queue.claims, awaited)) return;
+          awaited = undefined;
+          subscriber.next(queue);
+        };
         watching.add(watcher);
-        subscriber.next(queueOf(key));
+        if (from && until) subscriber.next(from);
+        watcher(queueOf(key));
         return () => {
           watching.delete(watcher);
           if (watching.size === 0 && watchers.get(key) === watching) watchers.delete(key);

@@ -24,6 +24,7 @@ import type { Runtime } from '../runtime.js';
 import { ListWatch } from './list-watch.js';
 import type { WatchHandler } from './list-watch.js';
 import type { Resyncable } from './resync.js';
+import { claimToWaitFor, isAsBefore, isFar } from '../../rules/far.js';
 import { Waiter } from './waiter.js';
 import type { FollowedQueue } from './waiter.js';
 import { holderOf } from '../../rules/ownership.js';
@@ -96,6 +97,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #followers = 0;
   #idle: Subscription | undefined;
   #isLive = false;
+  /** Far from the head: nothing is told before this claim has left or changed. */
+  #awaited: QueuedClaim | undefined;
   #lost: Error | undefined;
   #views: Subject<View> | undefined;
   #conflating: Subscription | undefined;
@@ -154,7 +157,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       const listening = views.subscribe(subscriber);
       // A watched view may lag behind an answer that this client just got, so the queue is read again. Not during an
       // outage: the next attempt reads anyway.
-      const isStale = fresh && this.#listWatch !== undefined && this.#lost === undefined;
+      const isBehind = fresh || this.#awaited !== undefined;
+      const isStale = isBehind && this.#listWatch !== undefined && this.#lost === undefined;
       if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
       this.#follow(from && this.#queue);
@@ -283,6 +287,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     waiter.status = 'over';
     this.#waiters.splice(indexOf(this.#waiters, waiter.token), 1);
     if (waiter.isFollowing) this.#unfollow();
+    this.#forgetIfEmpty();
   }
 
   #follow(from: Queue | undefined): void {
@@ -297,7 +302,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #unfollow(): void {
     this.#followers -= 1;
     if (this.#followers > 0) return;
-    const { time, timing } = this.#runtime;
+    const { backend, time, timing } = this.#runtime;
+    // Who queues again would be far from the head, and follow one claim.
+    if (isFar(this.#claims.length, backend.near)) return this.stop();
     // It must end, since an open watch keeps the process alive.
     this.#idle?.unsubscribe();
     this.#idle = time.after(Math.min(IDLE_MS, timing.renewEvery)).subscribe(() => {
@@ -306,19 +313,33 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   #forgetIfEmpty(): void {
-    if (this.#kept === 0 && this.#followers === 0 && !this.#listWatch) this.#owner.empty(this);
+    if (this.#listWatch || this.#waiters.length > 0) return;
+    // A claim that is leaving may keep this object for long. Unwatched, it must not compare what it knew with a later
+    // view: the server may have been restored from a backup meanwhile.
+    this.#queue = undefined;
+    if (this.#kept === 0 && this.#followers === 0) this.#owner.empty(this);
   }
 
   watch(timeout: number, from: Queue | undefined): Observable<Queue> {
-    return this.#runtime.backend.queue(this.key, timeout, from);
+    this.#awaited = from && this.#toWaitFor(from);
+    return this.#runtime.backend.queue(this.key, timeout, from, this.#awaited);
   }
 
   seen(queue: Queue): void {
-    this.#isLive = true;
+    if (this.#awaited && !isAsBefore(queue.claims, this.#awaited)) this.#awaited = undefined;
+    this.#isLive = this.#awaited === undefined;
     this.#lost = undefined;
     this.#adopt(queue);
     this.#tell();
     if (this.#queue) this.#views?.next({ status: 'known', queue: this.#queue });
+    if (this.#isLive && this.#queue && this.#toWaitFor(this.#queue)) this.#listWatch?.start(this.#queue);
+  }
+
+  /** Holders and observers must hear of each change, and so must waiters near the head. */
+  #toWaitFor({ claims }: Queue): QueuedClaim | undefined {
+    const [first] = this.#waiters;
+    if (!first || first.status === 'first' || this.#views) return undefined;
+    return claimToWaitFor(claims, first.mine, this.#runtime.backend.near);
   }
 
   unknown(cause: Error, failures: number): void {

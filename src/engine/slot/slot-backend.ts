@@ -20,6 +20,7 @@ export function asQueueBackend(slots: SlotBackend): WholeQueueBackend {
     ...slotDefaults(slots),
     name: slots.name,
     maxClaims: 1,
+    near: Infinity,
     queue: (key, timeout, from) => slots.queue(key, timeout, from),
     ...(slots.markers && { markers: slots.markers }),
     grant: ({ ttl }) => of({ ttl: slots.grantedTtl(ttl) }),

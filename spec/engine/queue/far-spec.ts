@@ -1,0 +1,172 @@
+/**
+ * A waiter far from the head of its queue: it hears of nothing before the claim that it waits for has left or changed,
+ * and holds as soon as if it had heard of everything. Here, whoever is not next in the queue is far from its head.
+ */
+import { describe, expect, it } from '@jest/globals';
+import { mergeMap, take } from 'rxjs';
+import type { Subscription } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { memoryBackend } from '../../../src/backends/memory/index.js';
+import { createLocks } from '../../../src/index.js';
+import type { Lock, Locks, QueueBackend } from '../../../src/index.js';
+import { TIMES, atFrame } from '../../support/marbles.js';
+
+type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
+
+/** Clients of one server, each a `Locks` of its own, and what each is told, with the frame. */
+const clientsOf = (m: Marbles) => {
+  const memory = memoryBackend({ scheduler: m.scheduler });
+  const backend: QueueBackend = { ...memory, near: 1 };
+  const told: string[] = [];
+  const client = (): Locks => createLocks(backend, { ...TIMES, random: () => 0, scheduler: m.scheduler });
+  const contend = (name: string, from: number, lockOf: (locks: Locks) => Lock, locks = client()): Subscription[] => {
+    const contending: Subscription[] = [];
+    atFrame(m, from, () => {
+      const states$ = lockOf(locks).lock$();
+      const tell = (state: string): void => void told.push(`${String(m.scheduler.now())} ${name} ${state}`);
+      contending.push(states$.subscribe((s) => tell(s.status === 'held' ? 'held' : `${String(s.ahead)} ahead`)));
+    });
+    return contending;
+  };
+  const leave = (contending: readonly Subscription[], frame: number): void =>
+    atFrame(m, frame, () => contending.forEach((one) => one.unsubscribe()));
+  return { memory, client, contend, leave, told };
+};
+
+const mutex = (locks: Locks): Lock => locks.mutex('k');
+
+describe('a waiter far from the head', () => {
+  it(
+    'hears of its turn alone, and holds in the very frame in which it comes',
+    marbles((m) => {
+      const { contend, leave, told } = clientsOf(m);
+      const [a, b, c, d] = [
+        contend('a', 0, mutex),
+        contend('b', 0, mutex),
+        contend('c', 0, mutex),
+        contend('d', 0, mutex),
+      ];
+      leave(a, 2);
+      leave(b, 4);
+      leave(c, 6);
+      leave(d, 8);
+      m.flush();
+      expect(told).toEqual([
+        '0 a held',
+        '0 b 1 ahead',
+        '0 c 2 ahead',
+        '0 d 3 ahead',
+        '2 b held',
+        '4 c held',
+        '6 d held',
+      ]);
+    }),
+  );
+
+  it(
+    'looks again when the one that it waits for has given up',
+    marbles((m) => {
+      const { contend, leave, told } = clientsOf(m);
+      const [a, b, c, d] = [
+        contend('a', 0, mutex),
+        contend('b', 0, mutex),
+        contend('c', 0, mutex),
+        contend('d', 0, mutex),
+      ];
+      leave(c, 1);
+      leave(b, 2);
+      leave(a, 3);
+      leave(d, 4);
+      m.flush();
+      expect(told.slice(4)).toEqual(['1 d 2 ahead', '2 d 1 ahead', '3 d held']);
+    }),
+  );
+
+  it(
+    'hears of a request to release as soon as it holds',
+    marbles((m) => {
+      const { client, contend, leave, told } = clientsOf(m);
+      const [admin, locks] = [client(), client()];
+      const [a, b, c] = [contend('a', 0, mutex), contend('b', 0, mutex), contend('c', 0, mutex, locks)];
+      leave(a, 2);
+      leave(b, 3);
+      locks.events$.subscribe(({ type }) => told.push(`${String(m.scheduler.now())} ${type}`));
+      atFrame(m, 3, () => void admin.mutex('k').revoke({ within: 4, reason: 'needed' }));
+      leave(c, 6);
+      m.flush();
+      const heard = told.filter((line) => line.endsWith('c held') || line.endsWith('revocation'));
+      expect(heard).toEqual(['3 c held', '3 revocation']);
+    }),
+  );
+
+  it(
+    'hears of each change while it is observed, and of its turn alone afterwards',
+    marbles((m) => {
+      const { client, contend, leave, told } = clientsOf(m);
+      const locks = client();
+      const contending = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => contend(name, 0, mutex));
+      const far = contend('far', 0, mutex, locks);
+      const observers: Subscription[] = [];
+      atFrame(m, 2, () => observers.push(locks.mutex('k').ownership$().subscribe()));
+      leave(observers, 4);
+      contending.forEach((one, i) => leave(one, i + 1));
+      leave(far, 10);
+      m.flush();
+      expect(told.filter((line) => line.includes('far'))).toEqual([
+        '0 far 8 ahead',
+        '2 far 7 ahead',
+        '2 far 6 ahead',
+        '3 far 5 ahead',
+        '4 far 4 ahead',
+        '8 far held',
+      ]);
+    }),
+  );
+
+  it(
+    'follows the whole queue behind readers, who hold beside it',
+    marbles((m) => {
+      const { contend, leave, told } = clientsOf(m);
+      const w = contend('w', 0, (locks) => locks.writeLock('k'));
+      const readers = ['r', 's', 't'].map((name) => contend(name, 0, (locks) => locks.readLock('k')));
+      leave(w, 2);
+      readers.forEach((one) => leave(one, 4));
+      m.flush();
+      expect(told.slice(-3)).toEqual(['2 r held', '2 s held', '2 t held']);
+    }),
+  );
+
+  it(
+    'waits on behind a claim that was changed under it, as a person may change it',
+    marbles((m) => {
+      const { memory, contend, leave, told } = clientsOf(m);
+      const [w, x] = [contend('w', 0, mutex), contend('x', 0, mutex)];
+      const far = contend('far', 0, mutex);
+      const changed$ = memory.queue('k', 0).pipe(
+        take(1),
+        mergeMap(({ claims: [, second] }) =>
+          second && memory.others ? memory.others.ask('k', second, { reason: 'x', by: 'me', within: Infinity }, 0) : [],
+        ),
+      );
+      atFrame(m, 1, () => void changed$.subscribe());
+      leave(w, 2);
+      leave(x, 3);
+      leave(far, 4);
+      m.flush();
+      expect(told.filter((line) => line.includes('far'))).toEqual(['0 far 2 ahead', '3 far held']);
+    }),
+  );
+
+  it('hears of each change while it takes the lock from others', async () => {
+    const memory = memoryBackend();
+    const [holder, next, far] = [0, 1, 2].map(() => createLocks({ ...memory, near: 1 }, { ttl: 60_000 }));
+    if (!holder || !next || !far) throw new Error('three clients');
+    const held = await holder.mutex('k').acquire();
+    held.revocation$.subscribe(() => void held.release());
+    const waiting = [next, far].map((locks) => locks.mutex('k').lock$().subscribe());
+    await far.mutex('k').revoke({ reason: 'x', within: 60_000 });
+    expect(held.isHeld()).toBe(false);
+    waiting.forEach((one) => one.unsubscribe());
+    await Promise.all([holder, next, far].map((locks) => locks.close()));
+  });
+});
