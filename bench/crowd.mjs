@@ -2,13 +2,14 @@
  * A process with waiters in it: does what it is asked over IPC. The clock is one that all processes of a machine share.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { PEERS } from './contenders/peers.mjs';
+import { PEERS, VARIANTS } from './contenders/peers.mjs';
 import { answerWith } from './verbs.mjs';
 
 const WARM_UP = 150;
 
 const [name, url] = process.argv.slice(2);
-const peer = await PEERS[name].open(url);
+const open = () => ({ ...PEERS, ...VARIANTS })[name].open(url);
+const peer = await open();
 
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
@@ -32,12 +33,16 @@ const verbs = {
     await given(giveBack);
     return at;
   },
-  /** So many come for the key, one after another; each gives it back as soon as it has it. */
-  async queue({ key, waiters, gap, after }) {
-    turns = Array.from({ length: waiters }, async (_, i) => {
+  /**
+   * So many come for the key, one after another; each gives it back as soon as it has it. With `own` each is a client
+   * by itself.
+   */
+  async queue({ key, waiters, gap, after, own = false }) {
+    const clients = await Promise.all(Array.from({ length: waiters }, () => (own ? open() : peer)));
+    turns = clients.map(async (client, i) => {
       await pause(after + i * gap);
       const cameAt = now();
-      const give = await peer.take(key);
+      const give = await client.take(key);
       const heldAt = now();
       await given(give);
       return { cameAt, heldAt };

@@ -34,6 +34,12 @@ export async function counted(url, run) {
   return { result, requests, total, bytes: after.bytes - before.bytes };
 }
 
+/** All events that the server has sent so far to those who watch. */
+export async function eventsSoFar(url) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^etcd_debugging_mvcc_events_total (\S+)$/m.exec(text)?.[1] ?? 0);
+}
+
 /** All that the server has received so far, by either API. */
 export async function requestsSoFar(url) {
   const text = await (await fetch(`${url}/metrics`)).text();

@@ -29,6 +29,7 @@ const SCENARIOS = [
   'once',
   'peers',
   'peers-hand-off',
+  'clients-hand-off',
   'loss',
 ];
 const PUBLISHED = new URL('../docs/benchmarks/', import.meta.url);

@@ -74,6 +74,15 @@ export const PEERS = {
   },
 };
 
+/** What is compared only with rxlock itself. */
+export const VARIANTS = {
+  'rxlock, whole queue': {
+    server: 'etcd',
+    waits: 'watch of the whole queue, in order',
+    open: (url, options) => ofLocks({ ...etcd3Backend({ hosts: url }), near: Infinity }, options),
+  },
+};
+
 function ofLocks(backend, { ttl = TTL } = {}) {
   const locks = createLocks(backend, { ttl });
   let last;

@@ -109,7 +109,7 @@ export type LockState =
   | {
       readonly status: 'waiting';
       readonly key: string;
-      /** How many claims are before ours; not known on etcd v2. */
+      /** How many claims are before ours; not known on etcd v2. In a long queue it is not told at each change. */
       readonly ahead?: number;
       readonly holders: readonly Holder[];
     }
