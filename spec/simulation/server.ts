@@ -34,6 +34,8 @@ export interface SimServer {
   restore(back: number, isOtherCluster: boolean): void;
   /** Whether the claim came back with a restore. Its lease is dead for its client, who revokes it in the background. */
   isOfBackup(claim: QueuedClaim): boolean;
+  /** Whether the lease was revoked, and a restore brought it back: nobody can know that it is to be revoked again. */
+  isBackAgain(lease: Lease): boolean;
   /** How many times it has been restored, and when last. */
   readonly life: number;
   readonly restoredAt: number;
@@ -53,6 +55,8 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
   let life = 0;
   let restoredAt = -Infinity;
   const ofBackups = new Set<string>();
+  const revoked = new Set<string>();
+  const backAgain = new Set<string>();
   let cluster = 1;
 
   /** A memory server on a timeline of its own: it relives what is logged, then goes on with the world. */
@@ -123,7 +127,10 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
       return server.grant(lease, ms);
     }),
     renew: change((server, lease: Lease, ms: number) => server.renew(lease, ms)),
-    revoke: change((server, lease: Lease, ms: number) => server.revoke(lease, ms)),
+    revoke: change((server, lease: Lease, ms: number) => {
+      revoked.add(lease.id);
+      return server.revoke(lease, ms);
+    }),
     enqueue: change((server, claims: Requests, ms: number, mode: EnqueueMode) => server.enqueue(claims, ms, mode)),
     dequeue: change((server, claims: Requests, queued: Queued | undefined, ms: number, next?: QueuedClaim) =>
       server.dequeue(claims, queued, ms, next),
@@ -180,8 +187,10 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
       if (isOtherCluster) cluster += 1;
       oversee();
       for (const key of KEYS) for (const { id } of queueNow(key).claims) ofBackups.add(id);
+      for (const id of revoked) backAgain.add(id);
     },
     isOfBackup: ({ id }) => ofBackups.has(id),
+    isBackAgain: ({ id }) => backAgain.has(id),
     get life() {
       return life;
     },
