@@ -5,6 +5,7 @@
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { HeldLock } from '../api/lock.js';
+import { present } from './decorate.js';
 import type { Complete } from './decorate.js';
 import type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 import type {
@@ -95,7 +96,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
   const ownWorker = backend.renewalWorker?.bind(backend);
   const inner = (queue: Queue): Queue => names.inner(queue);
 
-  const all: Complete<WholeQueueBackend> = {
+  return present({
     ...common(backend, names),
     maxClaims: backend.maxClaims,
     grant: (lease, timeout) => backend.grant(names.lease(lease), timeout),
@@ -122,18 +123,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
               isThere(names.out(key), claim),
         ),
       ),
-  };
-  // A verb that the backend does not have must not become a property.
-  const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
-  return {
-    ...always,
-    ...(renewalWorker && { renewalWorker }),
-    ...(keep && { keep }),
-    ...(proclaim && { proclaim }),
-    ...(queues && { queues }),
-    ...(others && { others }),
-    ...(markers && { markers }),
-  };
+  });
 }
 
 const prefixedOthers = (others: ForeignClaims, names: Names): Complete<ForeignClaims> => ({
