@@ -18,6 +18,6 @@ export async function enableRoles(etcd: EtcdServer): Promise<void> {
   await etcdctl(etcd, 'user', 'add', 'locker:a-secret');
   await etcdctl(etcd, 'user', 'grant-role', 'locker', 'jobs');
   await etcdctl(etcd, 'user', 'add', 'root:a-secret');
-  await etcdctl(etcd, 'user', 'grant-role', 'root', 'root').catch(() => undefined);
+  await etcdctl(etcd, 'user', 'grant-role', 'root', 'root');
   await etcdctl(etcd, 'auth', 'enable');
 }
