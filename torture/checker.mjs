@@ -502,7 +502,7 @@ export function noticesOf({ operations, claims, pauses, restored }) {
  * client and the server could have spoken about it. Which operation a claim belongs to is known of those that held; of
  * the others, that it is none of those that came later.
  */
-export function forgottenOf({ claims, operations, records, ttl, until }) {
+function forgottenOf({ claims, operations, records, ttl, until }) {
   const renewals = grouped(
     records.filter(({ type }) => type === 'renewed'),
     ({ lease }) => BigInt(`0x${lease}`).toString(),

@@ -75,7 +75,7 @@ export function figuresOf(history) {
  * @param {import('./history.mjs').History} history
  * @returns {{ afterDeath: number, afterDeletion: number[] }[]}
  */
-export function handOversOf({ holds, operations, killed, claims }) {
+function handOversOf({ holds, operations, killed, claims }) {
   const deletions = deletionsOf(claims);
   return [...killed].flatMap(([client, t]) => {
     const orphans = operations.filter(
@@ -113,7 +113,7 @@ const takingsOf = ({ operations, takenAway }) =>
  * @param {readonly number[]} commits in order
  * @param {string} name of the fault
  */
-export function recoveriesOf(faults, commits, name) {
+function recoveriesOf(faults, commits, name) {
   return faults
     .filter((fault) => fault.name === name)
     .flatMap(({ madeAt }) => {

@@ -2,12 +2,10 @@
  * etcd v3 where it is not what it seems: tokens that grow old, hosts of two clusters, a member without a leader, a server
  * restored from a backup after an answer was lost, a proxy that answers with what was said to others.
  */
-import { execFile } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
 import { filter, firstValueFrom, from, lastValueFrom, throwError } from 'rxjs';
@@ -17,6 +15,7 @@ import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, createLocks } from '../../src/index.js';
 import type { LockBackend, Locks, QueueBackend } from '../../src/index.js';
+import { enableRoles, etcdctl } from '../support/etcdctl.js';
 import { ETCDS } from '../support/etcds.js';
 import { failureOf, within } from '../support/waiting.js';
 
@@ -31,11 +30,6 @@ const client = (backend: LockBackend, ttl = 5000): Locks => {
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((locks) => locks.close()));
 });
-
-const etcdctl = ({ binary, url }: EtcdServer, ...words: string[]) =>
-  promisify(execFile)(join(dirname(binary), 'etcdctl'), ['--endpoints', url, ...words], {
-    env: { ...process.env, ETCDCTL_API: '3' },
-  });
 
 describe.each(ETCDS)('on $server', ({ suite }) => {
   describe('with JSON web tokens', () => {
@@ -54,13 +48,7 @@ describe.each(ETCDS)('on $server', ({ suite }) => {
       writeFileSync(join(folder, 'private'), privateKey);
       const files = `pub-key=${join(folder, 'public')},priv-key=${join(folder, 'private')}`;
       etcd = await startEtcd(suite, { 'auth-token': `jwt,${files},sign-method=RS256,ttl=10m` });
-      await etcdctl(etcd, 'role', 'add', 'jobs');
-      await etcdctl(etcd, 'role', 'grant-permission', 'jobs', 'readwrite', '--prefix=true', 'jobs/');
-      await etcdctl(etcd, 'user', 'add', 'locker:a-secret');
-      await etcdctl(etcd, 'user', 'grant-role', 'locker', 'jobs');
-      await etcdctl(etcd, 'user', 'add', 'root:a-secret');
-      await etcdctl(etcd, 'user', 'grant-role', 'root', 'root').catch(() => undefined);
-      await etcdctl(etcd, 'auth', 'enable');
+      await enableRoles(etcd);
     });
     afterAll(async () => {
       await etcd.stop();

@@ -1,10 +1,7 @@
 /**
  * Group commit against what a server refuses: roles and the quota hold for many transactions as they do for one.
  */
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
 import { defer, filter, firstValueFrom, lastValueFrom, repeat } from 'rxjs';
@@ -12,15 +9,11 @@ import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import type { ClaimRequest, Lease, QueueBackend } from '../../src/index.js';
+import { enableRoles } from '../support/etcdctl.js';
 import { ETCDS } from '../support/etcds.js';
 import { within } from '../support/waiting.js';
 
 jest.setTimeout(60_000);
-
-const etcdctl = ({ binary, url }: EtcdServer, ...words: string[]) =>
-  promisify(execFile)(join(dirname(binary), 'etcdctl'), ['--endpoints', url, ...words], {
-    env: { ...process.env, ETCDCTL_API: '3' },
-  });
 
 async function leaseOf(backend: QueueBackend): Promise<Lease> {
   const lease = { id: `1${randomBytes(7).toString('hex')}`, ttl: 60_000, owner: 'crowd', key: undefined };
@@ -47,13 +40,7 @@ describe.each(ETCDS)('on $server, a crowd of requests of a user with a role', ({
 
   beforeAll(async () => {
     etcd = await startEtcd(suite);
-    await etcdctl(etcd, 'role', 'add', 'jobs');
-    await etcdctl(etcd, 'role', 'grant-permission', 'jobs', 'readwrite', '--prefix=true', 'jobs/');
-    await etcdctl(etcd, 'user', 'add', 'locker:a-secret');
-    await etcdctl(etcd, 'user', 'grant-role', 'locker', 'jobs');
-    await etcdctl(etcd, 'user', 'add', 'root:a-secret');
-    await etcdctl(etcd, 'user', 'grant-role', 'root', 'root').catch(() => undefined);
-    await etcdctl(etcd, 'auth', 'enable');
+    await enableRoles(etcd);
     root = new Etcd3({ hosts: etcd.url, auth: { username: 'root', password: 'a-secret' } });
   });
   afterAll(async () => {

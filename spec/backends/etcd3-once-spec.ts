@@ -1,9 +1,6 @@
 /**
  * What one of a fleet does for all, where etcd v3 is special: its roles, its quota, its peers, its leases.
  */
-import { execFile } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Etcd3 } from 'etcd3';
 import { NEVER, concat, defer, filter, first, ignoreElements, lastValueFrom, repeat, tap } from 'rxjs';
@@ -13,15 +10,12 @@ import { decorate } from '../../src/backend/decorate.js';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { BackendError, LockLostError, createLocks } from '../../src/index.js';
 import type { Locks, QueueBackend } from '../../src/index.js';
+import { enableRoles, etcdctl } from '../support/etcdctl.js';
 import { failureOf, within } from '../support/waiting.js';
 
 jest.setTimeout(60_000);
 
 const DAY = 24 * 3600_000;
-const etcdctl = ({ binary, url }: EtcdServer, ...words: string[]) =>
-  promisify(execFile)(join(dirname(binary), 'etcdctl'), ['--endpoints', url, ...words], {
-    env: { ...process.env, ETCDCTL_API: '3' },
-  });
 const clients: Locks[] = [];
 const client = (backend: QueueBackend, ttl = 5000): Locks => {
   const locks = createLocks(backend, { ttl });
@@ -128,13 +122,7 @@ describe('once, on etcd v3 with roles', () => {
   let etcd: EtcdServer;
   beforeAll(async () => {
     etcd = await startEtcd();
-    await etcdctl(etcd, 'role', 'add', 'jobs');
-    await etcdctl(etcd, 'role', 'grant-permission', 'jobs', 'readwrite', '--prefix=true', 'jobs/');
-    await etcdctl(etcd, 'user', 'add', 'locker:a-secret');
-    await etcdctl(etcd, 'user', 'grant-role', 'locker', 'jobs');
-    await etcdctl(etcd, 'user', 'add', 'root:a-secret');
-    await etcdctl(etcd, 'user', 'grant-role', 'root', 'root').catch(() => undefined);
-    await etcdctl(etcd, 'auth', 'enable');
+    await enableRoles(etcd);
   });
   afterAll(() => etcd.stop());
 

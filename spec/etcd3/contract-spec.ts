@@ -2,8 +2,10 @@
  * The contract on an etcd in memory, in no time.
  */
 import { describe, expect, it } from '@jest/globals';
+import { lastValueFrom, timer } from 'rxjs';
 import { contract } from '../../src/contract/index.js';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
+import { sleepProofClock } from '../../src/time/clock.js';
 import { wayTo } from './double/client.js';
 import { EtcdDouble } from './double/etcd-double.js';
 import { fast } from './fast-time.js';
@@ -53,4 +55,14 @@ describe.each([
     },
     AT_MOST,
   );
+});
+
+it('in no time, a machine that is slow does not seem to have slept', async () => {
+  await fast(async () => {
+    const clock = sleepProofClock();
+    const before = clock.now();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    await lastValueFrom(timer(100));
+    expect(clock.now() - before).toBe(100);
+  });
 });

@@ -1,6 +1,7 @@
 /**
  * Runs what waits in no time: timers fire one after another, each as soon as all that went before is carried out.
  */
+import os from 'node:os';
 import { jest } from '@jest/globals';
 
 /** As many turns as a request, its answer and what they set off take. */
@@ -15,6 +16,8 @@ const turn = (): Promise<void> => new Promise((resolve) => void soon(resolve));
 /** To be called within a spec: all clocks and timers of the machine stand still, but for this. */
 export async function fast<T>(work: () => Promise<T>): Promise<T> {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'clearImmediate', 'nextTick', 'queueMicrotask'] });
+  // Jest leaves it running: what a slow machine takes would count as sleep, and the lock would be lost.
+  const uptime = jest.spyOn(os, 'uptime').mockImplementation(() => performance.now() / 1000);
   const over = new AbortController();
   const isOver = (): boolean => over.signal.aborted;
   try {
@@ -28,6 +31,7 @@ export async function fast<T>(work: () => Promise<T>): Promise<T> {
     }
     return await result;
   } finally {
+    uptime.mockRestore();
     jest.clearAllTimers();
     jest.useRealTimers();
   }

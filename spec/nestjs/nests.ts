@@ -9,7 +9,7 @@ const ROOT = join(__dirname, '../..');
 const MODULES = join(ROOT, 'node_modules');
 
 /** Where `npm install` has put each of them. */
-export const NESTS = {
+const NESTS = {
   10: { common: 'nestjs-common-10', core: 'nestjs-core-10', schedule: '@nestjs/schedule' },
   11: { common: '@nestjs/common', core: '@nestjs/core', schedule: '@nestjs/schedule' },
   12: { common: 'nestjs-common-12', core: 'nestjs-core-12', schedule: 'nestjs-schedule-12' },

@@ -113,11 +113,7 @@ export const GUARDS = {
   ],
   'a try is sent as one': [['src/engine/claim.ts', "this.#isTry ? 'try' : isWatched", 'isWatched']],
   'the oldest of those who ask for the same is served first': [
-    [
-      'src/engine/contender.ts',
-      'return this.#takesTurnOf(claim).#hold(claim, state);',
-      'return this.#hold(claim, state);',
-    ],
+    ['src/engine/contender.ts', 'if (this.#exchanges(claim)) return claim.listener(state);', ''],
   ],
   'claims that differ are sent one after the other': [
     [

@@ -2,7 +2,7 @@
  * The networks on which specs of diagrams run: none at all, and such where what is sent in one frame arrives in any
  * order, within that frame. What holds on the first only is a promise of the memory server and of nothing else.
  */
-import { beforeAll, describe } from '@jest/globals';
+import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { TestScheduler } from 'rxjs/testing';
 import { wholeFrames } from '../../src/testing/index.js';
 
@@ -16,7 +16,9 @@ const A_MOMENT = 1 / 16;
 
 const NETWORKS: readonly Jitter[] = [0, A_MOMENT, A_MOMENT].map((jitter, seed) => ({ jitter, seed }));
 
-let current: Jitter = { jitter: 0, seed: 0 };
+const NONE: Jitter = { jitter: 0, seed: 0 };
+
+let current = NONE;
 
 /** A `describe` whose specs run on each of them. */
 export function onEachNetwork(title: string, specs: () => void): void {
@@ -25,6 +27,9 @@ export function onEachNetwork(title: string, specs: () => void): void {
     describe(name, () => {
       beforeAll(() => {
         current = network;
+      });
+      afterAll(() => {
+        current = NONE;
       });
       specs();
     });

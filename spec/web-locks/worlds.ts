@@ -181,6 +181,6 @@ function locksOfNode(): Manager | undefined {
 
 const native = locksOfNode();
 
-export const FLEETS: readonly World[] = [memory, oneProcess, severalProcesses];
+const FLEETS: readonly World[] = [memory, oneProcess, severalProcesses];
 export const WORLDS: readonly World[] = native ? [...FLEETS, navigatorOfNode(native)] : FLEETS;
 export type { Remote };

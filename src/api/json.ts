@@ -60,7 +60,7 @@ const writesItself = (value: object): value is { toJSON(): unknown } =>
   'toJSON' in value && typeof value.toJSON === 'function';
 
 /** A map as an object. All entries are written, without a limit: whoever made the map knows how large it is. */
-export const mapFields = (map: ReadonlyMap<unknown, unknown>, inner: (one: unknown) => JsonValue): JsonValue =>
+const mapFields = (map: ReadonlyMap<unknown, unknown>, inner: (one: unknown) => JsonValue): JsonValue =>
   Object.fromEntries(
     [...map].map(([name, one]) => [typeof name === 'string' ? name : JSON.stringify(jsonOf(name)), inner(one)]),
   );

@@ -74,7 +74,7 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): WholeQueueBackend {
   const ownKeep = backend.keep?.bind(backend);
   const ownWorker = backend.renewalWorker?.bind(backend);
 
-  const all: Complete<WholeQueueBackend> = {
+  return present({
     ...defaults,
     renewalWorker: ownWorker,
     name: backend.name,
@@ -91,8 +91,11 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): WholeQueueBackend {
     queues: ownQueues && ((...args) => wrap(ownQueues(...args), { verb: 'queues', isStream: true, args })),
     probe: (...args) => wrap(probe(...args), { verb: 'probe', isStream: false, args }),
     audit: (...args) => wrap(audit(...args), { verb: 'audit', isStream: false, args }),
-  };
-  // A verb that the backend does not have must not become a property.
+  });
+}
+
+/** A verb that the backend does not have must not be a property. */
+export function present(all: Complete<WholeQueueBackend>): WholeQueueBackend {
   const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
   return {
     ...always,

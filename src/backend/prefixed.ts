@@ -5,6 +5,7 @@
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { HeldLock } from '../api/lock.js';
+import { present } from './decorate.js';
 import type { Complete } from './decorate.js';
 import type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 import type {
@@ -96,7 +97,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
   const ownWorker = backend.renewalWorker?.bind(backend);
   const inner = (queue: Queue): Queue => names.inner(queue);
 
-  const all: Complete<WholeQueueBackend> = {
+  return present({
     ...common(backend, names),
     maxClaims: backend.maxClaims,
     near: backend.near,
@@ -124,18 +125,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
               isThere(names.out(key), claim),
         ),
       ),
-  };
-  // A verb that the backend does not have must not become a property.
-  const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
-  return {
-    ...always,
-    ...(renewalWorker && { renewalWorker }),
-    ...(keep && { keep }),
-    ...(proclaim && { proclaim }),
-    ...(queues && { queues }),
-    ...(others && { others }),
-    ...(markers && { markers }),
-  };
+  });
 }
 
 const prefixedOthers = (others: ForeignClaims, names: Names): Complete<ForeignClaims> => ({

@@ -49,8 +49,8 @@ export const GUARDIAN = '--guardian';
  * The pipe from rxlock, and the pipe for the process group, which the launcher writes when the command runs in the
  * foreground of a terminal.
  */
-export const ORDERS_FD = 3;
-export const GROUP_FD = 4;
+const ORDERS_FD = 3;
+const GROUP_FD = 4;
 
 export function guard(startsItself: boolean): void {
   for (const signal of [...FORWARDED, 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGALRM', 'SIGPIPE'] as const) {

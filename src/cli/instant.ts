@@ -30,7 +30,7 @@ export function instantIn(left: () => number): Instant {
   return { monotonic: m + ms, boot: b + ms };
 }
 
-export const leftUntil = (instant: Instant): number => Math.min(instant.monotonic - monotonic(), instant.boot - boot());
+const leftUntil = (instant: Instant): number => Math.min(instant.monotonic - monotonic(), instant.boot - boot());
 
 export const earlier = (instant: Instant, ms: number): Instant => ({
   monotonic: instant.monotonic - ms,

@@ -7,6 +7,7 @@
  * ```
  */
 import { EMPTY, Subject, Subscription, firstValueFrom, map, mergeMap, of, tap } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { HeldLock } from '../index.js';
 import { EXIT, ExitError } from './exit.js';
 import { inForeground, isForeground } from './foreground.js';
@@ -48,7 +49,13 @@ const TAKEN_MARGIN = 250;
 /** How long killed processes may take to disappear before that is reported, milliseconds. */
 const VANISH_WITHIN = 2000;
 
-/** Runs the command while the lock is held; resolves when all its processes are dead. */
+/**
+ * Runs the command while the lock is held; resolves when all its processes are dead.
+ *
+ * The guardian, a process of its own, keeps the time: it ends the command at `validUntil` even where this process was
+ * stopped. From here the command is ended softly (SIGTERM by the guardian, SIGKILL later) when it is overdue or its lock
+ * is wanted, and at once when the lock is lost or the guardian is dead.
+ */
 export async function supervised(
   held: HeldLock,
   rules: Rules,
@@ -62,57 +69,39 @@ export async function supervised(
   const ended = new Subject<Pick<Ending, 'code' | 'signal'>>();
   const ending = firstValueFrom(ended);
   let endedFor: Cause | undefined;
+  /** The processes of the command. Known once the guardian has reported it. */
   let group: number | undefined;
+  /** Signals that came before that. */
+  const early: NodeJS.Signals[] = [];
   let isOver = false;
 
+  const order = (what: Order): void => {
+    if (!orders.destroyed) orders.write(`${JSON.stringify(what)}\n`);
+  };
+  const tellDeadline = (): void => {
+    const validUntil = instantIn(() => held.remaining());
+    order({ type: 'until', kill: validUntil, term: earlier(validUntil, grace) });
+  };
+  const forward = (signal: NodeJS.Signals): void => {
+    if (group === undefined) early.push(signal);
+    else signalGroup(group, signal);
+  };
+  /** SIGTERM now, and SIGKILL in so many milliseconds. */
+  const end = (cause: Cause, within: number): void => {
+    endedFor ??= cause;
+    order({ type: 'end', ...(within < Infinity && { kill: instantIn(() => within) }) });
+  };
   /** If the guardian was stopped or killed before it reported the group, the group is found by its environment. */
   const killGroup = (): void => {
     const claim = env['RXLOCK_CLAIM'];
     if (claim) group ??= groupStartedWith(`RXLOCK_CLAIM=${claim}`);
     if (group !== undefined) signalGroup(group, 'SIGKILL');
   };
-  const order = (what: Order): void => {
-    if (!orders.destroyed) orders.write(`${JSON.stringify(what)}\n`);
-  };
-  const kill = (cause: Cause): void => {
+  const lost = (): void => {
     if (isOver) return;
-    endedFor ??= cause;
     killGroup();
     // The guardian may be about to start it.
-    order({ type: 'end', kill: instantIn(() => 0) });
-  };
-  const end = (cause: Cause, within: number): void => {
-    endedFor ??= cause;
-    order({ type: 'end', ...(within < Infinity && { kill: instantIn(() => within) }) });
-  };
-  const until = (): void => {
-    const validUntil = instantIn(() => held.remaining());
-    order({ type: 'until', kill: validUntil, term: earlier(validUntil, grace) });
-  };
-
-  /** Signals that came before the command was started. */
-  const early: NodeJS.Signals[] = [];
-  const forward = (signal: NodeJS.Signals): void => {
-    if (group === undefined) early.push(signal);
-    else signalGroup(group, signal);
-  };
-
-  const hear = (report: Report): void => {
-    if (report.type === 'started') {
-      ({ group } = report);
-      for (const signal of early.splice(0)) signalGroup(group, signal);
-    } else if (report.type === 'ending') {
-      endedFor ??= 'lost';
-      voice.outcome(`${shown(held.key)} is not renewed any more: ending the command.`, {
-        event: 'ending',
-        key: held.key,
-      });
-    } else if (report.type === 'exited') {
-      ended.next(report);
-    } else {
-      const code = report.code === 'EACCES' ? EXIT.notExecutable : EXIT.notFound;
-      ended.error(new ExitError(code, `${command} cannot be run: ${report.message}`));
-    }
+    end('lost', 0);
   };
   const guardianIsDead = (): void => {
     if (isOver) return;
@@ -120,12 +109,33 @@ export async function supervised(
     killGroup();
     ended.error(new ExitError(EXIT.failed, 'the guardian of the command was killed, so the command was, too.'));
   };
+
+  const hear = (report: Report): void => {
+    switch (report.type) {
+      case 'started':
+        ({ group } = report);
+        for (const signal of early.splice(0)) forward(signal);
+        return;
+      case 'ending':
+        endedFor ??= 'lost';
+        return voice.outcome(`${shown(held.key)} is not renewed any more: ending the command.`, {
+          event: 'ending',
+          key: held.key,
+        });
+      case 'exited':
+        return ended.next(report);
+      case 'not-started': {
+        const code = report.code === 'EACCES' ? EXIT.notExecutable : EXIT.notFound;
+        return ended.error(new ExitError(code, `${command} cannot be run: ${report.message}`));
+      }
+    }
+  };
   eachLine(orders, (line) => hear(read(line, isReport)), guardianIsDead);
   guardian.once('error', (error) => ended.error(error));
 
-  until();
+  tellDeadline();
   const watching = new Subscription();
-  watching.add(held.renewals$.subscribe({ next: until, error: () => kill('lost') }));
+  watching.add(held.renewals$.subscribe({ next: tellDeadline, error: lost }));
   if (isInForeground) {
     const launched = inForeground(command, args, env, groupEnd);
     launched.once('exit', (code, signal) => ended.next({ code, signal }));
@@ -153,12 +163,7 @@ export async function supervised(
           voice.outcome(text, { event: 'revocation', key: held.key, by, reason });
           if (rules.onRevoke === 'usr1') forward('SIGUSR1');
         }),
-        mergeMap(({ within }) => {
-          const left = within - Math.min(TAKEN_MARGIN, within / 4);
-          if (rules.onRevoke === 'term') return of(left);
-          // With `usr1` and `ignore`, it is ended only when the lock is about to be taken away.
-          return within === Infinity ? EMPTY : at(instantIn(() => left - grace)).pipe(map(() => Math.min(left, grace)));
-        }),
+        mergeMap(({ within }) => endOnRevocation$(within, rules)),
       )
       .subscribe({ next: (left) => end('revoked', left), error: () => undefined }),
   );
@@ -173,6 +178,16 @@ export async function supervised(
     order({ type: 'done' });
     orders.end();
   }
+}
+
+/**
+ * Emits when a command is to be ended whose lock is taken within so many milliseconds: the time that it then has. With
+ * `usr1` and `ignore`, that is only when the lock is about to be taken.
+ */
+function endOnRevocation$(within: number, { onRevoke, grace }: Rules): Observable<number> {
+  const left = within - Math.min(TAKEN_MARGIN, within / 4);
+  if (onRevoke === 'term') return of(left);
+  return within === Infinity ? EMPTY : at(instantIn(() => left - grace)).pipe(map(() => Math.min(left, grace)));
 }
 
 /**

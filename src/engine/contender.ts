@@ -231,7 +231,9 @@ class Contender implements Closable, Exchangeable, Holding {
       case 'refused':
         return this.#refuse(this.#busy(state.holders));
       case 'first':
-        return this.#takesTurnOf(claim).#hold(claim, state);
+        // The claim is another contender's now: that one is told.
+        if (this.#exchanges(claim)) return claim.listener(state);
+        return this.#hold(claim, state);
       case 'wanted':
         return this.#askBack(state.revocation);
       case 'lost':
@@ -244,21 +246,21 @@ class Contender implements Closable, Exchangeable, Holding {
   }
 
   /**
-   * Of all contenders that ask for the same, the oldest holds first: it gets this claim, and this contender gets the
-   * claim of the oldest. Returns the contender that holds.
+   * Of all contenders that ask for the same, the oldest holds first. If that is another one, it gets this claim, and this
+   * contender waits on with the claim of the oldest. Returns whether that was so.
    */
-  #takesTurnOf(claim: ContendingClaim): Contender {
-    if (this.#shape === undefined) return this;
+  #exchanges(claim: ContendingClaim): boolean {
+    if (this.#shape === undefined) return false;
     for (const oldest of this.#runtime.contenders.order.waiting(this.#shape)) {
-      if (oldest === this) return this;
+      if (oldest === this) return false;
       const theirs = oldest.waitsWith;
-      if (!theirs || !(oldest instanceof Contender)) continue;
+      if (!theirs) continue;
       oldest.exchanged(claim);
       this.exchanged(theirs);
       if (theirs.state?.status === 'blocked') this.#wait(theirs, theirs.state);
-      return oldest;
+      return true;
     }
-    return this;
+    return false;
   }
 
   #wait(claim: ContendingClaim, { holders, ahead }: Extract<ClaimState, { status: 'blocked' }>): void {

@@ -23,13 +23,6 @@ export type KeyOf<A extends readonly unknown[]> = string | ((...args: A) => stri
 /** Whether the work of a method begins at its call (`promise`) or at the subscription (`observable`). */
 export type Form = 'promise' | 'observable';
 
-/** A decorated method. */
-export interface Decorated {
-  /** For messages: `@WithLock on Invoices.bill`. */
-  readonly what: string;
-  readonly form: Form;
-}
-
 /** Makes the lock of a decorator from its key. */
 export type LockOf = (locks: Locks, key: string) => Lock;
 

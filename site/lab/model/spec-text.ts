@@ -15,7 +15,7 @@ const quoted = (text: string): string => `'${text}'`;
 const waited = (ticks: number): string => (ticks <= 6 ? '-'.repeat(ticks) : `${ticks}ms `);
 
 /** What was told, as a marble diagram of RxJS. */
-export function diagramOf(letters: readonly Letter[]): string {
+function diagramOf(letters: readonly Letter[]): string {
   const ticks = [...new Set(letters.map(({ at }) => at))];
   let reached = 0;
   let text = '';
@@ -31,7 +31,7 @@ export function diagramOf(letters: readonly Letter[]): string {
 }
 
 /** From when to when the lab looks at it, as a subscription diagram. */
-export function subscriptionOf({ at, leaveAt }: Contention, end: number): string {
+function subscriptionOf({ at, leaveAt }: Contention, end: number): string {
   const lasts = (leaveAt ?? end) - at;
   const before = at === 0 ? '' : `${at}ms `;
   if (lasts === 0) return `${before}(^!)`;

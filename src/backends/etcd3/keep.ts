@@ -23,7 +23,7 @@ export interface Keeping {
  * revision stays, and with it its place and its token. The tombstone stops a late attempt to queue the claim again
  * after it has run out.
  */
-export function keepRequest(claims: readonly ClaimRequest[], queued: readonly QueuedClaim[], lease: Lease): TxnRequest {
+function keepRequest(claims: readonly ClaimRequest[], queued: readonly QueuedClaim[], lease: Lease): TxnRequest {
   const each = claims.flatMap((claim, i): TxnRequest | readonly [] => {
     const mine = queued[i];
     if (!mine) return [];

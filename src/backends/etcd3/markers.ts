@@ -51,7 +51,7 @@ const markerKey = ({ claim }: MarkRequest): Buffer => Buffer.from(markerName(cla
  * Writes the marker only if our claim is in the queue and there is no marker. All at the top level, where etcd checks
  * roles and the quota.
  */
-export function markRequest(request: MarkRequest): TxnRequest {
+function markRequest(request: MarkRequest): TxnRequest {
   const { claim, mine, lease, value } = request;
   const [claimed, key] = [claimKey(claim), markerKey(request)];
   return {
@@ -72,11 +72,10 @@ export function marked(request: MarkRequest, { succeeded, responses: [marker, cl
 }
 
 /** Removes our claim: without it, a late attempt to write the marker fails. */
-export function unmarkRequest(request: MarkRequest): TxnRequest {
+function unmarkRequest(request: MarkRequest): TxnRequest {
   const claimed = claimKey(request.claim);
   const look = lookFor(markerKey(request));
   return { compare: [isStill(claimed, request.mine)], success: [look, remove(claimed)], failure: [look] };
 }
 
-export const isMarked = (request: MarkRequest, { responses: [marker] }: TxnAnswer): boolean =>
-  isOwnMarker(request, marker);
+const isMarked = (request: MarkRequest, { responses: [marker] }: TxnAnswer): boolean => isOwnMarker(request, marker);

@@ -94,8 +94,9 @@ export function tryRequest(claims: readonly ClaimRequest[], seen: bigint | undef
       : ({ ...range, target: 'Mod', result: 'Less', mod_revision: Number(seen + 1n) } as const),
   );
   const looks = ranges.map((range) => ({ request_range: { ...range, ...OLDEST_FEW } }));
-  const withdrawn = claims.map((claim) => lookFor(tombstoneKey(claim)));
-  return { compare: [...compare, ...nothingCame], success, failure: [...failure, ...looks, ...withdrawn] };
+  const tombstones = claims.map((claim) => lookFor(tombstoneKey(claim)));
+  // Where it is refused: reads of all claims, then of all queues, then of all tombstones.
+  return { compare: [...compare, ...nothingCame], success, failure: [...failure, ...looks, ...tombstones] };
 }
 
 export type Response = TxnAnswer['responses'][number];
@@ -169,20 +170,21 @@ export function triedAll(
 ): EnqueueResult | Busy {
   const { revision, succeeded, responses } = answer;
   if (succeeded) return seen === undefined ? queuedAlone(claims, answer) : queuedAll(claims, answer);
-  const own = responses.slice(0, claims.length);
+  // In the order of the reads of a refused `tryRequest`.
+  const count = claims.length;
+  const own = responses.slice(0, count);
+  const read = responses.slice(count, 2 * count);
+  const tombstones = responses.slice(2 * count);
   // A repeated try finds the claims of an earlier attempt.
-  if (own.every(({ response_range: found }) => found.kvs.length > 0)) {
-    return queuedAll(claims, { ...answer, responses: own });
-  }
+  if (own.every(isFound)) return queuedAll(claims, { ...answer, responses: own });
   // It was withdrawn: no change of the queues can let it in any more, so it must not be tried again.
-  const gone = claims.find((_, i) => (responses[2 * claims.length + i]?.response_range.kvs.length ?? 0) > 0);
+  const gone = claims.find((_, i) => isFound(tombstones[i]));
   if (gone) throw withdrawn(gone);
-  const queues = claims.map(({ key }, i) => {
-    const read = responses[claims.length + i]?.response_range;
-    return read && !read.more ? queueOf(key, revision, read.kvs) : undefined;
-  });
+  const queues = claims.map(({ key }, i) => wholeQueue(key, revision, read[i]));
   return { status: 'busy', revision, queues };
 }
+
+const isFound = (response: Response | undefined): boolean => (response?.response_range.kvs.length ?? 0) > 0;
 
 /** Whether any of the claims would have to wait behind these queues. */
 export const isBlocked = (claims: readonly ClaimRequest[], queues: readonly Queue[]): boolean =>
@@ -202,8 +204,12 @@ function placeOf(claim: ClaimRequest, revision: bigint, found: Response | undefi
 /** The queue: only our claim if it was empty, else what was read. */
 function queueWith(mine: QueuedClaim, key: string, revision: bigint, looked: Response['response_txn']) {
   if (looked.succeeded) return { key, revision, claims: [mine] };
-  const read = looked.responses[0]?.response_range;
-  // Names can be nested, and nested keys count towards the limit: only a complete answer is the whole queue.
+  return wholeQueue(key, revision, looked.responses[0], mine);
+}
+
+/** The queue that was read. Names can be nested, and nested keys count towards the limit: only a complete answer is it. */
+function wholeQueue(key: string, revision: bigint, response: Response | undefined, mine?: QueuedClaim) {
+  const read = response?.response_range;
   return read && !read.more ? queueOf(key, revision, read.kvs, mine) : undefined;
 }
 

@@ -11,12 +11,7 @@ import type { Runtime } from '../runtime.js';
 import type { Limiter } from './limiter.js';
 
 /** How a resource is acquired, used and released. */
-export interface Resource<R> {
-  readonly what: string;
-  readonly timeout: number;
-  readonly limiter?: Limiter | undefined;
-  /** Whether acquiring it sends nothing to the server. */
-  readonly isLocal?: boolean | undefined;
+export interface Resource<R> extends Pick<Request<R>, 'what' | 'timeout' | 'limiter' | 'isLocal'> {
   /** One attempt to acquire it. Its answer is awaited even after the release, since it may be a grant. */
   send(): Observable<R>;
   /** Whether to try again; if left out, a few attempts are made. */

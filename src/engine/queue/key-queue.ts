@@ -80,15 +80,15 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   /** The claims of that queue, without those of ours that were handed off. */
   #claims: readonly QueuedClaim[] = [];
   #handedOff: Map<bigint, AsyncSubject<unknown>> | undefined;
-  // What remains to be told is kept as the lowest token that changed: mostly one claim of many comes or goes.
-  /** Our claims that may no longer be in the queue. */
-  #suspects = NOBODY;
-  /** From this token on, look for new holders and for requests to release. */
-  #changedFrom: bigint | undefined;
-  /** From this token on, waiters that were told their place may have another one. */
+  // What remains to be told. Mostly one claim of many comes or goes, so a token stands for all from it on.
+  /** These may have left the queue: {@link #tellLost}. */
+  #maybeLost = NOBODY;
+  /** From this token on, claims may have become first or been asked to release: {@link #tellFirst}. */
+  #firstFrom: bigint | undefined;
+  /** From this token on, waiters may have moved up: {@link #tellWaiting}, which may put it off. */
   #movedFrom: bigint | undefined;
-  /** From this token on, waiters may not have been told anything yet. */
-  #unheardFrom: bigint | undefined;
+  /** From this token on, waiters may be new, without a place yet: {@link #tellWaiting}, which does not put it off. */
+  #newFrom: bigint | undefined;
   #isTelling = false;
 
   /** The number of our claims that are being queued, are queued, or are leaving. */
@@ -135,9 +135,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (this.#waiters.length === 0) this.#waiters = [waiter];
     else this.#waiters.splice(placeFor(this.#waiters, mine.token), 0, waiter);
     if (queue) this.#adopt(queue);
-    this.#suspects = [...this.#suspects, waiter];
-    this.#changedFrom = least(this.#changedFrom, mine.token);
-    this.#unheardFrom = least(this.#unheardFrom, mine.token);
+    this.#maybeLost = [...this.#maybeLost, waiter];
+    this.#firstFrom = least(this.#firstFrom, mine.token);
+    this.#newFrom = least(this.#newFrom, mine.token);
     this.#tell();
     if (waiter.status === 'first') this.#runtime.deadlines.set(this.#watchAfter, waiter);
     else this.follow(waiter);
@@ -205,8 +205,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#handedOff ??= new Map();
     this.#handedOff.set(mine.token, over);
     this.#claims = rest;
-    this.#changedFrom = least(this.#changedFrom, mine.token);
-    this.#movedFrom = least(this.#movedFrom, mine.token);
+    this.#changed(mine.token);
     return { successor, over: () => over.complete() };
   }
 
@@ -368,15 +367,20 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (this.#handedOff.size === 0) this.#handedOff = undefined;
   }
 
+  /** Notes what is to be told of the difference between two views. */
   #compare(before: readonly QueuedClaim[] = NO_CLAIMS, after: readonly QueuedClaim[]): void {
     const { start, end } = changedPart(before, after);
     const first = before[start]?.token;
     const last = before[end - 1]?.token;
-    if (before === NO_CLAIMS) this.#suspects = this.#waiters.slice();
+    if (before === NO_CLAIMS) this.#maybeLost = this.#waiters.slice();
     else if (first !== undefined && last !== undefined && first <= last)
-      this.#suspects = [...this.#suspects, ...this.#between(first, last)];
-    const from = least(first, after[start]?.token);
-    this.#changedFrom = least(this.#changedFrom, from);
+      this.#maybeLost = [...this.#maybeLost, ...this.#between(first, last)];
+    this.#changed(least(first, after[start]?.token));
+  }
+
+  /** The queue is another one from this token on; `undefined` for nowhere. */
+  #changed(from: bigint | undefined): void {
+    this.#firstFrom = least(this.#firstFrom, from);
     this.#movedFrom = least(this.#movedFrom, from);
   }
 
@@ -393,7 +397,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (this.#isTelling) return;
     this.#isTelling = true;
     try {
-      do this.#tellMissing();
+      do this.#tellLost();
       while (this.#tellFirst());
     } finally {
       this.#isTelling = false;
@@ -401,22 +405,22 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#tellWaiting();
   }
 
-  #tellMissing(): void {
+  #tellLost(): void {
     const queue = this.#queue;
-    const suspects = this.#suspects;
-    if (!queue || suspects.length === 0) return;
+    const asked = this.#maybeLost;
+    if (!queue || asked.length === 0) return;
     // A view that is older than the claim says nothing about it: the next view will.
     const isEarly = ({ knownAt }: Waiter): boolean => knownAt > queue.revision;
-    this.#suspects = suspects.some(isEarly) ? suspects.filter(isEarly) : NOBODY;
-    for (const waiter of suspects) if (isLost(queue, waiter)) this.#end(waiter);
+    this.#maybeLost = asked.some(isEarly) ? asked.filter(isEarly) : NOBODY;
+    for (const waiter of asked) if (isLost(queue, waiter)) this.#end(waiter);
   }
 
   /** Tells new holders and requests to release. Returns whether something has changed meanwhile. */
   #tellFirst(): boolean {
     const claims = this.#claims;
-    const from = this.#changedFrom;
+    const from = this.#firstFrom;
     if (from === undefined) return false;
-    this.#changedFrom = undefined;
+    this.#firstFrom = undefined;
     const first = holding(claims);
     let place = placeFor(first, from);
     try {
@@ -428,9 +432,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       }
     } finally {
       // After a throw or a change: the claims behind the one told last remain to be told.
-      this.#changedFrom = least(this.#changedFrom, first[place]?.token);
+      this.#firstFrom = least(this.#firstFrom, first[place]?.token);
     }
-    return this.#changedFrom !== undefined;
+    return this.#firstFrom !== undefined;
   }
 
   #makeFirst(waiter: Waiter): void {
@@ -470,7 +474,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   /** Tells new waiters immediately, and throttles updates to the others. */
   #tellWaiting(): void {
     const isDue = this.#conflating === undefined;
-    const from = isDue ? least(this.#movedFrom, this.#unheardFrom) : this.#unheardFrom;
+    const from = isDue ? least(this.#movedFrom, this.#newFrom) : this.#newFrom;
     const revision = this.#queue?.revision;
     if (from === undefined || revision === undefined) return;
     const waiting = this.#between(from, revision).filter(
@@ -480,7 +484,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     const holders = waiting.length > 0 ? holding(this.#claims).map(holderOf) : [];
     const told = waiting.filter((waiter) => this.#tellBlocked(waiter, holders));
     // The claims that are newer than the known queue.
-    this.#unheardFrom = this.#waiters[placeFor(this.#waiters, revision + 1n)]?.token;
+    this.#newFrom = this.#waiters[placeFor(this.#waiters, revision + 1n)]?.token;
     if (told.length <= CONFLATE_ABOVE || !isDue) return;
     const { time, settings } = this.#runtime;
     this.#conflating = time.after(Math.ceil(settings.ttl / UPDATES_PER_TTL)).subscribe(() => {

@@ -29,7 +29,7 @@ export interface Metadata {
  * The largest message that is accepted, as usual in gRPC. Node may buffer this much for each call with a partial
  * answer.
  */
-export const MOST_BYTES = 4 << 20;
+const MOST_BYTES = 4 << 20;
 
 const CANCEL = 8;
 const OUT_OF_STREAMS = 'ERR_HTTP2_OUT_OF_STREAMS';
