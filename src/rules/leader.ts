@@ -3,15 +3,13 @@
  */
 import type { Leader } from '../api/election.js';
 import type { Queue } from '../backend/port.js';
-import { holding } from './blockers.js';
 
 /** The leader: the first claim in the queue. */
 export function leaderOf({ key, claims }: Queue): Leader {
   const [first] = claims;
   if (!first) return { status: 'free', key };
   const { value = '', token: fencingToken } = first;
-  const waiting = claims.length - holding(claims).length;
-  const led = { status: 'led', key, value, waiting } as const;
+  const led = { status: 'led', key, value } as const;
   return { ...led, fencingToken, toJSON: () => ({ ...led, fencingToken: fencingToken.toString() }) };
 }
 
@@ -19,5 +17,5 @@ export function leaderOf({ key, claims }: Queue): Leader {
 export function isSameLeader(a: Leader, b: Leader): boolean {
   // Each attempt that fails has a cause of its own; that nobody knows is told once.
   if (a.status !== 'led' || b.status !== 'led') return a.status === b.status;
-  return a.fencingToken === b.fencingToken && a.value === b.value && a.waiting === b.waiting;
+  return a.fencingToken === b.fencingToken && a.value === b.value;
 }
