@@ -41,6 +41,12 @@ export type Wrap = <T>(source$: Observable<T>, call: BackendCall) => Observable<
  */
 export type Complete<Group> = { readonly [K in keyof Required<Group>]: Group[K] };
 
+/** Without the verbs that the backend does not have: they must not become properties. */
+export function offered<Group extends object>(all: Complete<Group>): Group {
+  // Only what is optional in the group may be undefined in `all`.
+  return Object.fromEntries(Object.entries(all).filter(([, verb]) => verb !== undefined)) as Group;
+}
+
 /**
  * The backend, with each call of each verb passed through `wrap`.
  *
@@ -92,17 +98,7 @@ function decoratedQueues(backend: QueueBackend, wrap: Wrap): WholeQueueBackend {
     probe: (...args) => wrap(probe(...args), { verb: 'probe', isStream: false, args }),
     audit: (...args) => wrap(audit(...args), { verb: 'audit', isStream: false, args }),
   };
-  // A verb that the backend does not have must not become a property.
-  const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
-  return {
-    ...always,
-    ...(renewalWorker && { renewalWorker }),
-    ...(keep && { keep }),
-    ...(proclaim && { proclaim }),
-    ...(queues && { queues }),
-    ...(others && { others }),
-    ...(markers && { markers }),
-  };
+  return offered<WholeQueueBackend>(all);
 }
 
 const decoratedOthers = (others: ForeignClaims, wrap: Wrap): Complete<ForeignClaims> => ({
@@ -132,6 +128,5 @@ function decoratedSlots(backend: SlotBackend, wrap: Wrap): WholeSlotBackend {
     queue: (...args) => wrap(backend.queue(...args), { verb: 'queue', isStream: true, args }),
     probe: (...args) => wrap(probe(...args), { verb: 'probe', isStream: false, args }),
   };
-  const { keep, markers, ...always } = all;
-  return { ...always, ...(keep && { keep }), ...(markers && { markers }) };
+  return offered<WholeSlotBackend>(all);
 }

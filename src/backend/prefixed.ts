@@ -5,6 +5,7 @@
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { HeldLock } from '../api/lock.js';
+import { offered } from './decorate.js';
 import type { Complete } from './decorate.js';
 import type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 import type {
@@ -123,17 +124,7 @@ function prefixedQueues(backend: WholeQueueBackend, names: Names): WholeQueueBac
         ),
       ),
   };
-  // A verb that the backend does not have must not become a property.
-  const { keep, proclaim, queues, others, markers, renewalWorker, ...always } = all;
-  return {
-    ...always,
-    ...(renewalWorker && { renewalWorker }),
-    ...(keep && { keep }),
-    ...(proclaim && { proclaim }),
-    ...(queues && { queues }),
-    ...(others && { others }),
-    ...(markers && { markers }),
-  };
+  return offered<WholeQueueBackend>(all);
 }
 
 const prefixedOthers = (others: ForeignClaims, names: Names): Complete<ForeignClaims> => ({
@@ -166,8 +157,7 @@ function prefixedSlots(backend: WholeSlotBackend, names: Names): WholeSlotBacken
     keep: ownKeep && ((claim, ms, timeout) => ownKeep(names.claim(claim), ms, timeout)),
     markers: backend.markers && prefixedMarkers(backend.markers, names),
   };
-  const { keep, markers, ...always } = all;
-  return { ...always, ...(keep && { keep }), ...(markers && { markers }) };
+  return offered<WholeSlotBackend>(all);
 }
 
 /** The verbs of both ports. */

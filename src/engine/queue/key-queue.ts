@@ -1,7 +1,7 @@
 /**
  * The queue at one key: what is known of it, our claims in it, and the states that their contenders are told.
  */
-import { AsyncSubject, Observable, Subject, defer, from, mergeMap } from 'rxjs';
+import { Observable, Subject, defer, from, mergeMap } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { holding } from '../../rules/blockers.js';
 import type { Holder } from '../../api/ownership.js';
@@ -78,7 +78,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #queue: Queue | undefined;
   /** The claims of that queue, without those of ours that were handed off. */
   #claims: readonly QueuedClaim[] = [];
-  #handedOff: Map<bigint, AsyncSubject<unknown>> | undefined;
+  #handedOff: Map<bigint, Subject<never>> | undefined;
   // What remains to be told is kept as the lowest token that changed: mostly one claim of many comes or goes.
   /** Our claims that may no longer be in the queue. */
   #suspects = NOBODY;
@@ -197,7 +197,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       return status === 'new' || status === 'blocked';
     });
     if (!successor) return undefined;
-    const over = new AsyncSubject();
+    const over = new Subject<never>();
     this.#handedOff ??= new Map();
     this.#handedOff.set(mine.token, over);
     this.#claims = rest;
