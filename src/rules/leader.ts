@@ -2,6 +2,7 @@
  * Derives the leader from the queue of an election.
  */
 import type { Leader } from '../api/election.js';
+import { withJson } from '../api/json.js';
 import type { Queue } from '../backend/port.js';
 
 /** The leader: the first claim in the queue. */
@@ -10,7 +11,7 @@ export function leaderOf({ key, claims }: Queue): Leader {
   if (!first) return { status: 'free', key };
   const { value = '', token: fencingToken } = first;
   const led = { status: 'led', key, value } as const;
-  return { ...led, fencingToken, toJSON: () => ({ ...led, fencingToken: fencingToken.toString() }) };
+  return withJson({ ...led, fencingToken }, () => ({ ...led, fencingToken: fencingToken.toString() }));
 }
 
 /** Whether an observer would see no difference. */

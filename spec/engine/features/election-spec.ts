@@ -370,11 +370,12 @@ describe('proclaim', () => {
     leading.unsubscribe();
   });
 
-  it('its leader can be written as JSON', async () => {
+  it('its leader can be compared, and written as JSON', async () => {
     const election = locks().election('e');
     const leading = election.campaign$('A').subscribe();
-    const json = JSON.stringify(await firstValueFrom(election.leader$));
-    expect(JSON.parse(json)).toEqual({ status: 'led', key: 'e', value: 'A', fencingToken: '2' });
+    const leader = await firstValueFrom(election.leader$);
+    expect(leader).toStrictEqual({ status: 'led', key: 'e', value: 'A', fencingToken: 2n });
+    expect(JSON.parse(JSON.stringify(leader))).toEqual({ status: 'led', key: 'e', value: 'A', fencingToken: '2' });
     leading.unsubscribe();
   });
 });
