@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, it } from '@jest/globals';
 import { buildSync } from 'esbuild';
+import { WEB_GLOBALS } from '../support/web-globals.js';
 
 const ROOT = join(__dirname, '../..');
 
@@ -54,21 +55,7 @@ describe('the bundle for browsers', () => {
 
   it('runs where there is nothing of Node', () => {
     const told: string[] = [];
-    // What the web platform has, and no more: no process, no Buffer, no require, no setImmediate.
-    const web = {
-      AbortController,
-      AbortSignal,
-      DOMException,
-      TextEncoder,
-      clearInterval,
-      clearTimeout,
-      crypto,
-      performance,
-      queueMicrotask,
-      setInterval,
-      setTimeout,
-      tell: (what: string) => told.push(what),
-    };
+    const web = { ...WEB_GLOBALS, tell: (what: string) => told.push(what) };
     const use = `
       const virtual = new bundle.VirtualTimeScheduler();
       const server = bundle.lockServer(virtual, { latency: 1 });
