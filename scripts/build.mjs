@@ -16,9 +16,12 @@ const FORMS = {
 };
 
 /**
- * Node looks for `#platform` in the nearest package.json, which in dist only says the type of its modules. So it is
- * written out as the file for Node; `browser` in package.json gives bundlers the other one.
+ * Says the type of the modules, and the file that bundlers for browsers take instead of another. The nearest
+ * package.json counts: Vite, webpack and Rollup do not look for `browser` in the one above.
  */
+const packageJson = (type) => ({ type, browser: { './platform/node.js': './platform/web.js' } });
+
+/** Older tools do not know `#platform`, so it is written out as the file for Node. */
 function writeOutPlatform(form) {
   for (const name of readdirSync(`dist/${form}`, { recursive: true })) {
     const file = join(`dist/${form}`, name);
@@ -40,7 +43,7 @@ function writeOutWorkerFile(form) {
 rmSync('dist', { recursive: true, force: true });
 for (const [form, { type, options }] of Object.entries(FORMS)) {
   mkdirSync(`dist/${form}`, { recursive: true });
-  writeFileSync(`dist/${form}/package.json`, `${JSON.stringify({ type })}\n`);
+  writeFileSync(`dist/${form}/package.json`, `${JSON.stringify(packageJson(type))}\n`);
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', `dist/${form}`, ...options], {
     stdio: 'inherit',
   });

@@ -243,7 +243,7 @@ describe('who leaves', () => {
     expect(await failing(backend.dequeue([claim], undefined, WITHIN))).toMatchObject({
       retryable: false,
       outcome: 'unknown',
-      message: expect.stringMatching(/^etcd3 could not release "a": the server is out of space/),
+      message: expect.stringMatching(/^etcd could not release "a": the server is out of space/),
     });
     expect(keys()).toEqual([]);
     // What is known to be in takes no room to leave.
@@ -381,7 +381,7 @@ describe('what is written over a claim', () => {
     const known = { ...mine, meta: deep as never };
     expect(await failing(backend.others?.ask('a', known, { reason: '', within: 1 }, WITHIN) ?? NONE)).toMatchObject({
       retryable: false,
-      message: 'etcd3 could not ask for "a": the claim cannot be written as JSON.',
+      message: 'etcd could not ask for "a": the claim cannot be written as JSON.',
     });
     expect(asked()).toEqual([]);
   });
@@ -412,7 +412,7 @@ describe('an error', () => {
         code: 'BACKEND',
         retryable: true,
         message: expect.stringContaining(
-          `etcd3 could not ${what}: no answer: is etcd running, and are the \`hosts\` of the client right?`,
+          `etcd could not ${what}: no answer: is etcd running, and are the \`hosts\` of the client right?`,
         ),
       });
     }

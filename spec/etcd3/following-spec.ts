@@ -124,7 +124,7 @@ describe('a queue', () => {
       code: 'BACKEND',
       retryable: true,
       message: expect.stringContaining(
-        'etcd3 could not follow the queue: Error: its start was compacted, up to revision 4',
+        'etcd could not follow the queue: Error: its start was compacted, up to revision 4',
       ),
     });
     expect(etcd.watchStreams.size).toBe(0);
@@ -148,7 +148,7 @@ describe('a queue', () => {
     for (const stream of etcd.watchStreams) stream.breaks(error);
     for (const { error: told } of [a, b]) {
       expect(told).toMatchObject({ retryable: true, message: expect.stringContaining(words) });
-      expect(told).toMatchObject({ message: expect.stringMatching(/^etcd3 could not follow the queues: /) });
+      expect(told).toMatchObject({ message: expect.stringMatching(/^etcd could not follow the queues: /) });
     }
     const again = seenOf(backend.queue('a', WITHIN));
     await quiet();

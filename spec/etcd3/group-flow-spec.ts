@@ -197,8 +197,8 @@ describe('a group that fails', () => {
     expect(sizes(sent)).toEqual(expected);
     for (const one of sent.slice(1)) failed(one, error);
     expect(told).toEqual([
-      expect.stringMatching(/^etcd3 could not ask a: /),
-      expect.stringMatching(/^etcd3 could not ask b: /),
+      expect.stringMatching(/^etcd could not ask a: /),
+      expect.stringMatching(/^etcd could not ask b: /),
     ]);
     expect(sent).toHaveLength(expected.length);
   });
@@ -265,7 +265,7 @@ describe('a group that fails', () => {
     ask('b');
     await quiet();
     answered(sent[0], 1);
-    expect(told).toEqual(['a@7', 'etcd3 answered a part of a transaction.']);
+    expect(told).toEqual(['a@7', 'etcd answered a part of a transaction.']);
   });
 
   it('with an answer that one cannot read is an error of that one', async () => {

@@ -105,7 +105,7 @@ describe('a guard', () => {
     next('range', refusal.down());
     expect(await guardOf(backend.guard(lock))).toMatchObject({
       code: 'BACKEND',
-      message: expect.stringMatching(/^etcd3 could not guard "a": /),
+      message: expect.stringMatching(/^etcd could not guard "a": /),
     });
   });
 
@@ -221,7 +221,7 @@ describe('a guarded transaction', () => {
     next('txn', refusal.down());
     expect(await guardOf(backend.transaction(lock, { put: { x: '1' } }))).toMatchObject({
       code: 'BACKEND',
-      message: expect.stringMatching(/^etcd3 could not carry out a transaction: /),
+      message: expect.stringMatching(/^etcd could not carry out a transaction: /),
     });
   });
 

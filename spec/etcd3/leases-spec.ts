@@ -42,7 +42,7 @@ describe('a lease', () => {
     expect(await failing(backend.grant(LEASE, WITHIN))).toMatchObject({
       code: 'BACKEND',
       retryable: true,
-      message: 'etcd3 granted a lease that ran out at once.',
+      message: 'etcd granted a lease that ran out at once.',
     });
     expect(etcd.leases.ids).toEqual([]);
     way.asked.length = 0;
@@ -94,7 +94,7 @@ describe('a lease', () => {
 
   it.each([
     ['breaks', refusal.down(), 'no answer: is etcd running, and are the `hosts` of the client right?'],
-    ['ends', undefined, 'etcd3 could not renew the lease: Error: the stream ended'],
+    ['ends', undefined, 'etcd could not renew the lease: Error: the stream ended'],
   ])('whose stream %s is not renewed, and that may pass', async (_, error, words) => {
     const { backend, granted, etcd } = worldOf();
     const lease = await granted();
@@ -110,7 +110,7 @@ describe('a lease', () => {
     next('leaseKeepAlive', refusal.down());
     expect(await failing(backend.renew(lease, WITHIN))).toMatchObject({
       retryable: true,
-      message: 'etcd3 could not renew the lease: no answer: is etcd running, and are the `hosts` of the client right?',
+      message: 'etcd could not renew the lease: no answer: is etcd running, and are the `hosts` of the client right?',
     });
   });
 
@@ -146,7 +146,7 @@ describe('a lease', () => {
     expect(await failing(backend.renew(lease, WITHIN))).toMatchObject({
       code: 'BACKEND',
       retryable: true,
-      message: 'etcd3: the lease is about to run out.',
+      message: 'etcd: the lease is about to run out.',
     });
     following.unsubscribe();
   });
@@ -177,7 +177,7 @@ describe('a server that was restored from a backup', () => {
         code: 'BACKEND',
         retryable: true,
         message:
-          'etcd3 is not the server that it was: its revision was 5 and is 1, as after a restore from a backup. All ' +
+          'etcd is not the server that it was: its revision was 5 and is 1, as after a restore from a backup. All ' +
           'locks are lost, and fencing tokens may repeat: reset every service that compares them.',
       },
     });

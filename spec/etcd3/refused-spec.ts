@@ -39,7 +39,7 @@ describe('a role', () => {
     );
     expect(answers[0]).toMatchObject({
       message:
-        'etcd3 could not queue for "secret/0": the user may not read and write the lock\'s key: grant its role ' +
+        'etcd could not queue for "secret/0": the user may not read and write the lock\'s key: grant its role ' +
         'readwrite on the prefix of your locks.',
     });
     expect(keys().every((key) => key.startsWith('jobs/'))).toBe(true);
@@ -84,7 +84,7 @@ describe('a full server', () => {
       ['a', 'b', 'c'].map((key) => ({
         retryable: false,
         outcome: 'unknown',
-        message: expect.stringMatching(new RegExp(`^etcd3 could not queue for "${key}": the server is out of space`)),
+        message: expect.stringMatching(new RegExp(`^etcd could not queue for "${key}": the server is out of space`)),
       })),
     );
     expect(keys()).toEqual([]);
@@ -236,14 +236,14 @@ describe('an error of the client', () => {
   it.each(TABLE)('%s may pass: %p; whether it was carried out: %s', (text, retryable, outcome, advice) => {
     const cause = new Error(text);
     const error = toBackendError('do it', cause);
-    expect(error).toMatchObject({ retryable, outcome, message: `etcd3 could not do it: ${advice}` });
+    expect(error).toMatchObject({ retryable, outcome, message: `etcd could not do it: ${advice}` });
     expect(error.cause).toBe(cause);
   });
 
   it('of a client that was closed is the last', () => {
     expect(toBackendError('do it', new Error('client was already closed'))).toMatchObject({
       retryable: false,
-      message: 'etcd3 could not do it: the etcd client was closed: close the locks first.',
+      message: 'etcd could not do it: the etcd client was closed: close the locks first.',
     });
   });
 
@@ -254,7 +254,7 @@ describe('an error of the client', () => {
     expect(toBackendError('do it', new Unavailable('x')).message).toContain(
       'no answer: is etcd running, and are the `hosts` of the client right?',
     );
-    expect(toBackendError('do it', 'a text').message).toBe('etcd3 could not do it: a text');
+    expect(toBackendError('do it', 'a text').message).toBe('etcd could not do it: a text');
     const ours = new BackendError('ours', { retryable: false });
     expect(toBackendError('do it', ours)).toBe(ours);
   });
@@ -333,7 +333,7 @@ describe('a call', () => {
     const { calls, failures } = endpointsOf(2);
     expect(await failing(calls.call('do it', 100, () => throwError(() => error)))).toMatchObject({
       code: 'BACKEND',
-      message: expect.stringContaining('etcd3 could not do it: '),
+      message: expect.stringContaining('etcd could not do it: '),
       cause: error,
     });
     expect(failures).toHaveLength(moved);
@@ -388,7 +388,7 @@ describe('a call', () => {
     expect(await failing(calls.call('do it', 100, () => of(other), endpoints[1]))).toMatchObject({
       code: 'BACKEND',
       retryable: true,
-      message: 'etcd3: `hosts` names members of two clusters. Give the members of one cluster.',
+      message: 'etcd: `hosts` names members of two clusters. Give the members of one cluster.',
       cause: { name: 'OtherCluster', message: 'one endpoint is of cluster 1, another of 2' },
     });
   });
@@ -423,9 +423,9 @@ describe('the clients of several hosts', () => {
     expect(source.endpoint()).toBe(endpoint);
     source.close();
     expect(source.notes).toEqual([
-      'the etcd3 client was given ready-made: unless its `faultHandling` was set, its circuit breaker stops renewals for ' +
-        '5 s after 3 failures, which costs locks of a short ttl on a healthy server, and it repeats requests by itself. ' +
-        'Give etcd3Backend() the options instead of the client to have one made for locks.',
+      'the client of npm etcd3 was given ready-made: unless its `faultHandling` was set, its circuit breaker stops ' +
+        'renewals for 5 s after 3 failures, which costs locks of a short ttl on a healthy server, and it repeats requests ' +
+        'by itself. Give etcd3Backend() the options instead of the client to have one made for locks.',
     ]);
   });
 
@@ -444,7 +444,7 @@ describe('the clients of several hosts', () => {
 describe('the backend', () => {
   it('says what it is', async () => {
     const { backend } = worldOf();
-    expect(backend).toMatchObject({ name: 'etcd3', maxClaims: 42, notes: [expect.stringContaining('ready-made')] });
+    expect(backend).toMatchObject({ name: 'etcd', maxClaims: 42, notes: [expect.stringContaining('ready-made')] });
     expect(backend.objection({ key: 'a', kind: 'mutex' })).toBeUndefined();
     backend.close();
     await quiet();

@@ -306,7 +306,7 @@ describe('an error', () => {
     );
     expect(retryable).toBe(true);
     expect(message).toBe(
-      'etcd3 could not read "k": the server did not answer in time. Is it up, and are hosts and firewall right?',
+      'etcd could not read "k": the server did not answer in time. Is it up, and are hosts and firewall right?',
     );
   });
 });

@@ -5,7 +5,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createContext, runInContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { WEB_GLOBALS } from '../support/web-globals.js';
 
 jest.setTimeout(120_000);
 
@@ -198,6 +200,27 @@ describe('the package', () => {
     ];
     const tsc = [tool('typescript/bin/tsc'), ...options, 'use.mts', 'use.cts', '--ignoreConfig'];
     expect(execFileSync(process.execPath, tsc, { cwd: folder, encoding: 'utf8' })).toBe('');
+  });
+
+  it('is bundled for a browser without anything of Node, also by a bundler that reads the nearest package.json only', () => {
+    const folder = project('browser', ['rxjs', 'tslib']);
+    const code = `
+      import { of } from 'rxjs';
+      import { createLocks, withLock } from 'rxlock';
+      import { memoryBackend } from 'rxlock/memory';
+      const locks = createLocks(memoryBackend());
+      of('done').pipe(withLock(locks.mutex('k'))).subscribe(tell);
+      void locks.close();`;
+    writeFileSync(join(folder, 'main.js'), code);
+    const bundle = `
+      import { build } from ${JSON.stringify(tool('vite/dist/node/index.js'))};
+      const lib = { entry: 'main.js', formats: ['iife'], name: 'bundle', fileName: () => 'bundle.js' };
+      await build({ configFile: false, logLevel: 'error', build: { lib } });`;
+    run(folder, 'bundle.mjs', bundle);
+    const told: string[] = [];
+    const web = { ...WEB_GLOBALS, tell: (what: string) => told.push(what) };
+    runInContext(readFileSync(join(folder, 'dist/bundle.js'), 'utf8'), createContext(web));
+    expect(told).toEqual(['done']);
   });
 
   it('is documented by its own name: the README is in it', () => {

@@ -18,8 +18,6 @@ export type Leader =
        */
       readonly value: string;
       readonly fencingToken: bigint;
-      /** How many candidates queue behind the leader. */
-      readonly waiting: number;
       /** Writes the token as a string: JSON has no bigint. */
       toJSON(): JsonValue;
     }
@@ -88,12 +86,18 @@ export interface Election {
    */
   proclaim$(value: string): Observable<void>;
   /**
-   * Who leads, without campaigning: emits the latest state at once, then every change. Emits `unknown` while the server
-   * cannot be followed, and the state again when it can. Never errors; completes with `close()`.
+   * Who leads, without campaigning: emits the latest state at once, then again when another one leads, or the leader
+   * has proclaimed another value. Candidates that come and go behind the leader change nothing here: `ownership$()` of a
+   * {@link candidate} tells how many there are. Emits `unknown` while the server cannot be followed, and the state again
+   * when it can. Never errors; completes with `close()`.
    *
    * @example
-   * locks.election('scheduler').leader$.subscribe((leader) => {
+   * const election = locks.election('scheduler');
+   * election.leader$.subscribe((leader) => {
    *   if (leader.status === 'led') console.log('ask', leader.value);
+   * });
+   * election.candidate('').ownership$().subscribe((now) => {
+   *   if (now.status === 'held') console.log(now.waiting, 'more would lead');
    * });
    */
   readonly leader$: Observable<Leader>;

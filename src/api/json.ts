@@ -90,9 +90,13 @@ export function errorFields(error: Error, depth = 0): JsonValue {
   return fields(all, (one) => jsonOf(one, depth + 1));
 }
 
-/** Adds a `toJSON` that `JSON.stringify` uses. It is not enumerable, so that spreads and comparisons ignore it. */
+/** Adds a `toJSON`. It is not enumerable, so that spreads, comparisons and `console.log` ignore it. */
+export function withJson<T extends object>(value: T, toJSON: () => JsonValue): T & { toJSON(): JsonValue } {
+  return Object.defineProperty(Object.assign(value, { toJSON }), 'toJSON', { enumerable: false });
+}
+
+/** Adds a `toJSON` that `JSON.stringify` uses. */
 export const writable = <T extends object>(value: T): T =>
-  Object.defineProperty(value, 'toJSON', {
-    value: () => fields(Object.entries(value), (one) => (one instanceof Map ? mapFields(one, jsonOf) : jsonOf(one, 1))),
-    configurable: true,
-  });
+  withJson(value, () =>
+    fields(Object.entries(value), (one) => (one instanceof Map ? mapFields(one, jsonOf) : jsonOf(one, 1))),
+  );

@@ -32,44 +32,22 @@ const OPTIONS = {
 
 export type OptionsOf = keyof typeof OPTIONS;
 
-/** Names that other libraries use for our options. */
-const ALIASES: Readonly<Record<string, string>> = {
-  timeout: 'wait',
-  timeoutMs: 'wait',
-  acquireTimeout: 'wait',
-  waitTimeout: 'wait',
-  maxWait: 'wait',
-  deadline: 'wait',
-  retries: 'wait',
-  retryCount: 'wait',
-  abortSignal: 'signal',
-  controller: 'signal',
-  metadata: 'meta',
-  ifAvailable: 'onBusy',
-  lease: 'ttl',
-  leaseTime: 'ttl',
-  lockTimeout: 'ttl',
-  expires: 'ttl',
-  expire: 'ttl',
-  expiry: 'ttl',
-  duration: 'ttl',
-  name: 'owner',
-  id: 'owner',
-  identifier: 'owner',
-  nodeId: 'owner',
-  namespace: 'prefix',
-  keyPrefix: 'prefix',
-  lockAtLeastFor: 'atLeast',
-  minHold: 'atLeast',
-  lockAtMostFor: 'atMost',
-  maxHold: 'atMost',
-  refreshInterval: 'renewEvery',
-  heartbeat: 'renewEvery',
-  keepAlive: 'renewEvery',
-  keepFor: 'keep',
-  grace: 'within',
-  token: 'fencingToken',
-  message: 'reason',
+/** The names that other libraries use for our options. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  wait: ['timeout', 'timeoutMs', 'acquireTimeout', 'waitTimeout', 'maxWait', 'deadline', 'retries', 'retryCount'],
+  signal: ['abortSignal', 'controller'],
+  meta: ['metadata'],
+  onBusy: ['ifAvailable'],
+  ttl: ['lease', 'leaseTime', 'lockTimeout', 'expires', 'expire', 'expiry', 'duration'],
+  owner: ['name', 'id', 'identifier', 'nodeId'],
+  prefix: ['namespace', 'keyPrefix'],
+  atLeast: ['lockAtLeastFor', 'minHold'],
+  atMost: ['lockAtMostFor', 'maxHold'],
+  renewEvery: ['refreshInterval', 'heartbeat', 'keepAlive'],
+  keep: ['keepFor'],
+  within: ['grace'],
+  fencingToken: ['token'],
+  reason: ['message'],
 };
 
 /**
@@ -91,7 +69,7 @@ export function checkedNames(call: OptionsOf, options: unknown): void {
 function unknown(call: OptionsOf, name: string): string {
   const known: readonly string[] = OPTIONS[call];
   const among = call === 'contending' ? 'when contending' : `of ${call}()`;
-  const alias = ALIASES[name];
+  const alias = Object.keys(ALIASES).find((option) => ALIASES[option]?.includes(name));
   if (alias !== undefined && known.includes(alias)) return `no option ${among}. Did you mean ${alias}?`;
   const home = homeOf(name) ?? (alias === undefined ? undefined : homeOf(alias));
   if (home) return `no option ${among}: give ${alias ?? name} to ${home}.`;

@@ -43,8 +43,8 @@ export interface Lock {
   ownership$(): Observable<Ownership>;
 
   /**
-   * Resolves with the held lock; release it with `release()` or `await using`. Rejects with the errors of
-   * {@link lock$}.
+   * Resolves with the held lock; release it with `release()` or `await using`. One that is forgotten stays held while the
+   * process lives, unless `atMost` ends it. Rejects with the errors of {@link lock$}.
    *
    * @example
    * await using held = await locks.mutex('reports/nightly').acquire({ wait: 5_000 });

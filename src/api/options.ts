@@ -194,14 +194,7 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   if (typeof owner !== 'string' || owner === '' || owner.length > 256) {
     throw new InvalidOptionError('owner', owner, 'give a label of 1 to 256 characters that tells who holds the lock.');
   }
-  // Half a surrogate pair would come back from the server as another text.
-  if (/\p{Surrogate}/u.test(owner)) {
-    throw new InvalidOptionError(
-      'owner',
-      owner,
-      'it is not well-formed Unicode (half of a surrogate pair). Encode it.',
-    );
-  }
+  checkedUnicode('owner', owner);
   checkedFunction('random', random, 'give a function such as Math.random.');
   if (scheduler !== undefined) checkedFunction('scheduler', scheduler.schedule, 'give a scheduler of RxJS.');
   if (clock !== undefined) checkedFunction('clock', clock.now, 'give an object with now(), in milliseconds.');
@@ -289,6 +282,15 @@ function checkedMeta(meta: Meta): JsonValue {
   throw new InvalidOptionError('meta', '…', `more than ${LONGEST_META} bytes of JSON. Store large data elsewhere.`);
 }
 
+/**
+ * Throws an InvalidOptionError for a lone surrogate. In UTF-8 each becomes U+FFFD: the server would give back another
+ * text, and different keys would be the same lock.
+ */
+export function checkedUnicode(option: string, text: string): void {
+  if (!/\p{Surrogate}/u.test(text)) return;
+  throw new InvalidOptionError(option, text, 'it is not well-formed Unicode (half of a surrogate pair). Encode it.');
+}
+
 /** The length in UTF-8. */
 export const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
@@ -313,13 +315,10 @@ function asJson(meta: Meta): string {
 
 /** The value of a candidate, unchanged. Throws an InvalidOptionError. */
 export function checkedValue(value: string): string {
-  const refuse = (advice: string): never => {
-    throw new InvalidOptionError('value', value, advice);
-  };
-  if (typeof value !== 'string') return refuse('give the text to be published, such as an address.');
-  // The server would give back every lone surrogate as U+FFFD.
-  if (/\p{Surrogate}/u.test(value))
-    return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
+  if (typeof value !== 'string') {
+    throw new InvalidOptionError('value', value, 'give the text to be published, such as an address.');
+  }
+  checkedUnicode('value', value);
   if (bytesOf(value) <= LONGEST_META) return value;
   throw new InvalidOptionError('value', '…', `more than ${LONGEST_META} bytes. Store large data elsewhere.`);
 }

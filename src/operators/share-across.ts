@@ -71,7 +71,7 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
         new Observable((leading) => {
           hearer.ours = held.fencingToken;
           const lingered$ = merge(
-            election.leader$.pipe(filter((leader) => leader.status === 'led' && leader.waiting === 0)),
+            candidate.ownership$().pipe(filter((now) => now.status === 'held' && now.waiting === 0)),
             // A limit, since a candidate that is cut off would never read the end.
             defer(() => timeOf({ scheduler }).after(held.remaining())),
           ).pipe(take(1), ignoreElements());

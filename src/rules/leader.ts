@@ -2,22 +2,21 @@
  * Derives the leader from the queue of an election.
  */
 import type { Leader } from '../api/election.js';
+import { withJson } from '../api/json.js';
 import type { Queue } from '../backend/port.js';
-import { holding } from './blockers.js';
 
 /** The leader: the first claim in the queue. */
 export function leaderOf({ key, claims }: Queue): Leader {
   const [first] = claims;
   if (!first) return { status: 'free', key };
   const { value = '', token: fencingToken } = first;
-  const waiting = claims.length - holding(claims).length;
-  const led = { status: 'led', key, value, waiting } as const;
-  return { ...led, fencingToken, toJSON: () => ({ ...led, fencingToken: fencingToken.toString() }) };
+  const led = { status: 'led', key, value } as const;
+  return withJson({ ...led, fencingToken }, () => ({ ...led, fencingToken: fencingToken.toString() }));
 }
 
 /** Whether an observer would see no difference. */
 export function isSameLeader(a: Leader, b: Leader): boolean {
   // Each attempt that fails has a cause of its own; that nobody knows is told once.
   if (a.status !== 'led' || b.status !== 'led') return a.status === b.status;
-  return a.fencingToken === b.fencingToken && a.value === b.value && a.waiting === b.waiting;
+  return a.fencingToken === b.fencingToken && a.value === b.value;
 }

@@ -2,7 +2,7 @@
  * Which keys a lock may have. A key that is refused here is refused on every backend.
  */
 import { InvalidOptionError } from '../api/errors.js';
-import { bytesOf } from '../api/options.js';
+import { bytesOf, checkedUnicode } from '../api/options.js';
 
 /** Every request carries the key, and etcd keeps it in memory. */
 const LONGEST_KEY = 1024;
@@ -29,8 +29,7 @@ function checkedText(what: string, key: string): string {
     throw new InvalidOptionError(what, key, advice);
   };
   if (key.includes('\0')) return refuse('it contains a NUL character. Leave it out, or encode the key.');
-  // In UTF-8 every lone surrogate becomes U+FFFD: different keys would be the same lock.
-  if (/\p{Surrogate}/u.test(key)) return refuse('it is not well-formed Unicode (half of a surrogate pair). Encode it.');
+  checkedUnicode(what, key);
   const bytes = bytesOf(key);
   if (bytes > LONGEST_KEY) return refuse(`it is ${bytes} bytes long, ${LONGEST_KEY} are allowed. Hash the long part.`);
   return key;

@@ -1,6 +1,7 @@
 /**
  * Derives who holds a lock from its queue.
  */
+import { withJson } from '../api/json.js';
 import type { Holder, Ownership } from '../api/ownership.js';
 import { isSameRevocation, writtenRevocation } from '../api/revocation.js';
 import type { Queue, QueuedClaim } from '../backend/port.js';
@@ -19,21 +20,15 @@ function holderSince(claim: QueuedClaim, heldSince: Date | undefined): Holder {
     ...(meta !== undefined && { meta }),
     ...(revocation && { revocation }),
   };
-  return {
+  return withJson({ owner, kind, fencingToken: token, ...known }, () => ({
     owner,
     kind,
-    fencingToken: token,
-    ...known,
-    toJSON: () => ({
-      owner,
-      kind,
-      fencingToken: token.toString(),
-      ...(since && { since: since.toISOString() }),
-      ...(heldSince && { heldSince: heldSince.toISOString() }),
-      ...(meta !== undefined && { meta }),
-      ...(revocation && { revocation: writtenRevocation(revocation) }),
-    }),
-  };
+    fencingToken: token.toString(),
+    ...(since && { since: since.toISOString() }),
+    ...(heldSince && { heldSince: heldSince.toISOString() }),
+    ...(meta !== undefined && { meta }),
+    ...(revocation && { revocation: writtenRevocation(revocation) }),
+  }));
 }
 
 /** The holders of a queue. */

@@ -77,7 +77,7 @@ export function etcd3Backend(clientOrOptions: UserClient | Etcd3Options): Etcd3B
   const { queue, queues, probe, read } = createQueues(server);
 
   return {
-    name: 'etcd3',
+    name: 'etcd',
     notes: source.notes,
     objection: objectionTo,
     maxClaims: MAX_TOGETHER,

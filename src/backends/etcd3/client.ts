@@ -29,9 +29,9 @@ export interface ClientSource {
 }
 
 const DEFAULT_POLICY =
-  'the etcd3 client was given ready-made: unless its `faultHandling` was set, its circuit breaker stops renewals for ' +
-  '5 s after 3 failures, which costs locks of a short ttl on a healthy server, and it repeats requests by itself. ' +
-  'Give etcd3Backend() the options instead of the client to have one made for locks.';
+  'the client of npm etcd3 was given ready-made: unless its `faultHandling` was set, its circuit breaker stops ' +
+  'renewals for 5 s after 3 failures, which costs locks of a short ttl on a healthy server, and it repeats requests ' +
+  'by itself. Give etcd3Backend() the options instead of the client to have one made for locks.';
 
 export function clientSource(clientOrOptions: UserClient | Etcd3Options): ClientSource {
   const given: unknown = clientOrOptions;

@@ -105,7 +105,7 @@ export function toBackendError(what: string, error: unknown): BackendError {
   const { retryable = true, outcome, advice = text } = meaning ?? {};
   const [place] = REFUSED_BY.exec(text) ?? [];
   const where = place && advice !== text ? ` (${place})` : '';
-  return new BackendError(`etcd3 could not ${what}: ${advice}${where}`, { retryable, outcome, cause: error });
+  return new BackendError(`etcd could not ${what}: ${advice}${where}`, { retryable, outcome, cause: error });
 }
 
 /** What the system says of an address: it has no credentials in it, and shows which host is meant. */

@@ -203,14 +203,14 @@ class Entry<T> implements BatchEntry {
     try {
       return this.transaction.txn();
     } catch (cause) {
-      const message = `etcd3 could not ${this.transaction.what}: the claim cannot be written as JSON.`;
+      const message = `etcd could not ${this.transaction.what}: the claim cannot be written as JSON.`;
       this.subscriber.error(new BackendError(message, { retryable: false, cause }));
       return undefined;
     }
   }
 
   answered(answer: TxnAnswer | undefined): void {
-    if (!answer) return this.failed(new BackendError('etcd3 answered a part of a transaction.', { retryable: true }));
+    if (!answer) return this.failed(new BackendError('etcd answered a part of a transaction.', { retryable: true }));
     try {
       this.subscriber.next(this.transaction.read(answer));
       this.subscriber.complete();

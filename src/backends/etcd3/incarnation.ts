@@ -101,7 +101,7 @@ export class Incarnation {
   objection(lease: Lease): BackendError | undefined {
     const epoch = this.#leases.get(lease);
     if (epoch === this.#epoch) return undefined;
-    return this.#cause ?? new BackendError('etcd3 has not granted that lease.', { retryable: true });
+    return this.#cause ?? new BackendError('etcd has not granted that lease.', { retryable: true });
   }
 
   /** Marks a view as read in the current history. */
@@ -119,7 +119,7 @@ export class Incarnation {
     this.#epoch += 1;
     this.#newest = 0n;
     this.#cause = new BackendError(
-      `etcd3 is not the server that it was: ${what}, as after a restore from a backup. All locks are lost, and fencing ` +
+      `etcd is not the server that it was: ${what}, as after a restore from a backup. All locks are lost, and fencing ` +
         'tokens may repeat: reset every service that compares them.',
       { retryable: true },
     );
@@ -130,5 +130,5 @@ export class Incarnation {
 function twoClusters(known: string, other: string): BackendError {
   const cause = new OtherCluster(`one endpoint is of cluster ${known}, another of ${other}`);
   const advice = '`hosts` names members of two clusters. Give the members of one cluster.';
-  return new BackendError(`etcd3: ${advice}`, { retryable: true, cause });
+  return new BackendError(`etcd: ${advice}`, { retryable: true, cause });
 }

@@ -48,7 +48,7 @@ export function createLeases({ source, history, isDirect, call, tried, send }: E
       endpoint,
     ).pipe(
       map(({ header, TTL }) => {
-        if (Number(TTL) === 0) throw new BackendError('etcd3: the lease is about to run out.', { retryable: true });
+        if (Number(TTL) === 0) throw new BackendError('etcd: the lease is about to run out.', { retryable: true });
         return { header, TTL };
       }),
     );
@@ -98,7 +98,7 @@ export function createLeases({ source, history, isDirect, call, tried, send }: E
         orWhen(isLeaseKnown, () => keepAlive(lease, timeout)),
         concatMap((granted) => sameCluster(lease, timeout).pipe(endWith(granted))),
         tap(({ ttl }) => {
-          if (ttl <= 0) throw new BackendError('etcd3 granted a lease that ran out at once.', { retryable: true });
+          if (ttl <= 0) throw new BackendError('etcd granted a lease that ran out at once.', { retryable: true });
           history.granted(lease);
         }),
       ),

@@ -15,7 +15,7 @@ export function createRewrites(send: Send): Required<Pick<QueueBackend, 'proclai
       try {
         return send(txn(), timeout);
       } catch (cause) {
-        const message = `etcd3 could not ${what}: the claim cannot be written as JSON.`;
+        const message = `etcd could not ${what}: the claim cannot be written as JSON.`;
         throw new BackendError(message, { retryable: false, cause });
       }
     });

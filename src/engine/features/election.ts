@@ -2,8 +2,8 @@
  * An election on the queue of its name: candidates are claims with a value, and the first of them leads.
  */
 import {
-  AsyncSubject,
   EMPTY,
+  ReplaySubject,
   Subject,
   catchError,
   concatMap,
@@ -78,7 +78,7 @@ export class KeyElection implements Election {
   proclaim$(value: string): Observable<void> {
     const checked = this.#checked(value);
     return defer(() => {
-      const proclamation = { value: checked, result: new AsyncSubject<void>() };
+      const proclamation = { value: checked, result: new ReplaySubject<void>(1) };
       this.#proclamations.next(proclamation);
       return proclamation.result;
     });

@@ -1,7 +1,7 @@
 /**
  * The queue at one key: what is known of it, our claims in it, and the states that their contenders are told.
  */
-import { AsyncSubject, Observable, Subject, defer, from, mergeMap } from 'rxjs';
+import { Observable, Subject, defer, from, mergeMap } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { holding } from '../../rules/blockers.js';
 import type { Holder } from '../../api/ownership.js';
@@ -79,7 +79,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #queue: Queue | undefined;
   /** The claims of that queue, without those of ours that were handed off. */
   #claims: readonly QueuedClaim[] = [];
-  #handedOff: Map<bigint, AsyncSubject<unknown>> | undefined;
+  #handedOff: Map<bigint, Subject<never>> | undefined;
   // What remains to be told. Mostly one claim of many comes or goes, so a token stands for all from it on.
   /** These may have left the queue: {@link #tellLost}. */
   #maybeLost = NOBODY;
@@ -201,7 +201,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       return status === 'new' || status === 'blocked';
     });
     if (!successor) return undefined;
-    const over = new AsyncSubject();
+    const over = new Subject<never>();
     this.#handedOff ??= new Map();
     this.#handedOff.set(mine.token, over);
     this.#claims = rest;
