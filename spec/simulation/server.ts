@@ -11,7 +11,6 @@ import type { WholeQueueBackend } from '../../src/backend/defaults.js';
 import type { Lease, Queue, QueuedClaim } from '../../src/index.js';
 import type { Revocation } from '../../src/index.js';
 import { createMachine } from './machine.js';
-import { KEYS } from './schedule.js';
 import { createWorld } from './world.js';
 import type { World } from './world.js';
 
@@ -32,8 +31,8 @@ export interface SimServer {
   renewAll(): void;
   /** It is as it was so many milliseconds ago, and knows nothing of what came after. */
   restore(back: number, isOtherCluster: boolean): void;
-  /** Whether the claim came back with a restore. Its lease is dead for its client, who revokes it in the background. */
-  isOfBackup(claim: QueuedClaim): boolean;
+  /** Whether the claim is of a session that its client has lost: the lease is revoked in the background. */
+  isOfLostSession(claim: QueuedClaim): boolean;
   /** Whether the lease was revoked, and a restore brought it back: nobody can know that it is to be revoked again. */
   isBackAgain(lease: Lease): boolean;
   /** How many times it has been restored, and when last. */
@@ -54,7 +53,6 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
   let log: Entry[] = [];
   let life = 0;
   let restoredAt = -Infinity;
-  const ofBackups = new Set<string>();
   const revoked = new Set<string>();
   const backAgain = new Set<string>();
   let cluster = 1;
@@ -186,10 +184,12 @@ export function createServer(world: World, isRestored: boolean, changed: (queue:
       restoredAt = world.now();
       if (isOtherCluster) cluster += 1;
       oversee();
-      for (const key of KEYS) for (const { id } of queueNow(key).claims) ofBackups.add(id);
       for (const id of revoked) backAgain.add(id);
     },
-    isOfBackup: ({ id }) => ofBackups.has(id),
+    isOfLostSession({ id, owner }) {
+      const latest = leases.filter((lease) => lease.owner === owner).at(-1);
+      return latest !== undefined && !id.startsWith(`${latest.id}-`);
+    },
     isBackAgain: ({ id }) => backAgain.has(id),
     get life() {
       return life;

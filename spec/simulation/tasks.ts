@@ -173,7 +173,7 @@ export function createTaskRules({ now, server, presence, elections, violated, st
     }
     // Its claim is waited for to leave, but for no longer than for one answer: within that, nobody runs into it.
     if (task.wait > 0 || now() - startedAt > (0.9 * client.ttl) / 6) return;
-    const isOfTry = (claim: QueuedClaim): boolean => tryOf(claim.meta) === number && !server.isOfBackup(claim);
+    const isOfTry = (claim: QueuedClaim): boolean => tryOf(claim.meta) === number && !server.isOfLostSession(claim);
     const isLeft = keys.some((key) => server.queueNow(key).claims.some(isOfTry));
     if (isLeft) violated(`a claim of client ${String(task.client)} is there, though its try was refused`);
   };

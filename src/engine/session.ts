@@ -73,8 +73,7 @@ interface Granted {
 
 /**
  * Grants a lease and keeps it alive. Emits the session once. Errors with {@link ClaimLost} at the deadline, before the
- * server can give the claims of the lease to others, or when the lease is gone. Revokes the lease however it ends, and
- * then calls `revoked`: it is gone, or has certainly run out.
+ * server can give the claims of the lease to others, or when the lease is gone. Revokes the lease however it ends.
  *
  * ```text
  * server      g---r---r---r---         g: granted   r: renewed, `renewEvery` after the last send
@@ -85,7 +84,7 @@ interface Granted {
  * session$    s---------------#
  * ```
  */
-export function session$(runtime: Runtime, lease: Lease, revoked?: () => void): Observable<Session> {
+export function session$(runtime: Runtime, lease: Lease): Observable<Session> {
   const { backend, time } = runtime;
   const { attempt } = runtime.timing;
 
@@ -104,7 +103,7 @@ export function session$(runtime: Runtime, lease: Lease, revoked?: () => void): 
       // The use ends with the subscriber.
       stop: () => undefined,
       dispose: () => revoke$(runtime, lease),
-      disposed: () => revoked?.(),
+      disposed: () => undefined,
     });
     bracket.begin();
     return () => bracket.release();

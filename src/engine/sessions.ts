@@ -4,7 +4,7 @@
 import { platform } from '#platform';
 import { Subscription } from 'rxjs';
 import type { Runtime } from './runtime.js';
-import { ClaimLost, session$ } from './session.js';
+import { session$ } from './session.js';
 import type { Session } from './session.js';
 import { backoff } from '../time/backoff.js';
 
@@ -32,8 +32,6 @@ export class SharedSession implements Sessions {
   #lingering: Subscription | undefined;
   /** The pause between the end of a session and the begin of the next. */
   #pause: Subscription | undefined;
-  /** Whether the lease of a lost session may still be on the server. */
-  #isRevoking = false;
   #isClosing = false;
 
   constructor(runtime: Runtime) {
@@ -44,7 +42,7 @@ export class SharedSession implements Sessions {
     this.#lingering?.unsubscribe();
     this.#users.add(user);
     if (this.#session) user.onSession(this.#session);
-    else this.#beginIfDue();
+    else if (!this.#open && !this.#pause) this.#begin();
   }
 
   leave(user: SessionUser): void {
@@ -65,14 +63,8 @@ export class SharedSession implements Sessions {
   #begin(): void {
     const open = new Subscription();
     this.#open = open;
-    let isLost = false;
-    const revoked = (): void => {
-      if (!isLost) return;
-      this.#isRevoking = false;
-      this.#beginIfDue();
-    };
     open.add(
-      session$(this.#runtime, newLease(this.#runtime), revoked).subscribe({
+      session$(this.#runtime, newLease(this.#runtime)).subscribe({
         next: (session) => {
           this.#session = session;
           // A user that joins during this loop is told by `join`.
@@ -83,10 +75,7 @@ export class SharedSession implements Sessions {
           // All users are told before the lease is revoked: they must have stopped their work before anybody else can
           // hold.
           const users = [...this.#users];
-          // A lease that was not granted has no claims.
-          isLost = error instanceof ClaimLost;
-          this.#isRevoking = isLost;
-          this.#pauseBefore();
+          this.#beginAfterPause();
           for (const user of users) if (this.#users.delete(user)) user.onSessionEnd(error);
           this.#end();
         },
@@ -95,17 +84,12 @@ export class SharedSession implements Sessions {
   }
 
   /** Users that join during the pause get the next session. */
-  #pauseBefore(): void {
+  #beginAfterPause(): void {
     const { time, settings } = this.#runtime;
     this.#pause = time.after(backoff(1, settings.ttl, settings.random)).subscribe(() => {
       this.#pause = undefined;
-      this.#beginIfDue();
+      if (this.#users.size > 0) this.#begin();
     });
-  }
-
-  /** Not while claims of a lost session may still be on the server: a try would be refused for its own claim. */
-  #beginIfDue(): void {
-    if (!this.#open && !this.#pause && !this.#isRevoking && this.#users.size > 0) this.#begin();
   }
 
   #end(): void {
