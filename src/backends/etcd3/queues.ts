@@ -6,7 +6,7 @@ import type { Observable } from 'rxjs';
 import type { Queue, QueueBackend } from '../../backend/port.js';
 import { queueOf } from './requests.js';
 import type { EtcdServer } from './server.js';
-import { CLAIM, PREFIX, QUEUE, prefixViewOf } from './views.js';
+import { CLAIM, PREFIX, QUEUE, prefixViewOf, queueWithin } from './views.js';
 
 /**
  * How near the head of a queue each client follows all of it. The nearer, the fewer events for each hand-off, and the
@@ -19,7 +19,21 @@ export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' |
   read(key: string, timeout: number): Observable<Queue>;
 }
 
-export function createQueues({ history, watches, read }: EtcdServer): Queues {
+/** Behind a proxy, so many ranges for the claims of one key are used in turn. */
+const RANGES = 4;
+
+export function createQueues({ source, history, watches, read, isDirect }: EtcdServer): Queues {
+  let begun = -1;
+  /**
+   * `etcd grpc-proxy` merges watches of the same range, new ones included. Where it has lost the watch under them, it
+   * tells none of them anything more, nor that there is nothing more to come. So whoever reads the queue again watches
+   * another range.
+   */
+  const followed = (queue: Queue): Observable<Queue> => {
+    if (isDirect(source.endpoint().client)) return watches.follow(QUEUE, queue);
+    begun += 1;
+    return watches.follow(queueWithin(begun % RANGES), queue);
+  };
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
@@ -28,11 +42,16 @@ export function createQueues({ history, watches, read }: EtcdServer): Queues {
 
     queue(key, timeout, from, until) {
       const whole$ = defer(() => readQueue(key, timeout)).pipe(
-        switchMap((queue) => concat(of(queue), watches.follow(QUEUE, queue))),
+        switchMap((queue) =>
+          concat(
+            of(queue),
+            defer(() => followed(queue)),
+          ),
+        ),
       );
       const queues$ = (): Observable<Queue> => {
         if (!from || !history.has(from)) return whole$;
-        if (!until) return watches.follow(QUEUE, from);
+        if (!until) return followed(from);
         return watches.follow(CLAIM, { key, claim: until, revision: from.revision, isAsBefore: true }).pipe(
           takeWhile(({ isAsBefore }) => isAsBefore, true),
           switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : whole$)),

@@ -12,6 +12,12 @@ export const QUEUE: Following<Queue> = {
   applied: appliedTo,
 };
 
+/** The same claims in another range: no claim has a name that begins with zero bytes. */
+export const queueWithin = (zeros: number): Following<Queue> => ({
+  ...QUEUE,
+  range: ({ key }) => ({ ...rangeOf(`${key}/`), key: Buffer.from(`${key}/${'\0'.repeat(zeros)}`) }),
+});
+
 /** One claim in a queue: whether it is still there, as it was. */
 export interface ClaimView {
   readonly key: string;
