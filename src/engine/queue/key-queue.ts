@@ -286,7 +286,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     waiter.status = 'over';
     this.#waiters.splice(indexOf(this.#waiters, waiter.token), 1);
     if (waiter.isFollowing) this.#unfollow();
-    this.#forgetIfEmpty();
+    this.#forgetView();
   }
 
   #follow(from: Queue | undefined): void {
@@ -312,11 +312,16 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   #forgetIfEmpty(): void {
-    if (this.#listWatch || this.#waiters.length > 0) return;
-    // A claim that is leaving may keep this object for long. Unwatched, it must not compare what it knew with a later
-    // view: the server may have been restored from a backup meanwhile.
-    this.#queue = undefined;
-    if (this.#kept === 0 && this.#followers === 0) this.#owner.empty(this);
+    this.#forgetView();
+    if (this.#kept === 0 && this.#followers === 0 && !this.#listWatch) this.#owner.empty(this);
+  }
+
+  /**
+   * A claim that is leaving may keep this object for long. Unwatched, it must not compare what it knew with a later
+   * view: the server may have been restored from a backup meanwhile.
+   */
+  #forgetView(): void {
+    if (!this.#listWatch && this.#waiters.length === 0) this.#queue = undefined;
   }
 
   watch(timeout: number, from: Queue | undefined): Observable<Queue> {
