@@ -191,6 +191,51 @@ describe('a queue', () => {
     a.stop();
   });
 
+  it('is watched in another range after each reading behind a proxy, which merges watches of one range', async () => {
+    const world = worldOf();
+    world.etcd.givesOwnIds = true;
+    const other = seenOf(world.backend.queue('other', WITHIN));
+    await quiet();
+    for (let n = 0; n < 5; n += 1) {
+      const seen = seenOf(world.backend.queue('a', WITHIN));
+      await quiet();
+      world.put(`a/${String(n)}`);
+      await quiet();
+      expect(idsOf(seen.values).at(-1)).toContain(String(n));
+      seen.stop();
+    }
+    const starts = watched(world).map(({ key }) => String(key));
+    expect(new Set(starts.filter((start) => start.startsWith('a/')))).toEqual(
+      new Set(['a/', 'a/\0', 'a/\0\0', 'a/\0\0\0']),
+    );
+    other.stop();
+  });
+
+  it('is told no change before the claim that is waited for has left, then read and followed as a whole', async () => {
+    const world = worldOf();
+    const { backend, put, remove } = world;
+    for (const key of ['a/1', 'a/2', 'a/3']) put(key);
+    const from = await firstOf(backend.queue('a', WITHIN));
+    const until = from.claims[1];
+    const seen = seenOf(backend.queue('a', WITHIN, from, until));
+    await quiet();
+    expect(watched(world)).toMatchObject([{ key: Buffer.from('a/2'), range_end: Buffer.from('a/2\0') }]);
+    remove('a/1');
+    put('a/20');
+    await quiet();
+    expect(seen.values).toEqual([from]);
+    remove('a/2');
+    await quiet();
+    put('a/4');
+    await quiet();
+    expect(idsOf(seen.values.slice(1))).toEqual([
+      ['3', '20'],
+      ['3', '20'],
+      ['3', '20', '4'],
+    ]);
+    seen.stop();
+  });
+
   it('behind a proxy hears of its own changes, whatever ids it gives', async () => {
     const { backend, put, etcd } = worldOf();
     etcd.givesOwnIds = true;
