@@ -91,8 +91,9 @@ export function mistakenOf({ operations, claims, killed, run, ttl }) {
           if (head.until < from - A_MOMENT) return 'whose claim was gone before';
           if (theirs.some(({ token }) => token === holder.token)) return undefined;
           const isOf = (each) => {
-            const { heldAt, contendedAt, endedAt = killed.get(holder.owner) ?? Infinity } = each;
-            return heldAt === undefined && contendedAt < until && (endedAt > from || !leavesNothing(each));
+            const { heldAt = Infinity, contendedAt, endedAt = killed.get(holder.owner) ?? Infinity } = each;
+            // It may have held later, by another claim: this one was lost while it waited.
+            return heldAt > from && contendedAt < until && (endedAt > from || !leavesNothing(each));
           };
           return theirs.length > 0 && !theirs.some(isOf) ? 'whose user had been refused before' : undefined;
         });

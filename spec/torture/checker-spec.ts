@@ -479,6 +479,16 @@ describe('no fault of the lock', () => {
       },
     ],
     [
+      'a refusal names one whose claim was at the head, and was lost before it was told: it held later, by another claim',
+      {
+        clients: {
+          'c1.0': [held(900, 5000, { held: 3010, emits: [3011, 4999], token: 2 })],
+          'c2.0': [refused(2000, 2010, 'c1.0', 1)],
+        },
+        changes: queue({ from: 950, until: 2500 }, { from: 3000, until: 5001 }),
+      },
+    ],
+    [
       'a refusal names a try whose claim could not leave for as long as an attempt, and did not yet',
       {
         clients: {
