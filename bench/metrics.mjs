@@ -7,8 +7,10 @@ const RECEIVED = /^grpc_server_msg_received_total\{grpc_method="(\w+)".*\} (\S+)
 const OVER_HTTP = /^etcd_http_received_total\{.*\} (\S+)$/gm;
 const SENT = /^etcd_network_client_grpc_sent_bytes_total (\S+)$/m;
 
+const textOf = async (url) => (await fetch(`${url}/metrics`)).text();
+
 async function read(url) {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await textOf(url);
   const requests = {};
   // Several services may have a method of one name: etcd's Watch, and the one of its health checks.
   for (const [, method, count] of text.matchAll(RECEIVED)) requests[method] = (requests[method] ?? 0) + Number(count);
@@ -36,13 +38,13 @@ export async function counted(url, run) {
 
 /** All events that the server has sent so far to those who watch. */
 export async function eventsSoFar(url) {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await textOf(url);
   return Number(/^etcd_debugging_mvcc_events_total (\S+)$/m.exec(text)?.[1] ?? 0);
 }
 
 /** All that the server has received so far, by either API. */
 export async function requestsSoFar(url) {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await textOf(url);
   return [...text.matchAll(RECEIVED), ...text.matchAll(OVER_HTTP)].reduce(
     (sum, found) => sum + Number(found.at(-1)),
     0,

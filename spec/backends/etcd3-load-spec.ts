@@ -26,18 +26,18 @@ describe.each(ETCDS)('$server', ({ suite }) => {
   };
   const keysBelow = (prefix: string): Promise<string[]> => admin.getAll().prefix(prefix).keys();
 
-  /** What the server counted, by the name of the method. */
-  const counted = async (method: string): Promise<number> => {
+  const metric = async (line: RegExp): Promise<number> => {
     const text = await (await fetch(`${etcd.url}/metrics`)).text();
-    const line = new RegExp(`^grpc_server_started_total\\{grpc_method="${method}".*\\} (\\d+)$`, 'm').exec(text);
-    return Number(line?.[1]);
+    return Number(line.exec(text)?.[1]);
+  };
+
+  /** What the server counted, by the name of the method. */
+  const counted = (method: string): Promise<number> => {
+    return metric(new RegExp(`^grpc_server_started_total\\{grpc_method="${method}".*\\} (\\d+)$`, 'm'));
   };
 
   /** How many events the server has sent to watchers. */
-  const events = async (): Promise<number> => {
-    const text = await (await fetch(`${etcd.url}/metrics`)).text();
-    return Number(/^etcd_debugging_mvcc_events_total (\S+)$/m.exec(text)?.[1]);
-  };
+  const events = (): Promise<number> => metric(/^etcd_debugging_mvcc_events_total (\S+)$/m);
 
   beforeAll(async () => {
     [etcd, small] = await Promise.all([startEtcd(suite), startEtcd(suite, { 'max-txn-ops': '8' })]);

@@ -30,11 +30,5 @@ export function claimToWaitFor(
 /** Whether a claim with so many claims ahead is far from the head: twice `near`, so that it saves events until then. */
 export const isFar = (ahead: number, near: number): boolean => ahead >= 2 * near;
 
-/** Whether it is still in the queue, as it was. */
-export const isAsBefore = (claims: readonly QueuedClaim[], { token, id, stamp }: QueuedClaim): boolean => {
-  const found = claims[indexOf(claims, token)];
-  return found?.id === id && found.stamp === stamp;
-};
-
 /** Readers hold beside readers, and claims on a semaphore beside each other. */
 const holdsAlone = ({ kind, permits = 1 }: QueuedClaim): boolean => kind !== 'read' && permits === 1;

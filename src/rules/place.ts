@@ -26,11 +26,21 @@ export function placeOf(claims: readonly QueuedClaim[], mine: QueuedClaim): Queu
   const place = indexOf(claims, mine.token);
   const found = claims[place];
   if (!found) return { status: 'gone', reason: 'deleted' };
-  if (found.id !== mine.id || found.stamp !== mine.stamp) {
+  if (!isSameClaim(found, mine)) {
     return { status: 'gone', reason: found.revocation ? 'revoked' : 'overwritten', by: found };
   }
   const ahead = blockers(claims, place);
   return ahead === 0 ? FIRST : { status: 'blocked', ahead };
+}
+
+/** Whether nobody has written over the claim, nor deleted it and created it again. */
+const isSameClaim = (found: QueuedClaim, known: QueuedClaim): boolean =>
+  found.id === known.id && found.stamp === known.stamp;
+
+/** Whether a claim is still in the queue, as it was. */
+export function isAsBefore(claims: readonly QueuedClaim[], known: QueuedClaim): boolean {
+  const found = claims[indexOf(claims, known.token)];
+  return found !== undefined && isSameClaim(found, known);
 }
 
 /**

@@ -13,15 +13,17 @@ import { TIMES, atFrame } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
+const mutex = (locks: Locks): Lock => locks.mutex('k');
+
 /** Clients of one server, each a `Locks` of its own, and what each is told, with the frame. */
 const clientsOf = (m: Marbles) => {
   const memory = memoryBackend({ scheduler: m.scheduler });
   const backend: QueueBackend = { ...memory, near: 1 };
   const told: string[] = [];
   const client = (): Locks => createLocks(backend, { ...TIMES, random: () => 0, scheduler: m.scheduler });
-  const contend = (name: string, from: number, lockOf: (locks: Locks) => Lock, locks = client()): Subscription[] => {
+  const contend = (name: string, lockOf = mutex, locks = client()): Subscription[] => {
     const contending: Subscription[] = [];
-    atFrame(m, from, () => {
+    atFrame(m, 0, () => {
       const states$ = lockOf(locks).lock$();
       const tell = (state: string): void => void told.push(`${String(m.scheduler.now())} ${name} ${state}`);
       contending.push(states$.subscribe((s) => tell(s.status === 'held' ? 'held' : `${String(s.ahead)} ahead`)));
@@ -33,19 +35,12 @@ const clientsOf = (m: Marbles) => {
   return { memory, client, contend, leave, told };
 };
 
-const mutex = (locks: Locks): Lock => locks.mutex('k');
-
 describe('a waiter far from the head', () => {
   it(
     'hears of its turn alone, and holds in the very frame in which it comes',
     marbles((m) => {
       const { contend, leave, told } = clientsOf(m);
-      const [a, b, c, d] = [
-        contend('a', 0, mutex),
-        contend('b', 0, mutex),
-        contend('c', 0, mutex),
-        contend('d', 0, mutex),
-      ];
+      const [a, b, c, d] = [contend('a'), contend('b'), contend('c'), contend('d')];
       leave(a, 2);
       leave(b, 4);
       leave(c, 6);
@@ -67,12 +62,7 @@ describe('a waiter far from the head', () => {
     'looks again when the one that it waits for has given up',
     marbles((m) => {
       const { contend, leave, told } = clientsOf(m);
-      const [a, b, c, d] = [
-        contend('a', 0, mutex),
-        contend('b', 0, mutex),
-        contend('c', 0, mutex),
-        contend('d', 0, mutex),
-      ];
+      const [a, b, c, d] = [contend('a'), contend('b'), contend('c'), contend('d')];
       leave(c, 1);
       leave(b, 2);
       leave(a, 3);
@@ -87,7 +77,7 @@ describe('a waiter far from the head', () => {
     marbles((m) => {
       const { client, contend, leave, told } = clientsOf(m);
       const [admin, locks] = [client(), client()];
-      const [a, b, c] = [contend('a', 0, mutex), contend('b', 0, mutex), contend('c', 0, mutex, locks)];
+      const [a, b, c] = [contend('a'), contend('b'), contend('c', mutex, locks)];
       leave(a, 2);
       leave(b, 3);
       locks.events$.subscribe(({ type }) => told.push(`${String(m.scheduler.now())} ${type}`));
@@ -104,8 +94,8 @@ describe('a waiter far from the head', () => {
     marbles((m) => {
       const { client, contend, leave, told } = clientsOf(m);
       const locks = client();
-      const contending = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => contend(name, 0, mutex));
-      const far = contend('far', 0, mutex, locks);
+      const contending = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => contend(name));
+      const far = contend('far', mutex, locks);
       const observers: Subscription[] = [];
       atFrame(m, 2, () => observers.push(locks.mutex('k').ownership$().subscribe()));
       leave(observers, 4);
@@ -127,8 +117,8 @@ describe('a waiter far from the head', () => {
     'follows the whole queue behind readers, who hold beside it',
     marbles((m) => {
       const { contend, leave, told } = clientsOf(m);
-      const w = contend('w', 0, (locks) => locks.writeLock('k'));
-      const readers = ['r', 's', 't'].map((name) => contend(name, 0, (locks) => locks.readLock('k')));
+      const w = contend('w', (locks) => locks.writeLock('k'));
+      const readers = ['r', 's', 't'].map((name) => contend(name, (locks) => locks.readLock('k')));
       leave(w, 2);
       readers.forEach((one) => leave(one, 4));
       m.flush();
@@ -140,8 +130,8 @@ describe('a waiter far from the head', () => {
     'waits on behind a claim that was changed under it, as a person may change it',
     marbles((m) => {
       const { memory, contend, leave, told } = clientsOf(m);
-      const [w, x] = [contend('w', 0, mutex), contend('x', 0, mutex)];
-      const far = contend('far', 0, mutex);
+      const [w, x] = [contend('w'), contend('x')];
+      const far = contend('far');
       const changed$ = memory.queue('k', 0).pipe(
         take(1),
         mergeMap(({ claims: [, second] }) =>

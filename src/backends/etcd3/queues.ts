@@ -29,11 +29,12 @@ export function createQueues({ source, history, watches, read, isDirect }: EtcdS
    * tells none of them anything more, nor that there is nothing more to come. So whoever reads the queue again watches
    * another range.
    */
-  const followed = (queue: Queue): Observable<Queue> => {
-    if (isDirect(source.endpoint().client)) return watches.follow(QUEUE, queue);
-    begun += 1;
-    return watches.follow(queueWithin(begun % RANGES), queue);
-  };
+  const followed = (queue: Queue): Observable<Queue> =>
+    defer(() => {
+      if (isDirect(source.endpoint().client)) return watches.follow(QUEUE, queue);
+      begun += 1;
+      return watches.follow(queueWithin(begun % RANGES), queue);
+    });
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
 
@@ -41,14 +42,7 @@ export function createQueues({ source, history, watches, read, isDirect }: EtcdS
     read: readQueue,
 
     queue(key, timeout, from, until) {
-      const whole$ = defer(() => readQueue(key, timeout)).pipe(
-        switchMap((queue) =>
-          concat(
-            of(queue),
-            defer(() => followed(queue)),
-          ),
-        ),
-      );
+      const whole$ = readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), followed(queue))));
       const queues$ = (): Observable<Queue> => {
         if (!from || !history.has(from)) return whole$;
         if (!until) return followed(from);

@@ -8,8 +8,7 @@ import { at } from '../../time/clock.js';
 import type { Time } from '../../time/clock.js';
 import { BackendError } from '../../api/errors.js';
 import { claimName, queuedAs } from '../../backend/claims.js';
-import { isAsBefore } from '../../rules/far.js';
-import { indexOf } from '../../rules/place.js';
+import { indexOf, isAsBefore } from '../../rules/place.js';
 import type {
   Audit,
   ClaimRequest,

@@ -10,6 +10,7 @@ import { ClaimLost } from '../session.js';
 import {
   changedPart,
   indexOf,
+  isAsBefore,
   isLost,
   isRevocationRequest,
   isUnmodified,
@@ -24,7 +25,7 @@ import type { Runtime } from '../runtime.js';
 import { ListWatch } from './list-watch.js';
 import type { WatchHandler } from './list-watch.js';
 import type { Resyncable } from './resync.js';
-import { claimToWaitFor, isAsBefore, isFar } from '../../rules/far.js';
+import { claimToWaitFor, isFar } from '../../rules/far.js';
 import { Waiter } from './waiter.js';
 import type { FollowedQueue } from './waiter.js';
 import { holderOf } from '../../rules/ownership.js';
