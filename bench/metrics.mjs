@@ -36,6 +36,12 @@ export async function counted(url, run) {
   return { result, requests, total, bytes: after.bytes - before.bytes };
 }
 
+/** How many watches the server carries at the moment. */
+export async function watchesOf(url) {
+  const text = await textOf(url);
+  return Number(/^etcd_debugging_mvcc_watcher_total (\S+)$/m.exec(text)?.[1] ?? 0);
+}
+
 /** All events that the server has sent so far to those who watch. */
 export async function eventsSoFar(url) {
   const text = await textOf(url);

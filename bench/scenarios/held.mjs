@@ -5,7 +5,7 @@ import { rawKv } from '../contenders/kv.mjs';
 import { rxlock } from '../contenders/rxlock.mjs';
 import { queueing } from '../contenders/transactions.mjs';
 import { inFlight, interleaved, row, summary, timed } from '../measure.mjs';
-import { counted } from '../metrics.mjs';
+import { counted, watchesOf } from '../metrics.mjs';
 
 export const title = 'Held: 1,000 and 10,000 locks in one process';
 
@@ -38,10 +38,14 @@ async function held({ url, quick, tick, size }) {
   /** Everything held at once, then looked at, then given back. */
   const round = (name, open) => async (turn) => {
     const keys = Array.from({ length: size }, (_, i) => `held/${size}/${name}/${turn}/${i}`);
-    const { hold, letGo } = open();
+    const { hold, settled = () => undefined, letGo } = open();
     await hold(['held/first']); // the session and the connection are there
     const empty = memory();
-    const { result: took, total } = await counted(url, () => timed(() => hold(keys)));
+    const { result: took, total } = await counted(url, async () => {
+      const held = await timed(() => hold(keys));
+      await settled(size);
+      return held;
+    });
     const full = memory();
     if (turn >= 0) {
       heap[name]?.push((full.heap - empty.heap) / size);
@@ -109,6 +113,10 @@ function subscribed(url) {
         };
         for (const key of keys) subscriptions.push(locks.mutex(key).lock$().subscribe({ next, error: reject }));
       }),
+    /** Each lock is watched once it has been held for a moment: what is measured must not depend on how many are yet. */
+    async settled(size) {
+      while ((await watchesOf(url)) < size) await after(50);
+    },
     async letGo() {
       for (const subscription of subscriptions) subscription.unsubscribe();
       await close();

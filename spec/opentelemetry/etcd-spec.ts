@@ -8,6 +8,7 @@ import { filter, firstValueFrom } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
 import { LockLostError, createLocks } from '../../src/index.js';
+import type { LockEvent } from '../../src/index.js';
 import { telemetry } from './sdk.js';
 import type { Telemetry } from './sdk.js';
 
@@ -47,14 +48,16 @@ describe('on a real etcd', () => {
       expect(lost).rejects.toBeInstanceOf(LockLostError),
       locks.mutex('reports/nightly').revoke({ reason: 'drained', within: 0 }),
     ]);
-    // An outage, and its end.
-    const disconnected = firstValueFrom(locks.events$.pipe(filter(({ type }) => type === 'disconnected')));
-    const connected = firstValueFrom(locks.events$.pipe(filter(({ type }) => type === 'connected')));
-    const tried = locks.mutex('reports/nightly').acquire();
-    await (await tried).release();
-    const failing = etcd.restart();
-    const again = locks.mutex('reports/nightly').use(() => undefined, { wait: 10_000 });
-    await Promise.all([failing, again, disconnected, connected]);
+    // An outage in which a renewal fails, and its end.
+    const heardOf = (wanted: LockEvent['type']): Promise<unknown> =>
+      firstValueFrom(locks.events$.pipe(filter(({ type }) => type === wanted)));
+    await locks.mutex('reports/nightly').acquire();
+    const begun = Promise.all([heardOf('renewal-failed'), heardOf('disconnected')]);
+    etcd.signal('SIGSTOP');
+    await begun;
+    const connected = heardOf('connected');
+    etcd.signal('SIGCONT');
+    await connected;
     await locks.close();
     text = await heard.prometheus();
   });

@@ -50,7 +50,8 @@ export interface Watch {
 /** A requested watch. */
 interface Asked {
   readonly id: number;
-  readonly request: WatchRequest;
+  /** For a probe, which has no watch. */
+  readonly probeKey: Buffer | undefined;
   /** `undefined` once nobody listens: then the watch is cancelled as soon as the server has answered with its id. */
   watch: Watch | undefined;
   /** The id in the answer of the server. From then on it is the name of the watch, even if we asked for another. */
@@ -102,9 +103,8 @@ export class Connection {
 
   /** Watches until the returned function is called. */
   watch(watch: Watch): () => void {
-    const { range, revision } = watch;
     this.#listeners += 1;
-    const asked = this.#ask(watch, { ...range, start_revision: (revision + 1n).toString() });
+    const asked = this.#ask(watch);
     return () => this.#giveUp(asked);
   }
 
@@ -114,7 +114,7 @@ export class Connection {
     this.#probes.add(subscriber);
     // The probe is one more watch, of a key that nobody else watches, so that `etcd grpc-proxy` must ask its server. (A
     // progress request gets no answer through the proxy.) The watch is cancelled as soon as it is answered.
-    if (this.#unanswered.size === 0) this.#ask(undefined, { key: this.#probeKey() });
+    if (this.#unanswered.size === 0) this.#ask(undefined, this.#probeKey());
     return () => {
       if (!this.#probes.delete(subscriber) || this.#isOver) return;
       if (isGivenUpLate(this.#clock, since, timeout)) this.broken(new Error('the watch stream is silent'));
@@ -123,13 +123,12 @@ export class Connection {
 
   /** A key inside a watched range, so that the role may watch it. */
   #probeKey(): Buffer {
-    const [{ request } = {}] = [...this.#answered.values(), ...this.#unsent].filter(({ watch }) => watch);
-    return Buffer.concat([request?.create_request?.key ?? Buffer.of(0), Buffer.from(`\0probe-${this.#ids}`)]);
+    const [{ watch } = {}] = [...this.#answered.values(), ...this.#unsent].filter((asked) => asked.watch);
+    return Buffer.concat([watch?.range.key ?? Buffer.of(0), Buffer.from(`\0probe-${this.#ids}`)]);
   }
 
-  #ask(watch: Watch | undefined, range: Omit<NonNullable<WatchRequest['create_request']>, 'watch_id'>): Asked {
-    const id = (this.#ids += 1);
-    const asked: Asked = { id, request: { create_request: { ...range, watch_id: id } }, watch, answered: undefined };
+  #ask(watch: Watch | undefined, probeKey?: Buffer): Asked {
+    const asked: Asked = { id: (this.#ids += 1), probeKey, watch, answered: undefined };
     this.#unsent.push(asked);
     this.#sendNext();
     return asked;
@@ -143,7 +142,7 @@ export class Connection {
       const some = this.#keepsIds ? this.#unsent.splice(0) : this.#unsent.splice(0, 1);
       for (const asked of some) {
         this.#unanswered.set(asked.id, asked);
-        stream.write(asked.request);
+        stream.write(requestOf(asked));
       }
     }
   }
@@ -257,6 +256,13 @@ export class Connection {
     // The stream has no listeners any more, so a probe has nothing to report.
     this.#answerProbes();
   }
+}
+
+/** Made when it is sent, not kept: there may be ten thousand watches. */
+function requestOf({ id, watch, probeKey }: Asked): WatchRequest {
+  if (!watch) return { create_request: { key: probeKey ?? Buffer.of(0), watch_id: id } };
+  const { range, revision } = watch;
+  return { create_request: { ...range, start_revision: (revision + 1n).toString(), watch_id: id } };
 }
 
 const nameOf = ({ range: { key } }: Watch): string => `"${key.toString()}"`;

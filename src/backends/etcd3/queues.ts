@@ -1,12 +1,13 @@
 /**
  * The verbs for queues, of one key or of all keys with a prefix: read, watch and probe.
  */
-import { concat, defer, map, of, switchMap, takeWhile, tap } from 'rxjs';
+import { concat, defer, map, of, switchMap, takeWhile } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Queue, QueueBackend } from '../../backend/port.js';
 import { queueOf } from './requests.js';
 import type { EtcdServer } from './server.js';
 import { CLAIM, PREFIX, QUEUE, prefixViewOf, queueWithin } from './views.js';
+import type { Following } from './watches.js';
 
 /**
  * How near the head of a queue each client follows all of it. The nearer, the fewer events for each hand-off, and the
@@ -23,35 +24,42 @@ export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' |
 const RANGES = 4;
 
 export function createQueues({ source, history, watches, read, isDirect }: EtcdServer): Queues {
+  const readQueue = (key: string, timeout: number): Observable<Queue> =>
+    read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => history.read(queueOf(key, revision, kvs))));
+
+  /** Views after a change are of the history that is current then. */
+  const noted = (following: Following<Queue>): Following<Queue> => ({
+    ...following,
+    applied: (queue, changes) => history.read(following.applied(queue, changes)),
+  });
+  const whole = noted(QUEUE);
+  const ranges = Array.from({ length: RANGES }, (_, i) => noted(queueWithin(i)));
   let begun = -1;
   /**
    * `etcd grpc-proxy` merges watches of the same range, new ones included. Where it has lost the watch under them, it
    * tells none of them anything more, nor that there is nothing more to come. So whoever reads the queue again watches
    * another range.
    */
-  const followed = (queue: Queue): Observable<Queue> =>
-    defer(() => {
-      if (isDirect(source.endpoint().client)) return watches.follow(QUEUE, queue);
-      begun += 1;
-      return watches.follow(queueWithin(begun % RANGES), queue);
-    });
-  const readQueue = (key: string, timeout: number): Observable<Queue> =>
-    read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => queueOf(key, revision, kvs)));
+  const following = (): Following<Queue> => {
+    if (isDirect(source.endpoint().client)) return whole;
+    begun += 1;
+    return ranges[begun % RANGES] ?? whole;
+  };
+  // A watch may stay open for days: its stream has nothing in it but the watch, so that ten thousand are small.
+  const followed = (queue: Queue): Observable<Queue> => defer(() => watches.follow(following(), queue));
+  const readThenFollowed = (key: string, timeout: number): Observable<Queue> =>
+    readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), followed(queue))));
 
   return {
     read: readQueue,
 
     queue(key, timeout, from, until) {
-      const whole$ = readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), followed(queue))));
-      const queues$ = (): Observable<Queue> => {
-        if (!from || !history.has(from)) return whole$;
-        if (!until) return followed(from);
-        return watches.follow(CLAIM, { key, claim: until, revision: from.revision, isAsBefore: true }).pipe(
-          takeWhile(({ isAsBefore }) => isAsBefore, true),
-          switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : whole$)),
-        );
-      };
-      return queues$().pipe(tap((queue) => history.read(queue)));
+      if (!from || !history.has(from)) return readThenFollowed(key, timeout);
+      if (!until) return followed(from);
+      return watches.follow(CLAIM, { key, claim: until, revision: from.revision, isAsBefore: true }).pipe(
+        takeWhile(({ isAsBefore }) => isAsBefore, true),
+        switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : readThenFollowed(key, timeout))),
+      );
     },
 
     queues: (prefix, timeout) =>
