@@ -43,6 +43,7 @@ export function createClients({ folder, slots, setup, record }) {
   };
 
   const killAll = () => {
+    process.off('exit', killAll);
     for (const client of running.values()) {
       client.isExpected = true;
       signal(client, 'SIGKILL');
