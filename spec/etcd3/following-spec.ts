@@ -398,7 +398,7 @@ describe('a marker', () => {
     etcd.clusterId = '7';
     await answerOf(backend.renew(request.claim.lease, WITHIN));
     asked();
-    expect(await answerOf(markers.write(request, WITHIN))).toBe('gone');
+    expect(await answerOf(markers.write(request, WITHIN))).toBe('lease-gone');
     expect(asked()).toEqual([]);
     expect(keys()).toEqual(['a/1a-1']);
   });
@@ -406,7 +406,7 @@ describe('a marker', () => {
   it('of a claim whose history ends while its lease is granted is not written', async () => {
     const { markers, request, etcd, keys } = await held();
     etcd.clusterId = '7';
-    expect(await answerOf(markers.write(request, WITHIN))).toBe('gone');
+    expect(await answerOf(markers.write(request, WITHIN))).toBe('lease-gone');
     expect(keys()).toEqual(['a/1a-1']);
   });
 

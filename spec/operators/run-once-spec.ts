@@ -6,6 +6,7 @@ import {
   delayWhen,
   finalize,
   ignoreElements,
+  lastValueFrom,
   map,
   materialize,
   merge,
@@ -17,8 +18,16 @@ import {
 } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { marbles } from 'rxjs-marbles/jest';
-import { InvalidOptionError, LockNotOwnedError, RunFailedError, RunResultError, runOnce } from '../../src/index.js';
-import type { Locks, Once } from '../../src/index.js';
+import {
+  InvalidOptionError,
+  LockNotOwnedError,
+  RunFailedError,
+  RunResultError,
+  createLocks,
+  runOnce,
+} from '../../src/index.js';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import type { Locks, MarkResult, Once } from '../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, openServer, serverOf } from '../support/marbles.js';
 import { onEachNetwork } from '../support/networks.js';
 
@@ -440,6 +449,19 @@ onEachNetwork('runOnce', () => {
       );
     }),
   );
+});
+
+describe('a run whose lease is gone', () => {
+  it('is told so when it marks, and so are the others on that lease', async () => {
+    const memory = memoryBackend();
+    if (!memory.markers) throw new Error('memory has markers');
+    const write = (): Observable<MarkResult> => of('lease-gone');
+    const locks = createLocks({ ...memory, markers: { ...memory.markers, write } });
+    const beside = await locks.mutex('beside').acquire();
+    const losses = [lastValueFrom(runOnce(onceOf(locks, 1000), () => of('A'))), lastValueFrom(beside.ended$)];
+    for (const loss of losses) await expect(loss).rejects.toMatchObject({ name: 'LockLostError', reason: 'session' });
+    await locks.close();
+  });
 });
 
 describe('runOnce in a crowd', () => {

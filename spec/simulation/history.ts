@@ -89,7 +89,7 @@ export function createHistory(changed: (cause: BackendError) => void, hasCaughtU
           ...network.markers,
           write: (request, ms) =>
             defer((): Observable<MarkResult> =>
-              isOfAnother(request.claim.lease) ? of('gone') : (network.markers?.write(request, ms) ?? of('gone')),
+              isOfAnother(request.claim.lease) ? of('lease-gone') : (network.markers?.write(request, ms) ?? of('gone')),
             ),
         },
       }),

@@ -35,9 +35,9 @@ export interface MarkRequest {
 
 /**
  * The outcome. `written`: the marker is there, by this attempt or an earlier one. `taken`: another marker is there.
- * `gone`: our claim is no longer in the queue, so nothing was written.
+ * `gone`: our claim is no longer in the queue, so nothing was written. `lease-gone`: nor is any other claim on its lease.
  */
-export type MarkResult = 'written' | 'taken' | 'gone';
+export type MarkResult = 'written' | 'taken' | 'gone' | 'lease-gone';
 
 /** The markers of keys. They are not stored below the key itself: there they would block other programs. */
 export interface Markers {

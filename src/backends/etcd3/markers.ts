@@ -27,14 +27,15 @@ export function createMarkers(
       return start$.pipe(switchMap((view) => watches.follow(MARKER, view)));
     },
     write: (request, timeout) => {
-      const gone = (): Observable<MarkResult> => of('gone');
+      const { lease } = request.claim;
+      const leaseGone = (): Observable<MarkResult> => of('lease-gone');
       // In another history, the token of our claim may belong to another claim.
-      if (history.objection(request.claim.lease)) return gone();
+      if (history.objection(lease)) return leaseGone();
       return granted(request.lease, timeout).pipe(
         map(() => undefined),
         // An earlier attempt has granted the lease: renew it once, so that the marker is kept from now on.
         orWhen(isLeaseKnown, () => renew(request.lease, timeout).pipe(map(() => undefined))),
-        switchMap(() => (history.objection(request.claim.lease) ? gone() : send(markRequest(request), timeout))),
+        switchMap(() => (history.objection(lease) ? leaseGone() : send(markRequest(request), timeout))),
         map((answer) => (typeof answer === 'string' ? answer : marked(request, answer))),
       );
     },

@@ -62,12 +62,13 @@ export const marked$ = (
       send: () => markers.write(marking, timing.attempt),
       again: ({ retryable }) => retryable && held.isHeld() && time.now() < giveUpAt,
       use(result) {
-        if (result !== 'gone') {
+        if (result === 'written' || result === 'taken') {
           subscriber.complete();
           return;
         }
         // Its contender is told, and with it whoever waits here.
-        holding.isGone();
+        if (result === 'lease-gone') holding.session?.gone();
+        else holding.isGone();
         subscriber.error(
           new LockNotOwnedError({ key, message: `${quoted(key)} is no longer held, so it is not marked as done.` }),
         );
