@@ -189,7 +189,7 @@ export const COMMANDS: readonly Command[] = [
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'done. once: done already'],
   ['1', 'check: something would go wrong'],
-  ['64', 'arguments that cannot be meant'],
+  ['64', 'invalid arguments'],
   ['75', 'not acquired; -E gives another code. revoke: answered no'],
   ['124', 'the command was ended by rxlock: lock lost, asked to give way, or --at-most'],
   ['125', 'rxlock itself failed, for example because the server cannot be reached'],
