@@ -156,7 +156,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'check',
     usage: 'check [KEY] [FLAGS]',
-    about: 'checks server, role, ttl, clock and space, and says what would fail',
+    about: 'checks server, role, ttl, clock and space',
     details: [
       'Acquires and releases a lock named KEY (default: rxlock/check/OWNER), and asks each host for its health. Nobody may hold KEY.',
       'Exits with 1 if something would fail.',
