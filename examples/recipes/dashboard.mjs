@@ -1,10 +1,10 @@
 /**
- * A live page of who holds what: one watch for all who look, over server-sent events.
+ * A live page of all locks and their holders, by server-sent events. All viewers share one watch.
  */
 import { createServer } from 'node:http';
 import { fromEvent, map, startWith, switchMap, takeUntil, timer } from 'rxjs';
 
-/** Proxies close what is silent. */
+/** Proxies close silent connections. */
 const COMMENT_EVERY = 15_000;
 
 export function dashboard(locks, prefix) {

@@ -1,10 +1,10 @@
 /**
- * Drain on deploy: a process that is to go takes nothing new, and finishes what it has begun.
+ * Drain on deploy: a process that is about to end takes no new work, and finishes the work that it has begun.
  */
 export function drainOnDeploy(locks, drain = 20_000) {
   let isDraining = false;
   const shutDown = async () => {
-    // Asked twice: at once.
+    // A second signal ends everything at once.
     if (isDraining) return void locks.close();
     isDraining = true;
     await locks.close({ drain });

@@ -14,7 +14,7 @@ export function endpoint(locks, publish) {
     if (status === undefined) return reply.send(error);
     if (status === 499) return reply.code(status).send();
     if (status !== 409) reply.header('retry-after', '1');
-    // Who holds it (`error.holders`) and what a server said stays in the log.
+    // Log the holders (`error.holders`) and the message; do not send them to the client.
     return reply.code(status).send({ error: error.code });
   });
   app.get('/health', async () => {

@@ -1,10 +1,10 @@
 /**
- * One of the fleet does it, and the log says who, since when, and why not any more.
+ * One process of the fleet does the work. The log says which one, since when, and why it stopped.
  */
 import { merge, tap } from 'rxjs';
 import { whileLeader } from 'rxlock';
 
-/** What somebody should look at. The rest is for who looks for something. */
+/** Events that need attention. All others are logged as `debug`. */
 const LEVELS = { lost: 'warn', requeued: 'warn', disconnected: 'error', connected: 'info', acquired: 'info' };
 
 export function lead$(locks, logger, work) {

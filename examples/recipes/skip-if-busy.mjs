@@ -1,5 +1,5 @@
 /**
- * Skip if busy: the job is started by many, and one at a time may do it. The others leave it and go on.
+ * Skip if busy: many processes start the job, and one at a time does it. The others skip it.
  */
 export async function refresh(locks, job) {
   const done = await locks.mutex('reports/refresh').use(

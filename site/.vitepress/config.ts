@@ -62,6 +62,7 @@ const guide: DefaultTheme.SidebarItem[] = [
   {
     text: 'Operating',
     items: [
+      { text: 'Troubleshooting', link: '/troubleshooting' },
       { text: 'Setting up etcd', link: '/etcd' },
       { text: 'Command line', link: '/cli' },
       { text: 'When a process ends', link: '/shutdown' },

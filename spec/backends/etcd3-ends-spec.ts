@@ -174,7 +174,7 @@ describe.each(ETCDS)('ping() on $server', ({ suite }) => {
       expect(error).toBeInstanceOf(BackendError);
       expect(error).toMatchObject({
         retryable: false,
-        message: expect.stringContaining('user name or password are wrong'),
+        message: expect.stringContaining('the user name or the password is wrong'),
       });
     }
   });

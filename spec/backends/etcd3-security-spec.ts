@@ -185,7 +185,7 @@ describe.each(ETCDS)('on $server with users and roles', ({ suite }) => {
     expect(error).toBeInstanceOf(BackendError);
     expect(error).toMatchObject({
       retryable: false,
-      message: expect.stringContaining('user name or password are wrong'),
+      message: expect.stringContaining('the user name or the password is wrong'),
     });
   });
 
@@ -198,7 +198,7 @@ describe.each(ETCDS)('on $server with users and roles', ({ suite }) => {
     expect(error).toMatchObject({
       code: 'BACKEND',
       retryable: false,
-      message: expect.stringContaining('user name or password are wrong, or missing'),
+      message: expect.stringContaining('the user name or the password is wrong or missing'),
     });
   });
 

@@ -73,13 +73,26 @@ describe('the events of a lock', () => {
   });
 });
 
+describe('a ping that nobody answers', () => {
+  it('says what its last attempt met', async () => {
+    const w = world();
+    w.locks.network.partition();
+    const pinged = fateOf(w.locks.ping({ within: 9 }));
+    await w.pass(10);
+    const message = expect.stringMatching(
+      /^memory did not answer a ping within 9 ms\. memory did not answer "read \\?"ping/,
+    );
+    expect(pinged).toMatchObject({ is: 'rejected', of: { code: 'BACKEND', message } });
+  });
+});
+
 describe('a wait that ends', () => {
   it('in vain tells the server that did not answer, or who holds', async () => {
     const w = world();
     w.locks.network.partition();
     const silent = fateOf(w.locks.mutex('k').acquire({ wait: 1 }));
     await w.pass(1);
-    const message = 'memory did not answer within the 1 ms that "k" was waited for. `wait` is in milliseconds.';
+    const message = 'memory did not answer within the 1 ms of the wait for "k". `wait` is in milliseconds.';
     expect(silent).toMatchObject({ is: 'rejected', of: { code: 'BACKEND', message, retryable: true } });
     w.locks.network.heal();
     const held = await w.others.mutex('l').acquire();

@@ -11,7 +11,8 @@ import { fateOf, passing, reportsOf } from '../support/passing.js';
 const notes = (reports: readonly LockEvent[]): readonly string[] =>
   reports.flatMap((event) => (event.type === 'note' ? event.message : []));
 
-const ITSELF = '"k" is wanted inside of the body that holds it, so it waits for itself: locks are not reentrant.';
+const ITSELF =
+  'A contender for "k" runs inside the body that holds it, so it waits for itself: locks are not reentrant.';
 
 describe('a lock wanted inside of its own body', () => {
   it('says so in a note, since it waits for ever', async () => {
@@ -49,7 +50,7 @@ describe('a lock wanted inside of its own body', () => {
     expect(notes(reports)).toEqual([]);
   });
 
-  it('says once, where nobody can tell whether it is nested, that the holder is this very Locks', async () => {
+  it('says once, where nobody can tell whether it is nested, that the holder is of the same Locks', async () => {
     const { client, pass } = passing();
     const locks = client();
     const reports = reportsOf(locks);
@@ -60,10 +61,10 @@ describe('a lock wanted inside of its own body', () => {
     void locks.mutex('k').acquire();
     await pass(1);
     expect(inTime.is).toBe('pending');
-    expect(notes(reports)).toEqual([expect.stringContaining('"k" is held by this very Locks.')]);
+    expect(notes(reports)).toEqual([expect.stringContaining('"k" is held by the same Locks.')]);
   });
 
-  it('says that the holder is this very Locks where it is another one of that', async () => {
+  it('says that the holder is of the same Locks where it is another of its locks', async () => {
     const { client, pass } = passing();
     const [locks, others] = [client({ owner: 'me' }), client({ owner: 'me' })];
     void locks.mutex('k').acquire();
@@ -71,7 +72,7 @@ describe('a lock wanted inside of its own body', () => {
     const own = fateOf(locks.mutex('k').acquire({ wait: 0 }));
     const other = fateOf(others.mutex('k').acquire({ wait: 0 }));
     await pass(1);
-    expect(String(own.of)).toContain('is held by me. The holder is this same `Locks`. Give a longer');
+    expect(String(own.of)).toContain('is held by me. The holder is of the same `Locks`. Give a longer');
     expect(String(other.of)).toContain('is held by me. Give a longer');
   });
 });

@@ -177,7 +177,7 @@ describe('a server that was restored from a backup', () => {
         code: 'BACKEND',
         retryable: true,
         message:
-          'etcd is not the server that it was: its revision was 5 and is 1, as after a restore from a backup. All ' +
+          'etcd is not the same server as before: its revision was 5 and is 1, as after a restore from a backup. All ' +
           'locks are lost, and fencing tokens may repeat: reset every service that compares them.',
       },
     });
@@ -198,7 +198,7 @@ describe('a server that was restored from a backup', () => {
       status: 'gone',
       cause: { message: expect.stringContaining('its cluster was 14841639068965178418 and is 9') },
     });
-    expect(told).toMatchObject([{ message: expect.stringContaining('not the server that it was') }]);
+    expect(told).toMatchObject([{ message: expect.stringContaining('not the same server as before') }]);
     expect(etcd.watchStreams.size).toBe(0);
   });
 

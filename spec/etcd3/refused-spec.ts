@@ -151,13 +151,13 @@ describe('an error of the client', () => {
       'etcdserver: authentication failed, invalid user ID or password',
       false,
       'none',
-      'user name or password are wrong, or missing: check `auth` of the client.',
+      'the user name or the password is wrong or missing: check `auth` of the client.',
     ],
     [
       '3 INVALID_ARGUMENT: etcdserver: user name is empty',
       false,
       'none',
-      'user name or password are wrong, or missing: check `auth` of the client.',
+      'the user name or the password is wrong or missing: check `auth` of the client.',
     ],
     [
       'etcdserver: mvcc: database space exceeded',

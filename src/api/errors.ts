@@ -83,8 +83,8 @@ const names = (holders: readonly Holder[]): string => {
 export type Relation = 'itself' | 'same' | undefined;
 
 const RELATED: Readonly<Record<'itself' | 'same', string>> = {
-  itself: ' It is wanted inside the body that holds it, so it waits for itself: locks are not reentrant.',
-  same: ' The holder is this same `Locks`.',
+  itself: ' The contender runs inside the body of the holder, so it waits for itself: locks are not reentrant.',
+  same: ' The holder is of the same `Locks`.',
 };
 
 const related = (relation: Relation): string => (relation ? RELATED[relation] : '');

@@ -74,7 +74,7 @@ function unknown(call: OptionsOf, name: string): string {
   const home = homeOf(name) ?? (alias === undefined ? undefined : homeOf(alias));
   if (home) return `no option ${among}: give ${alias ?? name} to ${home}.`;
   const near = nearest(name, known);
-  return `no option ${among}. ${near === undefined ? `There are ${known.join(', ')}.` : `Did you mean ${near}?`}`;
+  return `no option ${among}. ${near === undefined ? `Known options: ${known.join(', ')}.` : `Did you mean ${near}?`}`;
 }
 
 const homeOf = (name: string): string | undefined => {

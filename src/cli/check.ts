@@ -1,5 +1,5 @@
 /**
- * `rxlock check`: what would go wrong tonight.
+ * `rxlock check`: what would fail.
  */
 import { firstValueFrom, timer } from 'rxjs';
 import type { Given } from './arguments.js';

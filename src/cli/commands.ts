@@ -43,7 +43,7 @@ const onRevoke: Flag = {
   name: 'on-revoke',
   takes: 'WHAT',
   words: ['term', 'usr1', 'ignore'],
-  about: 'asked to give way: term, usr1 or ignore',
+  about: 'at a request to release: term, usr1 or ignore',
 };
 
 export const GLOBAL: readonly Flag[] = [
@@ -56,8 +56,8 @@ export const GLOBAL: readonly Flag[] = [
   { name: 'owner', takes: 'LABEL', about: 'what others see (default: host:pid)' },
   { name: 'ttl', takes: 'TIME', about: 'how long a dead holder keeps it (default: 10s)' },
   { name: 'json', about: 'NDJSON, also on a terminal' },
-  { name: 'quiet', short: 'q', about: 'say nothing but errors' },
-  { name: 'help', short: 'h', about: 'this, or that of a command' },
+  { name: 'quiet', short: 'q', about: 'write errors only' },
+  { name: 'help', short: 'h', about: 'this help, or that of a command' },
   { name: 'version', about: 'the version of rxlock' },
 ];
 
@@ -142,7 +142,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'revoke',
     usage: 'revoke KEY --reason TEXT [FLAGS]',
-    about: 'asks holders to give a lock back, and takes it from them',
+    about: 'asks the holders to release a lock, and takes it from them',
     details: ['Shows the holders and asks before it does anything; where nobody can be asked, give --yes.'],
     flags: [
       { name: 'reason', takes: 'TEXT', about: 'why: the holder reads it' },
@@ -156,10 +156,10 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'check',
     usage: 'check [KEY] [FLAGS]',
-    about: 'says what would go wrong tonight: server, role, ttl, clock, space',
+    about: 'checks server, role, ttl, clock and space',
     details: [
-      'Takes and gives back a lock named KEY (default: rxlock/check/OWNER), and asks each host how it is.',
-      'Exits with 1 if something would go wrong.',
+      'Acquires and releases a lock named KEY (default: rxlock/check/OWNER), and asks each host for its health. Nobody may hold KEY.',
+      'Exits with 1 if something would fail.',
     ],
     flags: [],
     operands: [0, 1],
@@ -188,10 +188,10 @@ export const COMMANDS: readonly Command[] = [
 /** The meanings of the exit codes, for help, man page and docs. */
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'done. once: done already'],
-  ['1', 'check: something would go wrong'],
-  ['64', 'arguments that cannot be meant'],
+  ['1', 'check: something would fail'],
+  ['64', 'invalid arguments'],
   ['75', 'not acquired; -E gives another code. revoke: answered no'],
-  ['124', 'the command was ended by rxlock: lock lost, asked to give way, or --at-most'],
+  ['124', 'the command was ended by rxlock: lock lost, asked to release, or --at-most'],
   ['125', 'rxlock itself failed, for example because the server cannot be reached'],
   ['126, 127', 'the command cannot be run, or is not there'],
   ['128+N', 'signal N ended the command, or rxlock while it waited'],

@@ -20,7 +20,7 @@ export const unreachable = (host: string, error: unknown): Finding => ({
   check: 'server',
   level: 'fail',
   host,
-  text: `${host}: ${messageOf(error)}. Is it running, is the address right, does a firewall drop?`,
+  text: `${host}: ${messageOf(error)}. Is it running, is the address right, does a firewall block it?`,
 });
 
 /** Milliseconds. A slower server leaves little time for a second attempt before a lock is lost. */
@@ -33,7 +33,7 @@ export function hostFinding({ host, version, latency, illness }: HostFacts): Fin
   const about = `${host}: etcd ${shown(version)}, answers in ${ms(latency)}`;
   if (major < 3 || (major === 3 && minor < 4))
     return { ...base, level: 'fail', text: `${about}. Locks need 3.4 or newer.` };
-  if (illness !== undefined) return { ...base, level: 'fail', text: `${about}. It is not well: ${shown(illness)}.` };
+  if (illness !== undefined) return { ...base, level: 'fail', text: `${about}. It is unhealthy: ${shown(illness)}.` };
   return latency > SLOW
     ? { ...base, level: 'warn', text: `${about}: that is slow.` }
     : { ...base, level: 'ok', text: about };
@@ -129,7 +129,7 @@ export function clockFinding(
     return {
       ...base,
       level: 'warn',
-      text: `${apart} apart from the server's: no lock minds, but times in listings are off.`,
+      text: `${apart} apart from the server's: locks are not affected, but times in listings are wrong.`,
     };
   }
   return { ...base, level: 'ok', text: 'runs evenly, as that of the server' };

@@ -22,7 +22,7 @@ export async function revoke({ operands: [key = ''], flags }: Given, signals: Si
   const within = flags.duration('within');
   const token = tokenOf(flags.text('token'));
   const mayAsk = process.stdin.isTTY && process.stderr.isTTY;
-  if (!flags.has('yes') && !mayAsk) throw new UsageError('Nobody can be asked here: give --yes.');
+  if (!flags.has('yes') && !mayAsk) throw new UsageError('There is no terminal to confirm this on: give --yes.');
 
   const { locks } = connected(server);
   const lock = locks.mutex(server.prefix + key);

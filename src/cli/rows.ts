@@ -17,7 +17,7 @@ export function rowsOf(state: Ownership, prefix: string, now: number): readonly 
   return state.holders.map((holder, i) => [
     i === 0 ? key : '',
     holder.kind,
-    shown(holder.owner) + (holder.revocation ? ` (asked to give way: ${shown(holder.revocation.reason)})` : ''),
+    shown(holder.owner) + (holder.revocation ? ` (asked to release: ${shown(holder.revocation.reason)})` : ''),
     holder.fencingToken.toString(),
     holder.since ? shownDuration(Math.max(0, now - holder.since.getTime())) : '?',
     i === 0 ? String(state.waiting ?? '?') : '',

@@ -33,7 +33,7 @@ export function serverOf(flags: Flags, env: NodeJS.ProcessEnv = process.env): Se
   const user = userOf(said('user', 'ETCDCTL_USER'), env['ETCDCTL_PASSWORD']);
   const hosts = hostsOf(said('hosts', 'ETCDCTL_ENDPOINTS') ?? '127.0.0.1:2379', ca || cert ? 'https' : 'http');
   if (user && new Set(hosts.map((host) => new URL(host).protocol)).size > 1) {
-    throw new UsageError('--hosts mixes http and https: the password would go out in clear.');
+    throw new UsageError('--hosts mixes http and https: the password would be sent unencrypted.');
   }
   return {
     hosts,

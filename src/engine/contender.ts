@@ -72,8 +72,8 @@ type Phase =
     };
 
 const waitingForSame = (key: string): string =>
-  `"${key}" is held by this very Locks. That is fine unless what waits runs inside of the body that holds it: then it ` +
-  'waits for ever, since locks are not reentrant. Said once.';
+  `"${key}" is held by the same Locks. If the contender runs inside the body of that holder, it waits for ever, since ` +
+  'locks are not reentrant; otherwise nothing is wrong. This note is reported once.';
 
 /**
  * Milliseconds between two checks. Timers stand still while the machine sleeps; so an overdue lock is noticed this soon
@@ -82,8 +82,8 @@ const waitingForSame = (key: string): string =>
 const LOOK_EVERY = 1000;
 
 const waitingForItself = (key: string): string =>
-  `"${key}" is wanted inside of the body that holds it, so it waits for itself: locks are not reentrant. Take it once, ` +
-  'outside, or pass the held lock on.';
+  `A contender for "${key}" runs inside the body that holds it, so it waits for itself: locks are not reentrant. ` +
+  'Acquire the lock once, outside, or pass the held lock on.';
 
 const IDLE: Phase = { name: 'idle' };
 const OVER: Phase = { name: 'over' };

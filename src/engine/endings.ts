@@ -48,7 +48,7 @@ export function endings({
     const cause = outage();
     // During an outage nobody knows who holds the lock, so the error is a `BackendError`.
     if (holders && !cause) return new LockTimeoutError({ key, wait, holders, relation: relation() });
-    const silence = `${serverName} did not answer within the ${wait} ms that ${quoted(key)} was waited for.`;
+    const silence = `${serverName} did not answer within the ${wait} ms of the wait for ${quoted(key)}.`;
     const unit = wait < SHORT_WAIT ? ' `wait` is in milliseconds.' : '';
     return new BackendError([silence + unit, ...(cause ? [cause.message] : [])].join(' '), { retryable: true, cause });
   };

@@ -9,8 +9,8 @@ import { checkedFunction, checkedOnce } from '../api/shapes.js';
 import { usingLock } from './using-lock.js';
 
 /**
- * One of the fleet runs `project` and mirrors it, once within `keep`; all others wait and get its last value, or nothing
- * where it emitted none.
+ * One process of the fleet runs `project`, once within `keep`; its subscriber gets all values. All other processes wait,
+ * and get the last value without running anything; they complete without a value if there was none.
  *
  * ```text
  * a  runOnce  ---r--A--|         r: runs   A: its value
@@ -18,24 +18,26 @@ import { usingLock } from './using-lock.js';
  * c  late        ...        A|   marker still kept: at once
  * ```
  *
- * - It completes: its last value is kept for `keep` milliseconds, then the lock is given back, then the result
- *   completes. So a late clock, a restart or a crash after that never runs it again.
- * - It errors, or `project` throws: that error, after the release; the next of the fleet runs it. With
- *   `failures: 'count'` it is done instead, and the others get a {@link RunFailedError}.
- * - Its process dies, or the lock is lost ({@link LockLostError}): the next one runs it. What it emitted before has been
- *   mirrored already. A process that dies after the work and before the marker has done it, and it is done again: let
- *   the work be refused a second time, by a `guard` of etcd v3 or by `held.fencingToken`.
- * - Unsubscribed: `project` is stopped, the lock released, and it is not done.
+ * - The inner stream completes: its last value is stored for `keep` milliseconds, then the lock is released, then the
+ *   result completes. A late clock, a restart or a crash after that does not run the work again.
+ * - The inner stream errors, or `project` throws: release, then that error; the next process runs the work. With
+ *   `failures: 'count'` the work counts as done instead, and the others get a {@link RunFailedError}.
+ * - The process dies, or the lock is lost ({@link LockLostError}): the next process runs the work. Values that were
+ *   emitted before that were delivered. A process that dies after the work and before the marker has done the work, and
+ *   the next one does it again: let the resource refuse the second time, by a `guard` of etcd v3 or by
+ *   `held.fencingToken`.
+ * - Unsubscribed: `project` is stopped, the lock is released, and the work is not done.
  *
- * The value goes to the others as JSON of at most 64 KB. What is larger, or would come back as something else, is a
- * {@link RunResultError} at the runner, and not done.
+ * The others get the value as JSON of at most 64 KiB. A value that is larger, or that JSON would change, is a
+ * {@link RunResultError} at the runner, and the work is not done.
  *
- * @param once what is done, made by {@link Locks.once}
- * @param project makes the stream that does it; gets the {@link HeldLock}
- * @param options.wait milliseconds to wait for another one's result or for our turn, `Infinity` by default
- * @param options.onBusy `skip`: completes without a value where another one is running it
- * @param options.atMost milliseconds that a run may take, `Infinity` by default: then it is lost, and the next one runs it
- * @param options.failures `count`: a failure is done, too
+ * @param once the work and its key, made by {@link Locks.once}
+ * @param project makes the stream that does the work; gets the {@link HeldLock}
+ * @param options.wait milliseconds to wait for the result of another process or for our turn, `Infinity` by default
+ * @param options.onBusy `skip`: completes without a value if another process is running the work
+ * @param options.atMost milliseconds that a run may take, `Infinity` by default: after that the lock is lost, and the
+ *   next process runs the work
+ * @param options.failures `count`: a failed run counts as done, too
  * @throws InvalidOptionError at the call
  * @throws in the stream: {@link RunFailedError}, {@link RunResultError}, {@link AlreadyLockedError}, {@link LockTimeoutError}, {@link LockLostError}, {@link LocksClosedError}, {@link BackendError}
  * @example

@@ -177,14 +177,14 @@ describe('all of several locks', () => {
     [
       'a key twice',
       [locks.mutex('a'), locks.mutex('b'), locks.readLock('a')],
-      'members is "a": it has the same key twice',
+      'members is "a": this key is given twice',
     ],
     ['locks of others', [locks.mutex('a'), of().mutex('b')], 'members is "b": give locks made by these same Locks.'],
     ['what is no lock', [{ key: 'a' }], 'give locks made by these same Locks.'],
     [
       'a key twice, through another',
       [locks.mutex('a'), locks.all(locks.mutex('a'), locks.mutex('b'))],
-      'it would wait for itself. Give each key once.',
+      'the lock would wait for itself. Give each key once.',
     ],
   ])('%s is refused at the call', (_, members, advice) => {
     const all = () => Reflect.apply(locks.all, locks, members) as Lock;

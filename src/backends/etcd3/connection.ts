@@ -215,7 +215,10 @@ export class Connection {
     const { watch } = asked;
     if (!watch) return;
     const stray = changes.find(({ kv }) => !isWithin(kv.key, watch.range));
-    if (stray) return this.broken(new Error(`it told of ${stray.kv.key.toString()} where ${nameOf(watch)} is watched`));
+    if (stray)
+      return this.broken(
+        new Error(`it reported a change of ${stray.kv.key.toString()} on the watch of ${nameOf(watch)}`),
+      );
     watch.changed(changes);
   }
 

@@ -40,7 +40,7 @@ const MEANINGS: readonly Meaning[] = [
   {
     matches: /authentication failed|user name is empty/,
     retryable: false,
-    advice: 'user name or password are wrong, or missing: check `auth` of the client.',
+    advice: 'the user name or the password is wrong or missing: check `auth` of the client.',
   },
   {
     // The outcome is unknown: etcd checks the quota once more after it has carried out the put.

@@ -119,7 +119,7 @@ export class Incarnation {
     this.#epoch += 1;
     this.#newest = 0n;
     this.#cause = new BackendError(
-      `etcd is not the server that it was: ${what}, as after a restore from a backup. All locks are lost, and fencing ` +
+      `etcd is not the same server as before: ${what}, as after a restore from a backup. All locks are lost, and fencing ` +
         'tokens may repeat: reset every service that compares them.',
       { retryable: true },
     );

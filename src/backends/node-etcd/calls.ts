@@ -138,7 +138,7 @@ function noAnswer(what: string, body: unknown): BackendError {
   const ended = body === undefined || body === '';
   let advice = `what answered is not the v2 API of etcd: ${describe(body)}`;
   if (off) advice = 'the v2 API is off: start etcd (3.5 or older) with --enable-v2, or use rxlock/etcd3.';
-  if (ended) advice = 'the answer is empty, as when a server or proxy ends what takes long.';
+  if (ended) advice = 'the answer is empty, as when a server or proxy ends a long request.';
   return new BackendError(`node-etcd could not ${what}: ${advice}`, { retryable: !off });
 }
 

@@ -25,7 +25,7 @@ export function lockOfAll(runtime: LocksRuntime, given: readonly Lock[]): AllLoc
     const target = member instanceof KeyLock ? member.in(runtime) : undefined;
     if (!target || !(member instanceof KeyLock)) return refuse(member.key, 'give locks made by these same Locks.');
     if (seen.has(target.key))
-      return refuse(target.key, 'it has the same key twice, so it would wait for itself. Give each key once.');
+      return refuse(target.key, 'this key is given twice, so the lock would wait for itself. Give each key once.');
     seen.add(target.key);
     return { member, target };
   });

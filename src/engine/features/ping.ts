@@ -23,10 +23,13 @@ export const pinged$ = (runtime: Runtime, key: string, within: number): Observab
       failed: (error) => (failure = error),
     });
     const late = (): BackendError =>
-      new BackendError(`${backend.name} did not answer a ping within ${within} ms.`, {
-        retryable: true,
-        cause: failure,
-      });
+      new BackendError(
+        `${backend.name} did not answer a ping within ${within} ms.${failure ? ` ${failure.message}` : ''}`,
+        {
+          retryable: true,
+          cause: failure,
+        },
+      );
     // Keeps the process alive until the check has ended.
     return using(
       () => time.awake(),

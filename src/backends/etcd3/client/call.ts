@@ -177,7 +177,7 @@ export class Call implements Caller {
     const connection = this.#connection;
     if (this.#error && 'code' in this.#error && this.#error.code === OUT_OF_STREAMS) {
       connection?.retire();
-      return this.#end(new RpcError('UNAVAILABLE', 'the connection is used up', { isUnsent: true }));
+      return this.#end(new RpcError('UNAVAILABLE', 'the connection takes no more calls', { isUnsent: true }));
     }
     const reset = failureOfReset(this.#stream?.rstCode);
     if (reset.isUnsent || !connection?.isOver) return this.#end(reset);

@@ -132,7 +132,7 @@ export class Connection {
     // The connection was reset before this turn: 'close' follows, and a destroyed session accepts no settings.
     if (this.#session.destroyed) return;
     if (host.isSecure && this.#session.alpnProtocol !== 'h2') {
-      this.#session.destroy(new Error('no HTTP/2 is spoken there'));
+      this.#session.destroy(new Error('the server does not speak HTTP/2'));
       return;
     }
     this.#isConnected = true;
@@ -190,7 +190,7 @@ const worded = (error: Error): string => {
     return error.errors.map((one) => (one instanceof Error ? one.message : String(one))).join(', ');
   }
   if ('code' in error && error.code === 'ERR_HTTP2_ERROR') {
-    return `${error.message}: is it HTTP/2 that is spoken there, and without TLS?`;
+    return `${error.message}: does the server speak HTTP/2, and without TLS?`;
   }
   return error.message;
 };

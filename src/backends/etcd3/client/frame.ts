@@ -67,7 +67,7 @@ export class Deframer {
 
   #lengthOf(frame: Buffer): number {
     if (frame[0] !== 0) {
-      throw new RpcError('INTERNAL', 'the answer is compressed, or none of gRPC. Is the server an etcd?');
+      throw new RpcError('INTERNAL', 'the answer is compressed or is not gRPC. Is the server an etcd?');
     }
     const length = frame.readUInt32BE(1);
     // With the message of grpc-js, by which errors.ts recognizes it.

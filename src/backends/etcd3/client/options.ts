@@ -52,10 +52,10 @@ const NAMES = ['hosts', 'credentials', 'auth', 'dialTimeout'];
 export function checkedOptions(options: Etcd3Options): Reach {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || NAMES.includes(name)) continue;
-    const advice = `it knows ${NAMES.join(', ')}. For other options of npm etcd3, give a client that you made with them.`;
+    const advice = `Known options: ${NAMES.join(', ')}. For other options of npm etcd3, give a client that you made with them.`;
     const meant = name === 'endpoints' ? ' Did you mean `hosts`?' : '';
     // Its value may be a secret.
-    throw new InvalidOptionError(name, 'given', advice, `etcd3Backend() has no option \`${name}\`:${meant} ${advice}`);
+    throw new InvalidOptionError(name, 'given', advice, `etcd3Backend() has no option \`${name}\`.${meant} ${advice}`);
   }
   const { credentials, auth, dialTimeout = DIAL_TIMEOUT } = options;
   const hosts = parsedHosts(options.hosts, credentials !== undefined);
@@ -77,7 +77,7 @@ function checkSecurity(hosts: readonly Host[], { auth, credentials }: Etcd3Optio
   }
   if (auth && plain.length < hosts.length) {
     const advice =
-      'with other hosts on https://, this one would get the password in clear. Give all hosts as https://.';
+      'with other hosts on https://, this one would get the password unencrypted. Give all hosts as https://.';
     throw new InvalidOptionError('hosts', shown, advice);
   }
 }

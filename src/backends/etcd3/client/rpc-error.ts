@@ -57,7 +57,10 @@ export function failureOf(grpcStatus: Header, grpcMessage: Header): RpcError | u
   const status = /^\d{1,3}$/.test(text) ? (STATUS_NAMES[Number(text)] ?? 'UNKNOWN') : 'UNKNOWN';
   if (status === 'OK') return undefined;
   const said = decoded(first(grpcMessage) ?? '');
-  return new RpcError(status, said === '' ? `the server says no more than "${text.slice(0, 20)}"` : said);
+  return new RpcError(
+    status,
+    said === '' ? `the server gave no message, only the status "${text.slice(0, 20)}"` : said,
+  );
 }
 
 /**
@@ -85,7 +88,10 @@ export function failureOfHttp(status: number | undefined): RpcError {
     504: 'UNAVAILABLE',
   };
   const name = status === undefined ? undefined : names[status];
-  return new RpcError(name ?? 'UNKNOWN', `HTTP status ${status}, and no gRPC. Is the server an etcd?`);
+  return new RpcError(
+    name ?? 'UNKNOWN',
+    `the answer has HTTP status ${status} and is not gRPC. Is the server an etcd?`,
+  );
 }
 
 const REFUSED_STREAM = 7;
@@ -93,7 +99,8 @@ const REFUSED_STREAM = 7;
 /** The failure for a stream that the server reset without a status (grpc/doc/PROTOCOL-HTTP2.md, "Errors"). */
 export function failureOfReset(code: number | undefined): RpcError {
   if (code === REFUSED_STREAM) return new RpcError('UNAVAILABLE', 'the server takes no more calls', { isUnsent: true });
-  if (code === 0xb) return new RpcError('RESOURCE_EXHAUSTED', 'the server asks to be left in peace');
+  if (code === 0xb)
+    return new RpcError('RESOURCE_EXHAUSTED', 'the server refuses more calls for now (ENHANCE_YOUR_CALM)');
   if (code === 8) return new RpcError('CANCELLED', 'the server cancelled the call');
   return new RpcError('INTERNAL', `the server broke the call off, HTTP/2 code ${code}`);
 }

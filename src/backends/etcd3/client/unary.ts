@@ -73,7 +73,7 @@ class Unary<Request, Response> implements Listener {
   }
 
   message(message: Buffer): void {
-    if (this.#answer) return this.#failed(new RpcError('INTERNAL', 'two answers to one question'));
+    if (this.#answer) return this.#failed(new RpcError('INTERNAL', 'the server sent two answers to one request'));
     this.#answer = message;
   }
 
@@ -84,7 +84,7 @@ class Unary<Request, Response> implements Listener {
       return this.begin();
     }
     if (failure) return this.#failed(failure);
-    if (!this.#answer) return this.#failed(new RpcError('INTERNAL', 'the server says OK and nothing else'));
+    if (!this.#answer) return this.#failed(new RpcError('INTERNAL', 'the server answered OK without a message'));
     let answer: Response;
     try {
       answer = decoded(this.#rpc, this.#answer);

@@ -44,7 +44,7 @@ export const renewalWorkers =
     // It must not keep the process alive.
     worker.unref();
     worker.on('error', ended);
-    worker.on('exit', (code) => ended(new Error(`its thread ended with ${code}.`)));
+    worker.on('exit', (code) => ended(new Error(`its thread ended with exit code ${code}.`)));
 
     return {
       alive,
