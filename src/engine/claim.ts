@@ -182,6 +182,8 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     }
     // `gone()` tells all claims on the lease, this one included.
     if (answer.status === 'lease-gone' || !session) return session?.gone();
+    // Its turn to be sent went to a claim behind it, whose user may have ended this one.
+    if (this.#isLeaving) return;
     const { revision, entries } = answer;
     this.#places.forEach((place, i) => (place.mine = entries[i]?.claim));
     for (const [i, place] of this.#places.entries()) {
