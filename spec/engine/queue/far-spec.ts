@@ -3,7 +3,7 @@
  * and holds as soon as if it had heard of everything. Here, whoever is not next in the queue is far from its head.
  */
 import { describe, expect, it } from '@jest/globals';
-import { mergeMap, take } from 'rxjs';
+import { mergeMap, switchMap, take, timer } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
@@ -20,10 +20,11 @@ const clientsOf = (m: Marbles) => {
   const memory = memoryBackend({ scheduler: m.scheduler });
   const backend: QueueBackend = { ...memory, near: 1 };
   const told: string[] = [];
-  const client = (): Locks => createLocks(backend, { ...TIMES, random: () => 0, scheduler: m.scheduler });
-  const contend = (name: string, lockOf = mutex, locks = client()): Subscription[] => {
+  const client = (change: Partial<QueueBackend> = {}): Locks =>
+    createLocks({ ...backend, ...change }, { ...TIMES, random: () => 0, scheduler: m.scheduler });
+  const contend = (name: string, lockOf = mutex, locks = client(), frame = 0): Subscription[] => {
     const contending: Subscription[] = [];
-    atFrame(m, 0, () => {
+    atFrame(m, frame, () => {
       const states$ = lockOf(locks).lock$();
       const tell = (state: string): void => void told.push(`${String(m.scheduler.now())} ${name} ${state}`);
       contending.push(states$.subscribe((s) => tell(s.status === 'held' ? 'held' : `${String(s.ahead)} ahead`)));
@@ -144,6 +145,26 @@ describe('a waiter far from the head', () => {
       leave(far, 4);
       m.flush();
       expect(told.filter((line) => line.includes('far'))).toEqual(['0 far 2 ahead', '3 far held']);
+    }),
+  );
+
+  it(
+    'is told its place at once, where it was sent while the whole queue was followed, and came in afterwards',
+    marbles((m) => {
+      const { memory, client, contend, leave, told } = clientsOf(m);
+      const enqueue: QueueBackend['enqueue'] = (...args) =>
+        timer(1, m.scheduler).pipe(switchMap(() => memory.enqueue(...args)));
+      const locks = client({ enqueue });
+      const [a, ...others] = ['a', 'b', 'c', 'd', 'e'].map((name) => contend(name));
+      const far = contend('far', mutex, locks);
+      const observers: Subscription[] = [];
+      atFrame(m, 2, () => observers.push(locks.mutex('k').ownership$().subscribe()));
+      const later = contend('later', mutex, locks, 3);
+      leave(observers, 3);
+      leave(a ?? [], 3);
+      [later, far, ...others.reverse()].forEach((one) => leave(one, 7));
+      m.flush();
+      expect(told.filter((line) => line.includes('later'))).toEqual(['4 later 5 ahead']);
     }),
   );
 
