@@ -3,15 +3,20 @@
  * and holds as soon as if it had heard of everything. Here, whoever is not next in the queue is far from its head.
  */
 import { describe, expect, it } from '@jest/globals';
-import { mergeMap, switchMap, take, timer } from 'rxjs';
+import { NEVER, mergeMap, switchMap, take, timer } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { createLocks } from '../../../src/index.js';
-import type { Lock, Locks, QueueBackend } from '../../../src/index.js';
+import type { Lock, Locks, Queue, QueueBackend } from '../../../src/index.js';
+import { KeyQueue } from '../../../src/engine/queue/key-queue.js';
+import { claim } from '../../support/claims.js';
+import { engineOf } from '../../support/engines.js';
 import { TIMES, atFrame } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
+
+const LEASE = { id: '1a', ttl: 12, owner: 'ours', key: undefined };
 
 const mutex = (locks: Locks): Lock => locks.mutex('k');
 
@@ -165,6 +170,46 @@ describe('a waiter far from the head', () => {
       [later, far, ...others.reverse()].forEach((one) => leave(one, 7));
       m.flush();
       expect(told.filter((line) => line.includes('later'))).toEqual(['4 later 5 ahead']);
+    }),
+  );
+
+  it(
+    'follows the whole queue until each claim of its client has a place in it',
+    marbles((m) => {
+      const asked: unknown[] = [];
+      const backend = {
+        ...memoryBackend({ scheduler: m.scheduler }),
+        near: 1,
+        queue: (...[, , from, until]: Parameters<QueueBackend['queue']>) => (asked.push([from, until]), NEVER),
+      };
+      const owner = { followed: () => undefined, empty: () => undefined };
+      const queue = new KeyQueue(engineOf(m.scheduler, { backend }), 'k', owner);
+      const told: string[] = [];
+      const viewOf = (...tokens: number[]) => ({
+        key: 'k',
+        revision: BigInt(tokens.at(-1) ?? 0),
+        claims: tokens.map((token) => claim(token)),
+      });
+      const join = (token: number, view?: Queue): void =>
+        queue.join(claim(token), BigInt(token), LEASE, view, ({ status }) => told.push(`${String(token)} ${status}`));
+      const first = viewOf(1, 2, 3, 5);
+      join(5, first);
+      // Sent while the whole queue was followed, so without a view.
+      join(8);
+      const read = { ...first, revision: 6n };
+      queue.seen(read);
+      join(9);
+      const both = viewOf(1, 2, 3, 5, 8, 9);
+      queue.seen({ ...both, revision: 8n, claims: both.claims.slice(0, -1) });
+      queue.seen(both);
+      queue.stop();
+      expect(asked).toEqual([
+        [first, claim(3)],
+        [undefined, undefined],
+        [both, claim(3)],
+      ]);
+      expect(told).toEqual(['5 blocked', '8 blocked', '9 blocked']);
+      m.flush();
     }),
   );
 

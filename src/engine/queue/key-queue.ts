@@ -343,9 +343,12 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** Holders and observers must hear of each change, and so must waiters near the head. */
-  #toWaitFor({ claims }: Queue): QueuedClaim | undefined {
+  #toWaitFor({ claims, revision }: Queue): QueuedClaim | undefined {
     const [first] = this.#waiters;
+    const newest = this.#waiters.at(-1);
     if (!first || first.status === 'first' || this.#views) return undefined;
+    // A claim that is newer than the view has no place yet: only the whole queue shows it.
+    if (newest && newest.token > revision) return undefined;
     return claimToWaitFor(claims, first.mine, this.#runtime.backend.near);
   }
 
