@@ -215,6 +215,8 @@ describe('a queue', () => {
   it('so is all else that is followed behind a proxy: one claim of it, all below a prefix, a marker', async () => {
     const world = worldOf();
     const { backend, put, remove } = world;
+    const { markers, queues } = backend;
+    if (!markers || !queues) throw new Error('what an etcd has');
     world.etcd.givesOwnIds = true;
     const other = seenOf(backend.queue('other', WITHIN));
     await quiet();
@@ -223,8 +225,8 @@ describe('a queue', () => {
       const from = await firstOf(backend.queue('a', WITHIN));
       const seen = [
         seenOf(backend.queue('a', WITHIN, from, from.claims[0])),
-        seenOf(backend.queues('a', WITHIN)),
-        seenOf(backend.markers.follow('a', WITHIN)),
+        seenOf(queues('a', WITHIN)),
+        seenOf(markers.follow('a', WITHIN)),
       ];
       // One after another, since the ids are the proxy's.
       for (let answers = 0; answers < 3; answers += 1) await quiet();
@@ -236,7 +238,9 @@ describe('a queue', () => {
       for (const { stop } of seen) stop();
       await quiet();
     }
-    const ranges = watched(world).map(({ key, range_end: end }) => `${shown(key)} ${shown(end ?? key)}`);
+    const ranges = watched(world).map(({ key, range_end: end }) =>
+      [key, end].map((bytes = Buffer.of()) => shown(bytes)).join(' '),
+    );
     const rangesOf = (start: RegExp): number => new Set(ranges.filter((range) => start.test(range))).size;
     expect([/^a\/1 /, /^a\|* b$/, /^a\|done /].map((start) => rangesOf(start) > 1)).toEqual([true, true, true]);
     other.stop();
