@@ -196,7 +196,7 @@ describe('a queue', () => {
     world.etcd.givesOwnIds = true;
     const other = seenOf(world.backend.queue('other', WITHIN));
     await quiet();
-    for (let n = 0; n < 5; n += 1) {
+    for (let n = 0; n < 8; n += 1) {
       const seen = seenOf(world.backend.queue('a', WITHIN));
       await quiet();
       world.put(`a/${String(n)}`);
@@ -205,9 +205,44 @@ describe('a queue', () => {
       seen.stop();
     }
     const starts = watched(world).map(({ key }) => String(key));
+    const zeros = Array.from({ length: 7 }, (_, n) => '\0'.repeat(n));
     expect(new Set(starts.filter((start) => start.startsWith('a/')))).toEqual(
-      new Set(['a/', 'a/\0', 'a/\0\0', 'a/\0\0\0']),
+      new Set(zeros.map((some) => `a/${some}`)),
     );
+    other.stop();
+  });
+
+  it('so is all else that is followed behind a proxy: one claim of it, all below a prefix, a marker', async () => {
+    const world = worldOf();
+    const { backend, put, remove } = world;
+    const { markers, queues } = backend;
+    if (!markers || !queues) throw new Error('what an etcd has');
+    world.etcd.givesOwnIds = true;
+    const other = seenOf(backend.queue('other', WITHIN));
+    await quiet();
+    for (let n = 0; n < 4; n += 1) {
+      put('a/1');
+      const from = await firstOf(backend.queue('a', WITHIN));
+      const seen = [
+        seenOf(backend.queue('a', WITHIN, from, from.claims[0])),
+        seenOf(queues('a', WITHIN)),
+        seenOf(markers.follow('a', WITHIN)),
+      ];
+      // One after another, since the ids are the proxy's.
+      for (let answers = 0; answers < 3; answers += 1) await quiet();
+      const before = seen.map(({ values }) => values.length);
+      put('a\0done', String(n));
+      remove('a/1');
+      await quiet();
+      expect(seen.map(({ values }, i) => values.length > (before[i] ?? 0))).toEqual([true, true, true]);
+      for (const { stop } of seen) stop();
+      await quiet();
+    }
+    const ranges = watched(world).map(({ key, range_end: end }) =>
+      [key, end].map((bytes = Buffer.of()) => shown(bytes)).join(' '),
+    );
+    const rangesOf = (start: RegExp): number => new Set(ranges.filter((range) => start.test(range))).size;
+    expect([/^a\/1 /, /^a\|* b$/, /^a\|done /].map((start) => rangesOf(start) > 1)).toEqual([true, true, true]);
     other.stop();
   });
 

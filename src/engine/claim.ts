@@ -185,10 +185,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     const { revision, entries } = answer;
     this.#places.forEach((place, i) => (place.mine = entries[i]?.claim));
     for (const [i, place] of this.#places.entries()) {
+      // Other claims are told by `join`, and sent by `enqueueOrder.leave`: one of their users may have ended this claim.
+      if (this.#isLeaving) return;
       const { queue, mine } = place;
       if (mine) queue.join(mine, revision, session.lease, entries[i]?.queue, this.#onPlace(place));
-      // `join` tells other claims, too, and one of their users may have ended this claim.
-      if (this.#isLeaving) return;
     }
   }
 

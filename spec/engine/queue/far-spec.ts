@@ -3,15 +3,20 @@
  * and holds as soon as if it had heard of everything. Here, whoever is not next in the queue is far from its head.
  */
 import { describe, expect, it } from '@jest/globals';
-import { mergeMap, take } from 'rxjs';
+import { NEVER, mergeMap, switchMap, take, timer } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { createLocks } from '../../../src/index.js';
-import type { Lock, Locks, QueueBackend } from '../../../src/index.js';
+import type { Lock, Locks, Queue, QueueBackend } from '../../../src/index.js';
+import { KeyQueue } from '../../../src/engine/queue/key-queue.js';
+import { claim } from '../../support/claims.js';
+import { engineOf } from '../../support/engines.js';
 import { TIMES, atFrame } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
+
+const LEASE = { id: '1a', ttl: 12, owner: 'ours', key: undefined };
 
 const mutex = (locks: Locks): Lock => locks.mutex('k');
 
@@ -20,10 +25,11 @@ const clientsOf = (m: Marbles) => {
   const memory = memoryBackend({ scheduler: m.scheduler });
   const backend: QueueBackend = { ...memory, near: 1 };
   const told: string[] = [];
-  const client = (): Locks => createLocks(backend, { ...TIMES, random: () => 0, scheduler: m.scheduler });
-  const contend = (name: string, lockOf = mutex, locks = client()): Subscription[] => {
+  const client = (change: Partial<QueueBackend> = {}): Locks =>
+    createLocks({ ...backend, ...change }, { ...TIMES, random: () => 0, scheduler: m.scheduler });
+  const contend = (name: string, lockOf = mutex, locks = client(), frame = 0): Subscription[] => {
     const contending: Subscription[] = [];
-    atFrame(m, 0, () => {
+    atFrame(m, frame, () => {
       const states$ = lockOf(locks).lock$();
       const tell = (state: string): void => void told.push(`${String(m.scheduler.now())} ${name} ${state}`);
       contending.push(states$.subscribe((s) => tell(s.status === 'held' ? 'held' : `${String(s.ahead)} ahead`)));
@@ -144,6 +150,66 @@ describe('a waiter far from the head', () => {
       leave(far, 4);
       m.flush();
       expect(told.filter((line) => line.includes('far'))).toEqual(['0 far 2 ahead', '3 far held']);
+    }),
+  );
+
+  it(
+    'is told its place at once, where it was sent while the whole queue was followed, and came in afterwards',
+    marbles((m) => {
+      const { memory, client, contend, leave, told } = clientsOf(m);
+      const enqueue: QueueBackend['enqueue'] = (...args) =>
+        timer(1, m.scheduler).pipe(switchMap(() => memory.enqueue(...args)));
+      const locks = client({ enqueue });
+      const [a, ...others] = ['a', 'b', 'c', 'd', 'e'].map((name) => contend(name));
+      const far = contend('far', mutex, locks);
+      const observers: Subscription[] = [];
+      atFrame(m, 2, () => observers.push(locks.mutex('k').ownership$().subscribe()));
+      const later = contend('later', mutex, locks, 3);
+      leave(observers, 3);
+      leave(a ?? [], 3);
+      [later, far, ...others.reverse()].forEach((one) => leave(one, 7));
+      m.flush();
+      expect(told.filter((line) => line.includes('later'))).toEqual(['4 later 5 ahead']);
+    }),
+  );
+
+  it(
+    'follows the whole queue until each claim of its client has a place in it',
+    marbles((m) => {
+      const asked: unknown[] = [];
+      const backend = {
+        ...memoryBackend({ scheduler: m.scheduler }),
+        near: 1,
+        queue: (...[, , from, until]: Parameters<QueueBackend['queue']>) => (asked.push([from, until]), NEVER),
+      };
+      const owner = { followed: () => undefined, empty: () => undefined };
+      const queue = new KeyQueue(engineOf(m.scheduler, { backend }), 'k', owner);
+      const told: string[] = [];
+      const viewOf = (...tokens: number[]) => ({
+        key: 'k',
+        revision: BigInt(tokens.at(-1) ?? 0),
+        claims: tokens.map((token) => claim(token)),
+      });
+      const join = (token: number, view?: Queue): void =>
+        queue.join(claim(token), BigInt(token), LEASE, view, ({ status }) => told.push(`${String(token)} ${status}`));
+      const first = viewOf(1, 2, 3, 5);
+      join(5, first);
+      // Sent while the whole queue was followed, so without a view.
+      join(8);
+      const read = { ...first, revision: 6n };
+      queue.seen(read);
+      join(9);
+      const both = viewOf(1, 2, 3, 5, 8, 9);
+      queue.seen({ ...both, revision: 8n, claims: both.claims.slice(0, -1) });
+      queue.seen(both);
+      queue.stop();
+      expect(asked).toEqual([
+        [first, claim(3)],
+        [undefined, undefined],
+        [both, claim(3)],
+      ]);
+      expect(told).toEqual(['5 blocked', '8 blocked', '9 blocked']);
+      m.flush();
     }),
   );
 

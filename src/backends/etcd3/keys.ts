@@ -48,8 +48,17 @@ export const rangeOf = (beginning: string): KeyRange => {
 
 const ALL_KEYS = Buffer.of(0);
 
-/** This key alone. */
-export const only = (key: Buffer): KeyRange => ({ key, range_end: Buffer.concat([key, Buffer.of(0)]) });
+/** The same keys in another range, if none of them goes on with a zero byte after the beginning. */
+export const rangeWithin = (beginning: string, zeros: number): KeyRange => {
+  const { key, range_end } = rangeOf(beginning);
+  return { key: Buffer.concat([key, Buffer.alloc(zeros)]), range_end };
+};
+
+/** This key alone; with more `zeros` in another range, if no other key begins with it and a zero byte. */
+export const only = (key: Buffer, zeros = 0): KeyRange => ({
+  key,
+  range_end: Buffer.concat([key, Buffer.alloc(zeros + 1)]),
+});
 
 export const isWithin = (key: Buffer, { key: first, range_end: end }: KeyRange): boolean =>
   key.compare(first) >= 0 && (key.compare(end) < 0 || end.equals(ALL_KEYS));

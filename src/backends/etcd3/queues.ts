@@ -1,12 +1,12 @@
 /**
  * The verbs for queues, of one key or of all keys with a prefix: read, watch and probe.
  */
-import { concat, defer, map, of, switchMap, takeWhile } from 'rxjs';
+import { concat, map, of, switchMap, takeWhile } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Queue, QueueBackend } from '../../backend/port.js';
 import { queueOf } from './requests.js';
 import type { EtcdServer } from './server.js';
-import { CLAIM, PREFIX, QUEUE, prefixViewOf, queueWithin } from './views.js';
+import { CLAIM, PREFIX, QUEUE, prefixViewOf } from './views.js';
 import type { Following } from './watches.js';
 
 /**
@@ -20,33 +20,17 @@ export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' |
   read(key: string, timeout: number): Observable<Queue>;
 }
 
-/** Behind a proxy, so many ranges for the claims of one key are used in turn. */
-const RANGES = 4;
-
-export function createQueues({ source, history, watches, read, isDirect }: EtcdServer): Queues {
+export function createQueues({ history, watches, read }: EtcdServer): Queues {
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => history.read(queueOf(key, revision, kvs))));
 
   /** Views after a change are of the history that is current then. */
-  const noted = (following: Following<Queue>): Following<Queue> => ({
-    ...following,
-    applied: (queue, changes) => history.read(following.applied(queue, changes)),
-  });
-  const whole = noted(QUEUE);
-  const ranges = Array.from({ length: RANGES }, (_, i) => noted(queueWithin(i)));
-  let begun = -1;
-  /**
-   * `etcd grpc-proxy` merges watches of the same range, new ones included. Where it has lost the watch under them, it
-   * tells none of them anything more, nor that there is nothing more to come. So whoever reads the queue again watches
-   * another range.
-   */
-  const following = (): Following<Queue> => {
-    if (isDirect(source.endpoint().client)) return whole;
-    begun += 1;
-    return ranges[begun % RANGES] ?? whole;
+  const whole: Following<Queue> = {
+    ...QUEUE,
+    applied: (queue, changes) => history.read(QUEUE.applied(queue, changes)),
   };
   // A watch may stay open for days: its stream has nothing in it but the watch, so that ten thousand are small.
-  const followed = (queue: Queue): Observable<Queue> => defer(() => watches.follow(following(), queue));
+  const followed = (queue: Queue): Observable<Queue> => watches.follow(whole, queue);
   const readThenFollowed = (key: string, timeout: number): Observable<Queue> =>
     readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), followed(queue))));
 

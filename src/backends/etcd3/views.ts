@@ -2,21 +2,15 @@
  * The views that a watch keeps up to date: one queue, the queues of all keys with a prefix, or a marker.
  */
 import type { Marker, MarkerView, Queue, QueuedClaim } from '../../backend/port.js';
-import { appliedTo, byName, claimsOf, keyIn, markerName, only, rangeOf } from './keys.js';
+import { appliedTo, byName, claimsOf, keyIn, markerName, only, rangeWithin } from './keys.js';
 import type { StoredClaim } from './keys.js';
 import type { Following } from './watches.js';
 
 export const QUEUE: Following<Queue> = {
-  range: ({ key }) => rangeOf(`${key}/`),
+  range: ({ key }, turn) => rangeWithin(`${key}/`, turn),
   revision: ({ revision }) => revision,
   applied: appliedTo,
 };
-
-/** The same claims in another range: no claim has a name that begins with zero bytes. */
-export const queueWithin = (zeros: number): Following<Queue> => ({
-  ...QUEUE,
-  range: ({ key }) => ({ ...rangeOf(`${key}/`), key: Buffer.from(`${key}/${'\0'.repeat(zeros)}`) }),
-});
 
 /** One claim in a queue: whether it is still there, as it was. */
 export interface ClaimView {
@@ -27,7 +21,7 @@ export interface ClaimView {
 }
 
 export const CLAIM: Following<ClaimView> = {
-  range: ({ key, claim }) => only(keyIn(key, claim)),
+  range: ({ key, claim }, turn) => only(keyIn(key, claim), turn),
   revision: ({ revision }) => revision,
   applied: (view, changes) => ({ ...view, isAsBefore: view.isAsBefore && changes.length === 0 }),
 };
@@ -49,7 +43,7 @@ export function prefixViewOf(prefix: string, revision: bigint, stored: readonly 
 }
 
 export const PREFIX: Following<PrefixView> = {
-  range: ({ prefix }) => rangeOf(prefix),
+  range: ({ prefix }, turn) => rangeWithin(prefix, turn),
   revision: ({ revision }) => revision,
   applied({ prefix, queues, ...region }, changes) {
     const changed: Queue[] = [];
@@ -77,7 +71,7 @@ export const markerViewOf = (key: string, revision: bigint, [stored]: readonly S
 });
 
 export const MARKER: Following<MarkerView> = {
-  range: ({ key }) => rangeOf(markerName(key)),
+  range: ({ key }, turn) => only(Buffer.from(markerName(key)), turn),
   revision: ({ revision }) => revision,
   applied(view, changes) {
     const last = changes.at(-1);

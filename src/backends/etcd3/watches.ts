@@ -25,12 +25,17 @@ export interface Watches {
 
 /** How to watch a kind of view. */
 export interface Following<View> {
-  range(view: View): KeyRange;
+  /** With another `turn`, another range with the same keys of ours. */
+  range(view: View, turn: number): KeyRange;
   revision(view: View): bigint;
   applied(view: View, changes: readonly Change[]): View;
 }
 
-export function createWatches(source: () => StreamSource, clock: Clock = sleepProofClock()): Watches {
+export function createWatches(
+  source: () => StreamSource,
+  clock: Clock = sleepProofClock(),
+  turn: () => number = () => 0,
+): Watches {
   /** One stream that takes new watches, and older ones that only continue theirs. */
   let open: readonly Connection[] = [];
   const stillOpen = (): readonly Connection[] => (open = open.filter(({ isOver }) => !isOver));
@@ -43,7 +48,7 @@ export function createWatches(source: () => StreamSource, clock: Clock = sleepPr
 
   return {
     follow: (following, view) =>
-      new Observable((subscriber) => connection().watch(new ViewWatch(following, view, subscriber))),
+      new Observable((subscriber) => connection().watch(new ViewWatch(following, view, turn(), subscriber))),
 
     probe: (timeout) =>
       defer(() => {
@@ -67,8 +72,8 @@ class ViewWatch<View> implements Watch {
   readonly #subscriber: Subscriber<View>;
   #view: View;
 
-  constructor(following: Following<View>, view: View, subscriber: Subscriber<View>) {
-    this.range = following.range(view);
+  constructor(following: Following<View>, view: View, turn: number, subscriber: Subscriber<View>) {
+    this.range = following.range(view, turn);
     this.revision = following.revision(view);
     this.#following = following;
     this.#subscriber = subscriber;

@@ -45,8 +45,10 @@ export function createEnqueueOrder(): EnqueueOrder {
   };
 
   const unblock = (enqueuer: Enqueuer): void => {
-    const left = (blockedAt.get(enqueuer) ?? 1) - 1;
-    if (left > 0) return void blockedAt.set(enqueuer, left);
+    const blocked = blockedAt.get(enqueuer);
+    // A claim that was admitted before it may have ended it: the user of a try that is refused at once.
+    if (blocked === undefined) return;
+    if (blocked > 1) return void blockedAt.set(enqueuer, blocked - 1);
     blockedAt.delete(enqueuer);
     enqueuer.admitted();
   };

@@ -80,7 +80,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   #queue: Queue | undefined;
   /** The claims of that queue, without those of ours that were handed off. */
   #claims: readonly QueuedClaim[] = [];
-  #handedOff: Map<bigint, Subject<never>> | undefined;
+  #handedOff: Map<QueuedClaim, Subject<never>> | undefined;
   // What remains to be told. Mostly one claim of many comes or goes, so a token stands for all from it on.
   /** These may have left the queue: {@link #tellLost}. */
   #maybeLost = NOBODY;
@@ -142,6 +142,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#tell();
     if (waiter.status === 'first') this.#runtime.deadlines.set(this.#watchAfter, waiter);
     else this.follow(waiter);
+    // It was sent while the whole queue was followed, so its answer does not show the queue; now nothing else would.
+    if (this.#awaited && this.#queue && this.#queue.revision < mine.token) this.#listWatch?.start();
   }
 
   /**
@@ -183,8 +185,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** Our claim is about to leave: it is not told anything more. */
-  leaves({ token }: QueuedClaim): void {
-    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+  leaves(mine: QueuedClaim): void {
+    const waiter = this.#waiterOf(mine);
     if (waiter) this.#part(waiter);
   }
 
@@ -204,7 +206,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (!successor) return undefined;
     const over = new Subject<never>();
     this.#handedOff ??= new Map();
-    this.#handedOff.set(mine.token, over);
+    this.#handedOff.set(mine, over);
     this.#claims = rest;
     this.#changed(mine.token);
     return { successor, over: () => over.complete() };
@@ -215,8 +217,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** We are about to overwrite our claim with this value. Returns the claim as it is known, if it is in the queue. */
-  rewriting({ token }: QueuedClaim, value: string): QueuedClaim | undefined {
-    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+  rewriting(mine: QueuedClaim, value: string): QueuedClaim | undefined {
+    const waiter = this.#waiterOf(mine);
     if (!waiter) return undefined;
     (waiter.proposed ??= new Set()).add(value);
     return waiter.mine;
@@ -226,8 +228,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
    * The answer to that write: the claim as the server has it now. Returns whether it is still ours; if not, its
    * contender is told.
    */
-  rewritten({ token }: QueuedClaim, found: QueuedClaim | undefined, revision: bigint): boolean {
-    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+  rewritten(mine: QueuedClaim, found: QueuedClaim | undefined, revision: bigint): boolean {
+    const waiter = this.#waiterOf(mine);
     if (!waiter) return false;
     if (found && isUnmodified(found, waiter)) {
       waiter.mine = found;
@@ -240,8 +242,8 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** The server said that the claim is no longer there. */
-  gone({ token }: QueuedClaim): void {
-    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+  gone(mine: QueuedClaim): void {
+    const waiter = this.#waiterOf(mine);
     if (waiter) this.#end(waiter);
   }
 
@@ -341,14 +343,18 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   /** Holders and observers must hear of each change, and so must waiters near the head. */
-  #toWaitFor({ claims }: Queue): QueuedClaim | undefined {
+  #toWaitFor({ claims, revision }: Queue): QueuedClaim | undefined {
     const [first] = this.#waiters;
+    const newest = this.#waiters.at(-1);
     if (!first || first.status === 'first' || this.#views) return undefined;
+    // A claim that is newer than the view has no place yet: only the whole queue shows it.
+    if (newest && newest.token > revision) return undefined;
     return claimToWaitFor(claims, first.mine, this.#runtime.backend.near);
   }
 
   unknown(cause: Error, failures: number): void {
     this.#isLive = false;
+    this.#awaited = undefined;
     this.#lost = cause;
     // Forgotten, since the next view may be older: a server may have been restored from a backup.
     this.#queue = undefined;
@@ -366,9 +372,10 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     this.#queue = queue;
     this.#claims = queue.claims;
     if (!this.#handedOff) return;
-    for (const token of this.#handedOff.keys()) {
-      if (indexOf(queue.claims, token) < 0) this.#handedOff.delete(token);
-      else this.#claims = without(this.#claims, token);
+    for (const left of this.#handedOff.keys()) {
+      // Another claim may have its token: after a restore of the server from a backup, tokens repeat.
+      if (queue.claims[indexOf(queue.claims, left.token)]?.id !== left.id) this.#handedOff.delete(left);
+      else this.#claims = without(this.#claims, left.token);
     }
     if (this.#handedOff.size === 0) this.#handedOff = undefined;
   }
@@ -447,7 +454,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     waiter.status = 'first';
     if (!this.#handedOff) return waiter.tell({ status: 'first' });
     const settled$ = defer(() => {
-      const before = [...(this.#handedOff ?? [])].filter(([token]) => token < waiter.token);
+      const before = [...(this.#handedOff ?? [])].filter(([{ token }]) => token < waiter.token);
       return from(before).pipe(mergeMap(([, over]) => over));
     });
     waiter.tell({ status: 'first', settled$ });
@@ -514,7 +521,9 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     return true;
   }
 
-  #waiterOf({ token }: QueuedClaim): Waiter | undefined {
-    return this.#waiters[indexOf(this.#waiters, token)];
+  /** By its id, too: after a restore of the server from a backup, tokens repeat. */
+  #waiterOf({ token, id }: QueuedClaim): Waiter | undefined {
+    const waiter = this.#waiters[indexOf(this.#waiters, token)];
+    return waiter?.mine.id === id ? waiter : undefined;
   }
 }
