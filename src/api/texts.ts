@@ -35,6 +35,9 @@ export function described(value: unknown): string {
   return 'an object';
 }
 
+/** A URL may carry a user and a password before an `@`. Passwords may contain any character but spaces. */
+export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s]*@/gi, '$1');
+
 const isPlain = (value: unknown): value is number | bigint | boolean | symbol | undefined =>
   ['number', 'bigint', 'boolean', 'symbol', 'undefined'].includes(typeof value);
 
