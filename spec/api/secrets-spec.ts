@@ -45,7 +45,7 @@ describe('an InvalidOptionError', () => {
     expect(error.message).not.toContain('s3cret');
     expect(inspect(error, { depth: 9 })).not.toContain('s3cret');
     expect(JSON.stringify(error)).not.toContain('s3cret');
-    expect({ ...error }).not.toHaveProperty('value');
+    expect(Object.keys(error)).not.toContain('value');
   });
 
   it('has what was given, for programs', () => {
@@ -59,7 +59,7 @@ describe('hosts', () => {
     etcd3Backend(untyped({ hosts: [new URL('http://a:1'), 'http://b:2'] })).close();
   });
 
-  it.each([[Object.create(null) as unknown], [Symbol('x')], [{ toString: () => untyped(0)() as unknown }], [5]])(
+  it.each([[Object.create(null) as unknown], [Symbol('x')], [{ toString: () => ({}) }], [5]])(
     'that cannot be a text are refused with what to give: %#',
     (hosts) => {
       expect(refusalOf(() => etcd3Backend(untyped({ hosts }))).message).toContain('http://10.0.0.1:2379');

@@ -8,7 +8,7 @@ import type { HeldLock, Lock } from '../../api/lock.js';
 import type { Once, OnceResult, OnceState } from '../../api/once.js';
 import { checkedRunOptions } from '../../api/run-options.js';
 import type { RunOptions } from '../../api/run-options.js';
-import { checkedFunction } from '../../api/shapes.js';
+import { checkedFunction, checkedHeld } from '../../api/shapes.js';
 import type { Lease, Markers } from '../../backend/port.js';
 import { inSubscriberContext } from '../../platform/in-context.js';
 import { retryFewTimes } from '../io/request.js';
@@ -122,6 +122,7 @@ export class KeyOnce<T> implements Once<T> {
 
   /** @param write what the marker says, as of now */
   #written$(held: HeldLock, write: (at: Date) => string): Observable<never> {
+    checkedHeld(held);
     return defer(() => {
       const { key } = this;
       const { settings, time } = this.#runtime;
