@@ -1,10 +1,12 @@
 /**
  * Arguments of the wrong kind: refused at the call by name, never ignored and never a TypeError from inside.
  */
+import 'reflect-metadata';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { of, throwError } from 'rxjs';
+import { lastValueFrom, of, throwError } from 'rxjs';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { InvalidOptionError, createLocks, runOnce, shareAcross, whileLeader, withLock } from '../../src/index.js';
+import { RunOnce, WhileLeader, WithLock } from '../../src/nestjs/index.js';
 import { runCoordinator } from '../../src/node-cron/index.js';
 import { instrumentLocks } from '../../src/opentelemetry/index.js';
 import { behindNetwork, lockServer } from '../../src/testing/index.js';
@@ -149,6 +151,44 @@ describe('other entries', () => {
     const once = locks.once('k', { keep: 1000 });
     expect(() => once.mark$(untyped(held))).toThrow('give the HeldLock under which the work was done.');
     expect(() => once.markFailed$(untyped(held), new Error('no'))).toThrow(InvalidOptionError);
+  });
+});
+
+describe('a decorator of rxlock/nestjs', () => {
+  const decorators: readonly (readonly [string, (options: never) => unknown])[] = [
+    ['@WithLock', (options) => WithLock('k', options)],
+    ['@WhileLeader', (options) => WhileLeader('k', options)],
+    ['@RunOnce', (options) => RunOnce('k', options)],
+  ];
+
+  it.each(decorators)('%s refuses what are no options', (_, decorate) => {
+    expect(() => decorate(untyped(null))).toThrow('options is null: give an object');
+    expect(() => decorate(untyped(5))).toThrow('options is 5: give an object');
+    expect(() => decorate(untyped(new AbortController().signal))).toThrow('AbortSignal: give { signal }.');
+  });
+
+  it('@RunOnce refuses none', () => {
+    expect(() => RunOnce('k', untyped(undefined))).toThrow(
+      'options is undefined: give an object, such as { keep: … }.',
+    );
+  });
+});
+
+describe('after close()', () => {
+  it('a result that is watched completes, and so does one that is asked for then', async () => {
+    const mine = createLocks(memoryBackend());
+    const once = mine.once('k', { keep: 1000 });
+    const seen = lastValueFrom(once.result$, { defaultValue: 'nothing' });
+    await mine.close();
+    expect(await seen).toBeUndefined();
+    expect(await lastValueFrom(once.result$, { defaultValue: 'nothing' })).toBe('nothing');
+  });
+
+  it('a query of a lock manager rejects with its reason', async () => {
+    const mine = createLocks(memoryBackend());
+    const manager = createLockManager(mine);
+    await mine.close();
+    await expect(manager.query()).rejects.toMatchObject({ code: 'LOCKS_CLOSED' });
   });
 });
 

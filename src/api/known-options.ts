@@ -61,6 +61,16 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
  */
 export function checkedNames(call: OptionsOf, options: unknown): void {
   const known: readonly string[] = OPTIONS[call];
+  checkedObject(options, known);
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const value: unknown = Reflect.get(options, name);
+    throw new InvalidOptionError(name, value, '', `${shown(name)} is ${unknown(call, name)}`);
+  }
+}
+
+/** Throws an InvalidOptionError for what is no object with options; `known` are the names of some of them. */
+export function checkedObject(options: unknown, known: readonly string[]): asserts options is object {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new InvalidOptionError('options', options, `give an object, such as { ${known[0] ?? ''}: … }.`);
   }
@@ -68,11 +78,6 @@ export function checkedNames(call: OptionsOf, options: unknown): void {
   if (builtIn !== undefined) {
     const advice = adviceFor(builtIn, known);
     throw new InvalidOptionError('options', options, '', `options is of the class ${shown(builtIn)}: ${advice}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const value: unknown = Reflect.get(options, name);
-    throw new InvalidOptionError(name, value, '', `${shown(name)} is ${unknown(call, name)}`);
   }
 }
 

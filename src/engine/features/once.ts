@@ -47,8 +47,10 @@ export class KeyOnce<T> implements Once<T> {
     this.#turns = turns;
     this.#target = new LockTarget(runtime, [{ key, kind: 'mutex' }]);
     this.lock = new KeyLock(runtime, this.#target);
-    this.result$ = watches.read$(key, retryFewTimes).pipe(
-      switchMap((now) => concat(of(now), watches.follow$(key, now))),
+    const views$ = watches
+      .read$(key, retryFewTimes)
+      .pipe(switchMap((now) => concat(of(now), watches.follow$(key, now))));
+    this.result$ = watches.untilStopped(views$).pipe(
       distinctUntilChanged((a, b) => a.marker?.token === b.marker?.token),
       map(({ marker }) => marker && resultOf<T>(key, marker)),
       inSubscriberContext(),
