@@ -4,8 +4,10 @@
 import 'reflect-metadata';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { lastValueFrom, of, throwError } from 'rxjs';
+import { decorate } from '../../src/backend/index.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { InvalidOptionError, createLocks, runOnce, shareAcross, whileLeader, withLock } from '../../src/index.js';
+import Microlock, { InvalidTtlError } from '../../src/microlock/index.js';
 import { RunOnce, WhileLeader, WithLock } from '../../src/nestjs/index.js';
 import { runCoordinator } from '../../src/node-cron/index.js';
 import { instrumentLocks } from '../../src/opentelemetry/index.js';
@@ -129,13 +131,23 @@ describe('other entries', () => {
     expect(() => behindNetwork(memoryBackend(), options)).toThrow(InvalidOptionError);
   });
 
+  it.each([[Symbol('x')], [Object.create(null) as unknown], [NaN]])(
+    'Microlock refuses a ttl that is none: %#',
+    (ttl) => {
+      const client = untyped({ get: () => 0, set: () => 0, compareAndDelete: () => 0 });
+      expect(() => new Microlock(client, 'k', 'n', untyped(ttl))).toThrow(InvalidTtlError);
+    },
+  );
+
   it('runCoordinator refuses a bad keep at the call, not at the first tick', () => {
     expect(() => runCoordinator(locks, untyped({ keep: '1d' }))).toThrow('keep is "1d"');
     expect(() => runCoordinator(locks, { keep: 5 })).toThrow('keep is 5');
   });
 
-  it.each([[undefined], [null], [{}], ['a']])('behindNetwork refuses what is no backend: %j', (backend) => {
+  it.each([[undefined], [null], [{}], ['a']])('behindNetwork and decorate refuse what is no backend: %j', (backend) => {
     expect(() => behindNetwork(untyped(backend))).toThrow(InvalidOptionError);
+    expect(() => decorate(untyped(backend), (answer$) => answer$)).toThrow(InvalidOptionError);
+    expect(() => decorate(memoryBackend(), untyped(backend))).toThrow('wrap is');
   });
 
   it.each([[-1], [NaN], [Infinity], ['5'], [null]])('behindNetwork refuses a latency of %p', (ms) => {
