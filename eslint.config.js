@@ -20,11 +20,11 @@ const ROOMS = {
   microlock: ['api', 'backend', 'time', 'engine', 'backends/node-etcd'],
   testing: ['api', 'backend', 'time', 'engine', 'backends/memory'],
   contract: ['api', 'backend', 'platform', 'engine', 'operators', 'testing'],
-  'web-locks': ['index.ts'],
-  'node-cron': ['index.ts'],
+  'web-locks': ['index.ts', 'api'],
+  'node-cron': ['index.ts', 'api'],
   cli: ['index.ts', 'backends/etcd3'],
   nestjs: ['index.ts', 'api', 'time'],
-  opentelemetry: ['index.ts'],
+  opentelemetry: ['index.ts', 'api'],
 };
 
 /** For each room: everything in src but the room itself and what it may import. */

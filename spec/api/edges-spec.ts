@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import {
   AlreadyLockedError,
+  BackendError,
   InvalidOptionError,
   LockError,
   LockLostError,
@@ -239,16 +240,15 @@ describe('an error', () => {
     });
     expect(
       JSON.stringify(
-        new InvalidOptionError(
-          'x',
-          {
+        new BackendError('no', {
+          retryable: true,
+          cause: {
             big: 1n,
             get bad() {
               throw new Error('no');
             },
           },
-          'no.',
-        ),
+        }),
       ),
     ).toContain('[unreadable]');
   });

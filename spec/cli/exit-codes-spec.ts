@@ -46,6 +46,7 @@ describe('rxlock run exits', () => {
     ['an exit code that there is not', ['k', '-E', '256', '--', 'true']],
     ['hosts that are no URL', ['k', '--hosts', 'http://:x', '--', 'true']],
     ['half of a certificate', ['k', '--cert', __filename, '--', 'true']],
+    ['no time for the command', ['k', '--at-most', '0s', '--', 'true']],
     ['a user without a password', ['k', '--user', 'me', '--', 'true']],
   ])('with 64 for %s, in one line', async (_, args) => {
     const { code, stdout, stderr } = await run(...args).ended;

@@ -7,7 +7,7 @@ import type { JsonValue } from './json.js';
 import type { Holder } from './ownership.js';
 import { inWords } from './revocation.js';
 import type { ForeignWrite, Revocation } from './revocation.js';
-import { described, quoted, shown } from './texts.js';
+import { described, quoted, shown, withoutCredentials } from './texts.js';
 
 /** The stable code of each error. Compare the code where two copies of the package may be loaded. */
 export type LockErrorCode =
@@ -247,6 +247,9 @@ export class LocksClosedError extends LockError {
   }
 }
 
+/** No address is longer: of a longer text, a message shows the beginning only. */
+const LONGEST_URL = 2000;
+
 /**
  * Invalid argument: thrown at the call, before anything is sent. Forms that return a promise reject with it.
  */
@@ -260,18 +263,19 @@ export class InvalidOptionError extends LockError {
   override readonly name = 'InvalidOptionError';
   readonly code = 'INVALID_OPTION';
   readonly option: string;
-  readonly value: unknown;
+  /** As it was given. Not enumerable, so that no log shows it: it may contain a password, or be a whole client. */
+  declare readonly value: unknown;
 
   /** @param sentence the whole message, for cases where `option is value: advice` does not read well */
   constructor(
     option: string,
     value: unknown,
     advice: string,
-    sentence = `${option} is ${described(value)}: ${advice}`,
+    sentence = `${option} is ${described(typeof value === 'string' ? withoutCredentials(value.slice(0, LONGEST_URL)) : value)}: ${advice}`,
   ) {
     super(sentence);
     this.option = option;
-    this.value = value;
+    Object.defineProperty(this, 'value', { value });
   }
 }
 

@@ -95,8 +95,16 @@ export function withJson<T extends object>(value: T, toJSON: () => JsonValue): T
   return Object.defineProperty(Object.assign(value, { toJSON }), 'toJSON', { enumerable: false });
 }
 
+/** A map, with all of its entries. */
+function mapOf(value: unknown): JsonValue | undefined {
+  try {
+    return value instanceof Map ? mapFields(value, jsonOf) : undefined;
+  } catch {
+    // A Proxy whose traps throw, as the reason of a signal or what a body threw.
+    return undefined;
+  }
+}
+
 /** Adds a `toJSON` that `JSON.stringify` uses. */
 export const writable = <T extends object>(value: T): T =>
-  withJson(value, () =>
-    fields(Object.entries(value), (one) => (one instanceof Map ? mapFields(one, jsonOf) : jsonOf(one, 1))),
-  );
+  withJson(value, () => fields(Object.entries(value), (one) => mapOf(one) ?? jsonOf(one, 1)));

@@ -28,6 +28,11 @@ const OPTIONS = {
   release: ['handOff'],
   close: ['drain'],
   ping: ['within', 'key'],
+  memoryBackend: ['scheduler', 'grantedTtl'],
+  behindNetwork: ['scheduler', 'latency', 'jitter', 'seed'],
+  createLockManager: ['prefix'],
+  runCoordinator: ['keep', 'prefix'],
+  instrumentLocks: ['nameOf', 'tracerProvider', 'meterProvider'],
 } as const;
 
 export type OptionsOf = keyof typeof OPTIONS;
@@ -56,14 +61,41 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
  */
 export function checkedNames(call: OptionsOf, options: unknown): void {
   const known: readonly string[] = OPTIONS[call];
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InvalidOptionError('options', options, `give an object, such as { ${known[0] ?? ''}: … }.`);
-  }
+  checkedObject(options, known);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const value: unknown = Reflect.get(options, name);
     throw new InvalidOptionError(name, value, '', `${shown(name)} is ${unknown(call, name)}`);
   }
+}
+
+/** Throws an InvalidOptionError for what is no object with options; `known` are the names of some of them. */
+export function checkedObject(options: unknown, known: readonly string[]): asserts options is object {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidOptionError('options', options, `give an object, such as { ${known[0] ?? ''}: … }.`);
+  }
+  const builtIn = builtInClass(options);
+  if (builtIn !== undefined) {
+    const advice = adviceFor(builtIn, known);
+    throw new InvalidOptionError('options', options, '', `options is of the class ${shown(builtIn)}: ${advice}`);
+  }
+}
+
+/**
+ * The class of a built-in object, such as a signal, a promise or an error. It has no options, and its fields are not
+ * enumerable: it would be taken for an empty object. `undefined` for objects of the user, of any class.
+ */
+export function builtInClass(options: object): string | undefined {
+  const tag = Object.prototype.toString.call(options).slice('[object '.length, -1);
+  return tag === 'Object' || tag === 'Module' ? undefined : tag;
+}
+
+function adviceFor(builtIn: string, known: readonly string[]): string {
+  const takesSignal = known.includes('signal');
+  if (builtIn === 'AbortSignal' && takesSignal) return 'give { signal }.';
+  if (builtIn === 'AbortController' && takesSignal) return 'give { signal: controller.signal }.';
+  if (builtIn === 'Promise') return 'await it.';
+  return `give an object, such as { ${known[0] ?? ''}: … }.`;
 }
 
 function unknown(call: OptionsOf, name: string): string {

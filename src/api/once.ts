@@ -39,6 +39,7 @@ export interface Once<T> {
   /**
    * The result on the server: emits it at once, then each change; `undefined` while the work is not done, or no longer
    * done. Errors with {@link BackendError} if the first read fails; later the watch is reopened when it breaks.
+   * Completes with {@link Locks.close}.
    *
    * ```text
    * run      ---r--A

@@ -5,7 +5,7 @@ import { platform } from '#platform';
 import type { SchedulerLike } from 'rxjs';
 import type { Clock } from '../time/clock.js';
 import { InvalidOptionError } from './errors.js';
-import { checkedNames } from './known-options.js';
+import { builtInClass, checkedNames } from './known-options.js';
 import { checkedFunction, checkedSignal } from './shapes.js';
 import type { JsonValue } from './json.js';
 import { described, shown } from './texts.js';
@@ -164,8 +164,8 @@ const SHORTEST_TTL = 1000;
  * diagram, and may be short.
  */
 export function checkedSettings(options: LocksOptions, isVirtual = true): Settings {
-  checkedNames('createLocks', options);
-  const ttl = checkedDuration('ttl', options.ttl ?? DEFAULT_TTL);
+  const { ttl: givenTtl = DEFAULT_TTL } = options;
+  const ttl = checkedDuration('ttl', givenTtl);
   if (ttl > LONGEST_TTL) {
     throw new InvalidOptionError(
       'ttl',
@@ -178,8 +178,8 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
     const advice = `Did you mean ${meant}? Durations are milliseconds, and a ttl is at least ${SHORTEST_TTL}.`;
     throw new InvalidOptionError('ttl', ttl, '', `ttl is ${ttl} ms. ${advice}`);
   }
-  const { safetyMargin, renewEvery, random = Math.random, scheduler, clock, prefix = '' } = options;
-  if (safetyMargin !== undefined && !(safetyMargin >= 0 && safetyMargin < ttl)) {
+  const { safetyMargin, renewEvery, random = Math.random, prefix = '' } = options;
+  if (safetyMargin !== undefined && !isWithin(safetyMargin, ttl)) {
     throw new InvalidOptionError('safetyMargin', safetyMargin, `give milliseconds, from 0 to less than ttl (${ttl}).`);
   }
   if (renewEvery !== undefined && checkedDuration('renewEvery', renewEvery) >= ttl) {
@@ -190,16 +190,16 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
     throw new InvalidOptionError('renewIn', renewIn, "give 'main' or 'worker'.");
   }
   const maxStall = checkedMaxStall(options, ttl);
-  const owner = options.owner ?? platform.processLabel();
+  const { owner = platform.processLabel() } = options;
   if (typeof owner !== 'string' || owner === '' || owner.length > 256) {
     throw new InvalidOptionError('owner', owner, 'give a label of 1 to 256 characters that tells who holds the lock.');
   }
   checkedUnicode('owner', owner);
   checkedFunction('random', random, 'give a function such as Math.random.');
-  if (scheduler !== undefined) checkedFunction('scheduler', scheduler.schedule, 'give a scheduler of RxJS.');
-  if (clock !== undefined) checkedFunction('clock', clock.now, 'give an object with now(), in milliseconds.');
   return { ttl, owner, renewEvery, safetyMargin, renewIn, maxStall, random, prefix };
 }
+
+const isWithin = (ms: unknown, limit: number): boolean => typeof ms === 'number' && ms >= 0 && ms < limit;
 
 /**
  * The default must outlast a garbage collection, a large file or a slow SQLite query, and still free the locks of a
@@ -259,13 +259,21 @@ function checkedHold({ atLeast = 0, atMost = Infinity }: ContendOptions): Pick<A
   return { atLeast, atMost };
 }
 
-/** How long `close()` lets holders finish, milliseconds. Throws an InvalidOptionError. */
+/**
+ * How long `close()` lets holders finish, milliseconds. Throws an InvalidOptionError. The name of a process signal and
+ * built-in objects, such as an error, are ignored: so `close` can be passed as a callback.
+ */
 export function checkedClose(options: CloseOptions): number {
+  if (isOfCallback(options)) return 0;
   checkedNames('close', options);
   const { drain = 0 } = options;
   if (typeof drain === 'number' && drain >= 0 && drain < Infinity) return drain;
   throw new InvalidOptionError('drain', drain, 'give milliseconds, 0 or more: how long holders may go on.');
 }
+
+const isOfCallback = (given: unknown): boolean =>
+  typeof given === 'string' ||
+  (typeof given === 'object' && given !== null && !Array.isArray(given) && builtInClass(given) !== undefined);
 
 /** How long `ping()` waits and which key it reads. Throws an InvalidOptionError. */
 export function checkedPing(options: PingOptions): { readonly within: number; readonly key: string } {

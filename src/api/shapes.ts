@@ -2,6 +2,7 @@
  * Checks objects by their shape, since an object may come from another realm, a polyfill or another copy of the
  * package.
  */
+import type { Clock } from '../time/clock.js';
 import { InvalidOptionError } from './errors.js';
 
 const has = (value: unknown, name: PropertyKey, type: 'function' | 'string' | 'boolean'): boolean =>
@@ -51,6 +52,31 @@ function adviceForLock(lock: unknown): string {
 export function checkedFunction(what: string, given: unknown, advice: string): void {
   if (typeof given === 'function') return;
   throw new InvalidOptionError(what, given, advice);
+}
+
+/** Throws an InvalidOptionError for anything but a scheduler, and for a clock that does not tell a time. */
+export function checkedTime({ scheduler, clock }: { readonly scheduler?: unknown; readonly clock?: unknown }): void {
+  const isScheduler = has(scheduler, 'schedule', 'function') && has(scheduler, 'now', 'function');
+  if (scheduler !== undefined && !isScheduler) {
+    throw new InvalidOptionError('scheduler', scheduler, 'give a scheduler of RxJS.');
+  }
+  if (clock !== undefined && !(isClock(clock) && Number.isFinite(clock.now()))) {
+    throw new InvalidOptionError('clock', clock, 'give an object with now(), which returns milliseconds.');
+  }
+}
+
+const isClock = (clock: unknown): clock is Clock => has(clock, 'now', 'function');
+
+/** Throws an InvalidOptionError for anything but a `Locks`. */
+export function checkedLocks(locks: unknown): void {
+  if (has(locks, 'once', 'function')) return;
+  throw new InvalidOptionError('locks', locks, 'give what createLocks() returns.');
+}
+
+/** Throws an InvalidOptionError for anything but a held lock. */
+export function checkedHeld(held: unknown): void {
+  if (has(held, 'release', 'function') && has(held, 'key', 'string')) return;
+  throw new InvalidOptionError('held', held, 'give the HeldLock under which the work was done.');
 }
 
 /** Throws an InvalidOptionError for anything but a backend. */

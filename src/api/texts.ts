@@ -35,12 +35,33 @@ export function described(value: unknown): string {
   return 'an object';
 }
 
+/** The same after the name of the error, as `String(error)` has it. */
+export function namedReasonOf(error: unknown): string {
+  const reason = reasonOf(error);
+  try {
+    const name: unknown = error instanceof Error ? error.name : undefined;
+    return typeof name === 'string' && name !== reason ? `${name}: ${reason}` : reason;
+  } catch {
+    return reason;
+  }
+}
+
+/** A URL may carry a user and a password before an `@`. Passwords may contain any character but spaces. */
+export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s]*@/gi, '$1');
+
 const isPlain = (value: unknown): value is number | bigint | boolean | symbol | undefined =>
   ['number', 'bigint', 'boolean', 'symbol', 'undefined'].includes(typeof value);
 
 /** The longest reason, in characters: people read it. */
 const LONGEST_REASON = 1024;
 
-/** The message of an error. Never converts a foreign object: its `toString` may throw. */
-export const reasonOf = (error: unknown): string =>
-  (error instanceof Error ? error.message || error.name : described(error)).slice(0, LONGEST_REASON);
+/** The message of an error. Never converts a foreign object, and never throws: a getter or a Proxy may. */
+export function reasonOf(error: unknown): string {
+  try {
+    const message: unknown = error instanceof Error ? error.message || error.name : undefined;
+    return (typeof message === 'string' ? message : described(error)).slice(0, LONGEST_REASON);
+  } catch {
+    // One of its getters or traps threw.
+    return 'unreadable';
+  }
+}

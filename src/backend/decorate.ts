@@ -2,6 +2,7 @@
  * Wraps a backend: in a network that fails, a process that stands still, a recorder.
  */
 import type { Observable } from 'rxjs';
+import { checkedBackend, checkedFunction } from '../api/shapes.js';
 import { queueDefaults, slotDefaults } from './defaults.js';
 import type { WholeQueueBackend, WholeSlotBackend } from './defaults.js';
 import type { ForeignClaims, LockBackend, Markers, QueueBackend, SlotBackend } from './port.js';
@@ -55,6 +56,8 @@ export function decorate(backend: QueueBackend, wrap: Wrap): WholeQueueBackend;
 export function decorate(backend: SlotBackend, wrap: Wrap): WholeSlotBackend;
 export function decorate(backend: LockBackend, wrap: Wrap): WholeQueueBackend | WholeSlotBackend;
 export function decorate(backend: LockBackend, wrap: Wrap): WholeQueueBackend | WholeSlotBackend {
+  checkedBackend(backend);
+  checkedFunction('wrap', wrap, 'give a function from an answer to an answer.');
   return 'take' in backend ? decoratedSlots(backend, wrap) : decoratedQueues(backend, wrap);
 }
 

@@ -26,10 +26,16 @@ export function contentionOf({ flags, toRun }: Given, ttl: number): Contention {
     rules: {
       ...commandOf(toRun),
       grace: graceOf(flags, ttl),
-      atMost: flags.duration('at-most'),
+      atMost: atMostOf(flags),
       onRevoke: flags.word('on-revoke', ['term', 'usr1', 'ignore'], 'term'),
     },
   };
+}
+
+function atMostOf(flags: Given['flags']): number | undefined {
+  const atMost = flags.duration('at-most');
+  if (atMost !== 0) return atMost;
+  throw new UsageError('--at-most is zero: the command would be ended at once. Leave it out for no limit.');
 }
 
 /** @throws ExitError if the command cannot be run */

@@ -18,7 +18,7 @@ import type { Signals } from './signals.js';
 export async function revoke({ operands: [key = ''], flags }: Given, signals: Signals, voice: Voice): Promise<number> {
   const server = serverOf(flags);
   const reason = flags.text('reason');
-  if (reason === undefined) throw new UsageError('Say why with --reason TEXT: the holder reads it.');
+  if (reason === undefined || reason === '') throw new UsageError('Say why with --reason TEXT: the holder reads it.');
   const within = flags.duration('within');
   const token = tokenOf(flags.text('token'));
   const mayAsk = process.stdin.isTTY && process.stderr.isTTY;

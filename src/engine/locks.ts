@@ -7,6 +7,7 @@ import { isVirtual } from '../time/scheduler.js';
 import { timeOf } from '../time/clock.js';
 import { InvalidOptionError, LocksClosedError } from '../api/errors.js';
 import type { LockEvent } from '../api/events.js';
+import { checkedNames } from '../api/known-options.js';
 import { writable } from '../api/json.js';
 import type { Lock } from '../api/lock.js';
 import type { Locks } from '../api/locks.js';
@@ -15,7 +16,7 @@ import type { OnceOptions } from '../api/run-options.js';
 import { checkedKey, checkedPrefix } from '../rules/names.js';
 import { checkedClose, checkedPermits, checkedPing, checkedSettings } from '../api/options.js';
 import type { LocksOptions } from '../api/options.js';
-import { checkedArguments, checkedBackend } from '../api/shapes.js';
+import { checkedArguments, checkedBackend, checkedTime } from '../api/shapes.js';
 import type { LockBackend } from '../backend/port.js';
 import { whole } from '../backend/decorate.js';
 import { prefixed } from '../backend/prefixed.js';
@@ -55,8 +56,8 @@ import type { LockKind } from '../api/ownership.js';
 const MAX_ENQUEUING = 256;
 
 /** In a test, the durations may be frames of a diagram. */
-const isInVirtualTime = (options: Partial<LocksOptions> | null): boolean =>
-  options?.clock !== undefined || (options?.scheduler !== undefined && isVirtual(options.scheduler));
+const isInVirtualTime = ({ clock, scheduler }: LocksOptions): boolean =>
+  clock !== undefined || (scheduler !== undefined && isVirtual(scheduler));
 
 /** Refuses arguments after the key: they are meant for another call. */
 const keyOnly = (call: string, rest: readonly unknown[]): void =>
@@ -72,6 +73,8 @@ const keyOnly = (call: string, rest: readonly unknown[]): void =>
  */
 export function createLocks(server: LockBackend, options: LocksOptions = {}): Locks {
   checkedBackend(server);
+  checkedNames('createLocks', options);
+  checkedTime(options);
   const inVirtualTime = isInVirtualTime(options);
   const settings = checkedSettings(options, inVirtualTime);
   const prefix = checkedPrefix(settings.prefix);

@@ -253,5 +253,12 @@ const tokenOf = (state: Ownership): bigint | undefined =>
 
 /** Checked at run time, since callers may be plain JavaScript. */
 const isMissing = (value: unknown): boolean => value === undefined || value === null;
-const secondsOf = (value: unknown): number => Math.max(1, Number(value));
+function secondsOf(value: unknown): number {
+  try {
+    return Math.max(1, Number(value));
+  } catch {
+    // A symbol, or an object that cannot be converted.
+    return NaN;
+  }
+}
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';

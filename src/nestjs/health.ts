@@ -1,3 +1,4 @@
+import { reasonOf } from '../api/texts.js';
 import type { Locks } from '../index.js';
 
 /** The entry of the indicator. */
@@ -25,7 +26,7 @@ export class LocksHealthIndicator {
       await this.#locks.ping();
       return { [key]: { status: 'up' } };
     } catch (error) {
-      return { [key]: { status: 'down', message: error instanceof Error ? error.message : String(error) } };
+      return { [key]: { status: 'down', message: reasonOf(error) } };
     }
   }
 }

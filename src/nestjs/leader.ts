@@ -17,6 +17,7 @@ import {
   throwError,
   using,
 } from 'rxjs';
+import { namedReasonOf } from '../api/texts.js';
 import { whileLeader } from '../index.js';
 import type { HeldLock, LeaderOptions, Lock } from '../index.js';
 import type { Time } from '../time/clock.js';
@@ -58,7 +59,7 @@ export class Leader {
       .pipe(
         retry({ delay: (error: unknown) => this.#afterFailure(error) }),
         catchError((error: unknown) => {
-          if (!this.#stopping.signal.aborted) logger.error(`${what} contends no more: ${String(error)}`, error);
+          if (!this.#stopping.signal.aborted) logger.error(`${what} contends no more: ${namedReasonOf(error)}`, error);
           return EMPTY;
         }),
         takeUntil(this.#over),
@@ -118,7 +119,7 @@ export class Leader {
   #afterFailure(error: unknown): Observable<unknown> {
     const { time, logger } = this.#leadership;
     if (!(error instanceof MethodFailed)) return throwError(() => error);
-    logger.error(`${error.message} failed: ${String(error.cause)}`, error.cause);
+    logger.error(`${error.message} failed: ${namedReasonOf(error.cause)}`, error.cause);
     if (this.#stopping.signal.aborted) return EMPTY;
     return using(
       () => time.awake(),

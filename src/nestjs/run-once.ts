@@ -1,4 +1,5 @@
 import { defer } from 'rxjs';
+import { checkedObject } from '../api/known-options.js';
 import { checkedKeep, checkedRunOptions } from '../api/run-options.js';
 import { runOnce } from '../index.js';
 import type { Once, OnceOptions, RunOptions } from '../index.js';
@@ -42,9 +43,11 @@ export interface RunOnceOptions extends OnceOptions, RunOptions {
  */
 export function RunOnce<A extends readonly unknown[] = []>(
   key: KeyOf<A>,
-  { keep, returns, ...options }: RunOnceOptions,
+  given: RunOnceOptions,
 ): MethodDecoratorFor<A> {
   checkedKeyOf('@RunOnce', key);
+  checkedObject(given, ['keep', 'signal']);
+  const { keep, returns, ...options } = given;
   checkedKeep({ keep });
   checkedRunOptions(options);
 

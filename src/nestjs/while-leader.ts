@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import { checkedObject } from '../api/known-options.js';
 import { checkedFunction } from '../api/shapes.js';
 import { checkedAcquireOptions } from '../api/options.js';
 import { InvalidOptionError } from '../index.js';
@@ -53,10 +54,9 @@ export interface Leads {
  *   }
  * }
  */
-export function WhileLeader(
-  key: string,
-  { lock: lockOf = mutex, ...options }: WhileLeaderOptions = {},
-): LeaderMethodDecorator {
+export function WhileLeader(key: string, given: WhileLeaderOptions = {}): LeaderMethodDecorator {
+  checkedObject(given, ['wait', 'signal']);
+  const { lock: lockOf = mutex, ...options } = given;
   if (typeof key !== 'string')
     throw new InvalidOptionError('key', key, 'give @WhileLeader a text: it is led, not called.');
   checkedFunction('lock', lockOf, 'give a function that makes the lock: (locks, key) => locks.writeLock(key).');

@@ -1,4 +1,5 @@
 import { defer, isObservable } from 'rxjs';
+import { checkedObject } from '../api/known-options.js';
 import { checkedAcquireOptions } from '../api/options.js';
 import { checkedFunction } from '../api/shapes.js';
 import { InvalidOptionError, usingLock } from '../index.js';
@@ -48,9 +49,11 @@ export interface WithLockOptions extends ContendOptions {
  */
 export function WithLock<A extends readonly unknown[] = []>(
   key: KeyOf<A>,
-  { lock: lockOf = mutex, returns, ...contention }: WithLockOptions = {},
+  options: WithLockOptions = {},
 ): MethodDecoratorFor<A> {
   checkedKeyOf('@WithLock', key);
+  checkedObject(options, ['wait', 'signal']);
+  const { lock: lockOf = mutex, returns, ...contention } = options;
   checkedFunction('lock', lockOf, 'give a function that makes the lock: (locks, key) => locks.writeLock(key).');
   checkedAcquireOptions(contention);
 

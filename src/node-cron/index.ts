@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 import { lastValueFrom } from 'rxjs';
+import { checkedNames } from '../api/known-options.js';
+import { checkedLocks } from '../api/shapes.js';
 import type { HeldLock, Locks, Once } from '../index.js';
 
 /**
@@ -35,16 +37,18 @@ const DEFAULT_KEEP = 24 * 60 * 60 * 1000;
  * - A run whose lock is lost (its process was cut off from the server) goes on: node-cron cannot stop it. Another
  *   instance then runs the same tick. node-cron logs that the first run could not be marked as done.
  *
- * @throws InvalidOptionError at the first tick, for a `keep` below a second or above a year
+ * @throws InvalidOptionError for anything but a `Locks`, for unknown options, for a `keep` below a second or above a year
  * @example
  * import { runCoordinator } from 'rxlock/node-cron';
  * const coordinator = runCoordinator(createLocks(etcd3Backend({ hosts: 'http://10.0.0.1:2379' })));
  * // cron.schedule('0 3 * * *', report, { name: 'report', distributed: true, runCoordinator: coordinator });
  */
-export function runCoordinator(
-  locks: Pick<Locks, 'once'>,
-  { keep = DEFAULT_KEEP, prefix = 'cron/' }: RunCoordinatorOptions = {},
-): RunCoordinator {
+export function runCoordinator(locks: Pick<Locks, 'once'>, options: RunCoordinatorOptions = {}): RunCoordinator {
+  checkedNames('runCoordinator', options);
+  const { keep = DEFAULT_KEEP, prefix = 'cron/' } = options;
+  checkedLocks(locks);
+  // Not at the first tick only, which may be at night.
+  locks.once(`${prefix}check`, { keep });
   const runs = new Map<string, { readonly once: Once<unknown>; readonly held: HeldLock }>();
   return {
     shouldRun: (key) =>

@@ -1,5 +1,6 @@
 import { metrics, trace } from '@opentelemetry/api';
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
+import { checkedNames } from '../api/known-options.js';
 import { InvalidOptionError } from '../index.js';
 import { listen } from './listen.js';
 import { metricsOf } from './metrics.js';
@@ -36,12 +37,13 @@ export interface Instrumentation {
  * hold k                --------         linked to the wait
  * ```
  *
- * @throws InvalidOptionError for a `nameOf` that is no function
+ * @throws InvalidOptionError for unknown options, and for a `nameOf` that is no function
  * @example
  * const instrumentation = instrumentLocks({ nameOf: (key) => key.split('/').slice(0, 2).join('/') });
  * process.once('SIGTERM', () => instrumentation.stop());
  */
 export function instrumentLocks(options: InstrumentOptions = {}): Instrumentation {
+  checkedNames('instrumentLocks', options);
   const { nameOf = firstPart, tracerProvider = trace, meterProvider = metrics } = options;
   if (typeof nameOf !== 'function') {
     throw new InvalidOptionError('nameOf', nameOf, 'give a function from a key to a name.');

@@ -3,6 +3,7 @@
  */
 import { SpanKind, SpanStatusCode, context } from '@opentelemetry/api';
 import type { Context, Exception, Span, Tracer } from '@opentelemetry/api';
+import { reasonOf } from '../api/texts.js';
 import type { AcquireMessage, HoldMessage } from '../index.js';
 import type { Listener } from './listen.js';
 import { ATTRIBUTES, nameFor } from './names.js';
@@ -67,7 +68,8 @@ export function spansOf(tracer: Tracer, nameOf: NameOf): Listener {
 }
 
 function failed(span: Span, error: unknown): void {
-  const exception: Exception = error instanceof Error ? error : String(error);
+  const message = reasonOf(error);
+  const exception: Exception = error instanceof Error ? error : message;
   span.recordException(exception);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
 }

@@ -4,7 +4,7 @@ import type { Election, Leader } from '../api/election.js';
 import { LockNotOwnedError, RunFailedError, RunResultError } from '../api/errors.js';
 import { checkedNames } from '../api/known-options.js';
 import type { HeldLock } from '../api/lock.js';
-import { checkedElection, checkedSignal } from '../api/shapes.js';
+import { checkedElection, checkedSignal, checkedTime } from '../api/shapes.js';
 import { isNewer, readEnvelope, sharedJson, writtenEnvelope } from '../api/shared-value.js';
 import type { Envelope, Position, SharedEnd } from '../api/shared-value.js';
 import { reasonOf } from '../api/texts.js';
@@ -60,6 +60,7 @@ export function shareAcross<T>(election: Election, options: ShareAcrossOptions =
   checkedNames('shareAcross', options);
   const { signal, scheduler } = options;
   checkedSignal('signal', signal);
+  checkedTime({ scheduler });
   const candidate = election.candidate(writtenEnvelope({ number: 0, by: '' }));
 
   return (source) => {

@@ -5,7 +5,7 @@ import { BackendError, LockLostError, isRefusal } from '../api/errors.js';
 import type { HeldLock, Lock } from '../api/lock.js';
 import { checkedAcquireOptions } from '../api/options.js';
 import type { ContendOptions } from '../api/options.js';
-import { checkedFunction, checkedLock } from '../api/shapes.js';
+import { checkedFunction, checkedLock, checkedTime } from '../api/shapes.js';
 import { inSubscriberContext } from '../platform/in-context.js';
 import { usingLock } from './using-lock.js';
 import { backoff } from '../time/backoff.js';
@@ -50,6 +50,7 @@ export function whileLeader<O extends ObservableInput<unknown>>(
   checkedFunction('project', project, 'give a function that makes the inner stream, and the options after it.');
   checkedAcquireOptions(options, 'whileLeader');
   const { scheduler, ...contention } = options;
+  checkedTime({ scheduler });
   const { signal, waitSignal } = contention;
   /** The reason of an abort may be the LockLostError of another lock: it must not be retried. */
   const isAborted = (): boolean => signal?.aborted === true || waitSignal?.aborted === true;

@@ -4,7 +4,9 @@
 import { NEVER, Subject, concatMap, defer, filter, map, mergeMap, of, takeUntil } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
 import { failAt, timeOf } from '../time/clock.js';
-import { BackendError } from '../api/errors.js';
+import { BackendError, InvalidOptionError } from '../api/errors.js';
+import { checkedNames } from '../api/known-options.js';
+import { checkedBackend, checkedTime } from '../api/shapes.js';
 import { decorate } from '../backend/decorate.js';
 import type { LockBackend } from '../backend/port.js';
 import { randomFrom } from './random.js';
@@ -57,8 +59,20 @@ const GRAINS = 16;
  */
 export function behindNetwork(
   backend: LockBackend,
-  { scheduler, latency = 0, jitter = 0, seed = 1 }: NetworkOptions = {},
+  options: NetworkOptions = {},
 ): { backend: LockBackend; network: Network } {
+  checkedBackend(backend);
+  checkedNames('behindNetwork', options);
+  checkedTime(options);
+  const { scheduler, latency = 0, jitter = 0, seed = 1 } = options;
+  for (const [name, ms] of [
+    ['latency', latency],
+    ['jitter', jitter],
+  ] as const) {
+    if (!(typeof ms === 'number' && ms >= 0 && ms < Infinity)) {
+      throw new InvalidOptionError(name, ms, 'give milliseconds, 0 or more.');
+    }
+  }
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();
   let cut = false;

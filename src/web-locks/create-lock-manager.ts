@@ -2,6 +2,8 @@
  * `createLockManager`: the interface of `navigator.locks` over the locks of a fleet.
  */
 import { randomUUID } from 'node:crypto';
+import { checkedNames } from '../api/known-options.js';
+import { checkedLocks } from '../api/shapes.js';
 import { AlreadyLockedError } from '../index.js';
 import type { HeldLock, Locks } from '../index.js';
 import { AbortSignals } from './abort-signals.js';
@@ -28,7 +30,7 @@ export interface LockManagerOptions {
  * across processes and machines. Needs a server with read and write locks: etcd v3 or memory.
  *
  * @param locks the manager takes its locks from here; `locks.close()` ends them
- * @throws InvalidOptionError for a prefix that no server can carry
+ * @throws InvalidOptionError for anything but a `Locks`, for unknown options, for a prefix that no server can carry
  * @example
  * import { createLockManager } from 'rxlock/web-locks';
  *
@@ -38,7 +40,10 @@ export interface LockManagerOptions {
  * });
  * const { held, pending } = await manager.query();
  */
-export function createLockManager(locks: Locks, { prefix = 'web-locks/' }: LockManagerOptions = {}): LockManager {
+export function createLockManager(locks: Locks, options: LockManagerOptions = {}): LockManager {
+  checkedLocks(locks);
+  checkedNames('createLockManager', options);
+  const { prefix = 'web-locks/' } = options;
   // Checks the prefix, and that the server can list locks. Nothing is sent.
   locks.watchAll$(prefix);
   const clientId = randomUUID();

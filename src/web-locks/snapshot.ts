@@ -1,8 +1,9 @@
 /**
  * The locks that all managers of a prefix hold and wait for, read from the server.
  */
-import { defer, firstValueFrom, from, ignoreElements, map, race, retry } from 'rxjs';
+import { defer, firstValueFrom, from, ignoreElements, map, race, retry, throwIfEmpty } from 'rxjs';
 import type { Observable } from 'rxjs';
+import { LocksClosedError } from '../index.js';
 import type { Holder, Locks, Ownership } from '../index.js';
 import { decoded } from './names.js';
 import type { LockInfo, LockManagerSnapshot } from './lock-manager.js';
@@ -12,7 +13,8 @@ import { readNote } from './note.js';
 export async function snapshot(locks: Locks, prefix: string, decided: Promise<void>): Promise<LockManagerSnapshot> {
   // An outage ends the wait with an error: otherwise it could take for ever.
   await firstValueFrom(race(from(decided), read$(locks, prefix).pipe(ignoreElements())), { defaultValue: undefined });
-  const all = await firstValueFrom(read$(locks, prefix));
+  const closed = (): LocksClosedError => new LocksClosedError({ key: prefix });
+  const all = await firstValueFrom(read$(locks, prefix).pipe(throwIfEmpty(closed)));
   return {
     held: infos(prefix, all, ({ holders }) => holders),
     pending: infos(prefix, all, ({ waiters = [] }) => waiters),

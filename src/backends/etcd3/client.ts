@@ -75,6 +75,10 @@ function sourceOfOurs(options: Etcd3Options): ClientSource {
       for (const client of clients) client.close();
     },
     notes: [],
-    options,
+    // As parsed: a URL cannot be sent to another thread.
+    options: {
+      ...options,
+      hosts: reach.hosts.map(({ isSecure, authority }) => `http${isSecure ? 's' : ''}://${authority}`),
+    },
   };
 }

@@ -5,6 +5,8 @@ import { Observable, of } from 'rxjs';
 import type { SchedulerLike } from 'rxjs';
 import { timeOf } from '../../time/clock.js';
 import { InvalidOptionError } from '../../api/errors.js';
+import { checkedNames } from '../../api/known-options.js';
+import { checkedFunction, checkedTime } from '../../api/shapes.js';
 import type { WholeQueueBackend } from '../../backend/defaults.js';
 import { createMemoryServer } from './server.js';
 
@@ -28,14 +30,15 @@ export interface MemoryBackendOptions {
  * A lock server in memory. All `Locks` made on the same backend contend with each other; they have the semantics of
  * etcd v3, first come first served, without a network.
  *
- * @throws InvalidOptionError when the granted TTL is not a positive number
+ * @throws InvalidOptionError for unknown options, and when the granted TTL is not a positive number
  * @example
  * const locks = createLocks(memoryBackend());
  */
-export function memoryBackend({
-  scheduler,
-  grantedTtl = (asked) => asked,
-}: MemoryBackendOptions = {}): WholeQueueBackend {
+export function memoryBackend(options: MemoryBackendOptions = {}): WholeQueueBackend {
+  checkedNames('memoryBackend', options);
+  checkedTime(options);
+  const { scheduler, grantedTtl = (asked: number) => asked } = options;
+  checkedFunction('grantedTtl', grantedTtl, 'give a function from the requested to the granted TTL.');
   const checkedTtl = (asked: number): number => {
     const ttl = grantedTtl(asked);
     if (ttl > 0 && Number.isFinite(ttl)) return ttl;

@@ -4,7 +4,6 @@
  */
 import { InvalidOptionError } from '../../api/errors.js';
 import type { BackendError } from '../../api/errors.js';
-import { withoutCredentials } from './errors.js';
 
 /** Query parameters of the v2 API, and node-etcd's own `maxRetries`. */
 export type RequestOptions = Readonly<Record<string, string | number | boolean>>;
@@ -73,10 +72,8 @@ const HOW = "give a client of npm node-etcd: nodeEtcdBackend(new Etcd('http://12
 
 /** Checks a client by its methods: it may come from another copy of node-etcd, or be a wrapper. */
 function hostsOf(client: unknown): readonly string[] {
-  // The error must not show the whole object: a client contains the password of its user.
   if (typeof client !== 'object' || client === null) {
-    const shown = typeof client === 'string' ? withoutCredentials(client) : client;
-    throw new InvalidOptionError('client', shown, HOW);
+    throw new InvalidOptionError('client', client, HOW);
   }
   if ('watchClient' in client) {
     throw new InvalidOptionError('client', 'a client of npm etcd3', `use etcd3Backend() of rxlock/etcd3, or ${HOW}`);
@@ -97,6 +94,6 @@ function checkedHosts(hosts: readonly unknown[]): readonly string[] {
     if (typeof host === 'string' && URL.canParse(host)) return host;
     const advice =
       "the client cannot use it as a URL. Give it one, or several as a list: ['http://a:2379', 'http://b:2379'].";
-    throw new InvalidOptionError('hosts', withoutCredentials(String(host)), advice);
+    throw new InvalidOptionError('hosts', host, advice);
   });
 }

@@ -2,6 +2,7 @@
  * What the errors of node-etcd and the codes of the v2 API mean for a lock.
  */
 import { BackendError } from '../../api/errors.js';
+import { withoutCredentials } from '../../api/texts.js';
 
 /** A refusal of the server, with its code and the index of the store. */
 export interface Refusal {
@@ -91,9 +92,6 @@ function reasonOf(attempt: unknown): string {
   const why = textIn(fieldOf(attempt, 'httperror'), 'message');
   return `${server}: ${why ?? (status === undefined ? 'no answer' : `HTTP status ${status}`)}`;
 }
-
-/** A URL may carry a user and a password before an `@`. Passwords may contain any character but spaces. */
-export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s]*@/gi, '$1');
 
 /**
  * Errors are read by their fields, not by their class: they may come from another realm or another copy of the client.

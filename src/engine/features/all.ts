@@ -7,6 +7,9 @@ import type { LocksRuntime } from '../locks-runtime.js';
 import { KeyLock, LockOfAll } from '../lock.js';
 import { LockTarget } from '../target.js';
 
+const keyOf = (member: unknown): unknown =>
+  typeof member === 'object' && member !== null && 'key' in member ? member.key : undefined;
+
 /** Combines the locks; a nested `all` counts as its members. */
 export function lockOfAll(runtime: LocksRuntime, given: readonly Lock[]): AllLock {
   const refuse = (what: unknown, advice: string): never => {
@@ -23,7 +26,8 @@ export function lockOfAll(runtime: LocksRuntime, given: readonly Lock[]): AllLoc
   const seen = new Set<string>();
   const own = members.map((member) => {
     const target = member instanceof KeyLock ? member.in(runtime) : undefined;
-    if (!target || !(member instanceof KeyLock)) return refuse(member.key, 'give locks made by these same Locks.');
+    if (!target || !(member instanceof KeyLock))
+      return refuse(keyOf(member) ?? member, 'give locks made by these same Locks.');
     if (seen.has(target.key))
       return refuse(target.key, 'this key is given twice, so the lock would wait for itself. Give each key once.');
     seen.add(target.key);

@@ -1,7 +1,7 @@
 /**
  * The markers of keys: read, and followed by one watch for all who wait in one `Locks`.
  */
-import { Observable, Subject, Subscription, defer, filter } from 'rxjs';
+import { Observable, ReplaySubject, Subject, Subscription, defer, filter, takeUntil } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import type { BackendError } from '../../api/errors.js';
 import type { MarkerView, Markers } from '../../backend/port.js';
@@ -19,6 +19,8 @@ export interface MarkerWatches {
   read$(key: string, again: Again): Observable<MarkerView>;
   /** Each change since that view. Never errors. */
   follow$(key: string, since: MarkerView): Observable<MarkerView>;
+  /** Completes it when {@link stop} is called, or at once after that. */
+  untilStopped<T>(source$: Observable<T>): Observable<T>;
   /** Ends all watches. */
   stop(): void;
 }
@@ -27,6 +29,7 @@ export function createMarkerWatches(runtime: Runtime, resync: Resync, markers: M
   const watches = new Map<string, MarkerWatch>();
   const reads = new Map<string, SharedReads>();
   let isStopped = false;
+  const stopped = new ReplaySubject<void>(1);
 
   const readsOf = (key: string): SharedReads => {
     const there = reads.get(key);
@@ -61,8 +64,11 @@ export function createMarkerWatches(runtime: Runtime, resync: Resync, markers: M
 
     follow$: (key, since) => followed$(key, since).pipe(filter(({ revision }) => revision > since.revision)),
 
+    untilStopped: (source$) => source$.pipe(takeUntil(stopped)),
+
     stop() {
       isStopped = true;
+      stopped.next();
       for (const watch of watches.values()) watch.stop();
     },
   };

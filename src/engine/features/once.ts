@@ -8,7 +8,7 @@ import type { HeldLock, Lock } from '../../api/lock.js';
 import type { Once, OnceResult, OnceState } from '../../api/once.js';
 import { checkedRunOptions } from '../../api/run-options.js';
 import type { RunOptions } from '../../api/run-options.js';
-import { checkedFunction } from '../../api/shapes.js';
+import { checkedFunction, checkedHeld } from '../../api/shapes.js';
 import type { Lease, Markers } from '../../backend/port.js';
 import { inSubscriberContext } from '../../platform/in-context.js';
 import { retryFewTimes } from '../io/request.js';
@@ -47,8 +47,10 @@ export class KeyOnce<T> implements Once<T> {
     this.#turns = turns;
     this.#target = new LockTarget(runtime, [{ key, kind: 'mutex' }]);
     this.lock = new KeyLock(runtime, this.#target);
-    this.result$ = watches.read$(key, retryFewTimes).pipe(
-      switchMap((now) => concat(of(now), watches.follow$(key, now))),
+    const views$ = watches
+      .read$(key, retryFewTimes)
+      .pipe(switchMap((now) => concat(of(now), watches.follow$(key, now))));
+    this.result$ = watches.untilStopped(views$).pipe(
       distinctUntilChanged((a, b) => a.marker?.token === b.marker?.token),
       map(({ marker }) => marker && resultOf<T>(key, marker)),
       inSubscriberContext(),
@@ -122,6 +124,7 @@ export class KeyOnce<T> implements Once<T> {
 
   /** @param write what the marker says, as of now */
   #written$(held: HeldLock, write: (at: Date) => string): Observable<never> {
+    checkedHeld(held);
     return defer(() => {
       const { key } = this;
       const { settings, time } = this.#runtime;

@@ -4,6 +4,7 @@
 import { Observable, Subscription, throwError } from 'rxjs';
 import type { Observer, Subscriber } from 'rxjs';
 import { BackendError } from '../../api/errors.js';
+import { namedReasonOf } from '../../api/texts.js';
 import type { Runtime } from '../runtime.js';
 import type { Limiter, LimitedJob } from './limiter.js';
 import type { DeadlineListener } from './deadlines.js';
@@ -108,7 +109,7 @@ class RunningRequest<T> implements Observer<T>, DeadlineListener, LimitedJob {
     const { backend } = this.#runtime;
     const { what } = this.#ask;
     if (error instanceof BackendError) return this.#failed(error);
-    const message = `${backend.name} failed at "${what}": ${String(error)}`;
+    const message = `${backend.name} failed at "${what}": ${namedReasonOf(error)}`;
     this.#failed(new BackendError(message, { retryable: true, cause: error }));
   }
 

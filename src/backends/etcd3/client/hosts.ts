@@ -19,8 +19,11 @@ const HOST = /^(?:(https?):\/\/)?(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[\w.-]+)(?::(\d{1
 /** @param isSecure whether a host without `http://` or `https://` is reached by TLS */
 export function parsedHosts(hosts: unknown, isSecure = false): readonly Host[] {
   const given: readonly unknown[] = Array.isArray(hosts) ? hosts : [hosts];
-  const texts = given.flatMap((one) => {
-    if (typeof one !== 'string') throw new InvalidOptionError('hosts', kindOf(hosts), ADVICE);
+  const texts = given.flatMap((host) => {
+    const one = host instanceof URL ? host.href : host;
+    if (typeof one !== 'string') {
+      throw new InvalidOptionError('hosts', Array.isArray(hosts) ? 'a list with something else' : hosts, ADVICE);
+    }
     // Checked before the text is split or shown: a password may contain commas.
     if (one.includes('@')) {
       const advice = 'give user and password in `auth`, not in the address.';
@@ -45,8 +48,6 @@ function parsedHost(text: string, isSecure: boolean): Host {
     authority: `${hostname}:${number}`,
   };
 }
-
-const kindOf = (value: unknown): string => (Array.isArray(value) ? 'a list with something else' : String(value));
 
 const ADVICE =
   'give the address of an etcd, or several: "http://10.0.0.1:2379", or ["https://a:2379", "https://b:2379"].';
