@@ -31,8 +31,8 @@ describe('a lock wanted inside of its own body', () => {
     const inner$ = usingLock(lock, () => of('held'), { wait: 0 }).pipe(catchError(told));
     expect(await lastValueFrom(usingLock(lock, () => inner$))).toContain('so it waits for itself');
     expect(await lastValueFrom(inner$.pipe(withLock(lock)))).toContain('so it waits for itself');
-    const late = lock.use(() => lock.use(() => 'held', { wait: 5 }).catch((error: unknown) => String(error)));
-    expect(await late).toMatch(/did not become free within 5 ms: .* so it waits for itself/);
+    const late = lock.use(() => lock.use(() => 'held', { wait: 500 }).catch((error: unknown) => String(error)));
+    expect(await late).toMatch(/did not become free within 500 ms: .* so it waits for itself/);
     await locks.close();
   });
 

@@ -26,6 +26,9 @@ export interface Machine {
 
 type Work<T> = (this: SchedulerAction<T>, state: T) => void;
 
+/** Milliseconds. */
+const GRAIN = 1e-6;
+
 /** @param rate how fast its clocks run: 1 is right, 0.99 loses a hundredth */
 export function createMachine(world: World, rate: number): Machine {
   let stoppedUntil = 0;
@@ -50,15 +53,18 @@ export function createMachine(world: World, rate: number): Machine {
     });
   };
 
-  /** A timer of `ms` by the monotonic clock. */
+  /**
+   * A timer of `ms` by the monotonic clock. Like any timer it has a grain: one of less than the world's clock can count
+   * would run at the same instant, and who looks at the clock then would ask for the next one, for ever.
+   */
   const timer = (ms: number, event: () => void): void => {
-    const due = monotonic() + ms;
+    const due = monotonic() + (ms > 0 ? Math.max(ms, GRAIN) : 0);
     const look = (): void => {
       const left = due - monotonic();
-      if (left > 1e-6) whenAwake(world.now() + left / rate, look);
+      if (left >= GRAIN) whenAwake(world.now() + left / rate, look);
       else event();
     };
-    whenAwake(world.now() + Math.max(0, ms) / rate, look);
+    whenAwake(world.now() + (due - monotonic()) / rate, look);
   };
 
   class Action<T> extends Subscription implements SchedulerAction<T> {
