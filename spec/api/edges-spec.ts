@@ -181,7 +181,7 @@ describe('a held lock', () => {
     expect(remaining()).toBeGreaterThan(0);
     await Promise.resolve('result').finally(held.release);
     expect(isHeld()).toBe(false);
-    const proxy = new Proxy(await lock.acquire({ wait: 100 }), {});
+    const proxy = new Proxy(await lock.acquire({ wait: 5000 }), {});
     expect([proxy.isHeld(), proxy.keys, proxy.signal.aborted]).toEqual([true, ['k'], false]);
     await Promise.resolve({ not: 'an option' }).then(() => proxy.release());
     await Promise.reject(new Error('work')).catch((await lock.acquire()).release);
