@@ -205,9 +205,10 @@ class Contender implements Closable, Exchangeable, Holding {
     if (phase.name !== 'held') return;
     this.#endHold();
     const { time } = this.#runtime;
-    const patience = at(time, phase.claim.session?.validUntil() ?? 0).subscribe(() => this.#left());
-    this.#phase = { ...phase, name: 'releasing', patience };
-    phase.claim.leave(handOff, this.#keepUntil(phase.hold));
+    const { claim, hold } = phase;
+    const patience = at(time, claim.session?.validUntil() ?? 0).subscribe(() => this.#left());
+    this.#phase = { name: 'releasing', claim, hold, patience };
+    claim.leave(handOff, this.#keepUntil(hold));
   }
 
   #contend(): void {

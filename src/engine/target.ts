@@ -35,7 +35,7 @@ export class LockTarget {
     this.key = this.keys.join(' + ');
     const [first, ...others] = specs;
     this.kind = others.every(({ kind }) => kind === first?.kind) ? first?.kind : undefined;
-    this.#shape = JSON.stringify(specs.map(({ key, kind, permits, value }) => [key, kind, permits, value]));
+    this.#shape = specs.map(shapeOf).join();
   }
 
   /** What a contender asks for, as one string: contenders of the same shape may exchange their claims. */
@@ -62,3 +62,7 @@ export class LockTarget {
     return new Claim(this.#runtime, options, listener);
   }
 }
+
+/** What is asked for at one key. Quotes around the free texts make it unambiguous. */
+const shapeOf = ({ key, kind, permits, value }: TargetKey): string =>
+  `${kind} ${permits ?? ''} ${JSON.stringify(key)} ${value === undefined ? '' : JSON.stringify(value)}`;

@@ -30,6 +30,8 @@ function checkedText(what: string, key: string): string {
   };
   if (key.includes('\0')) return refuse('it contains a NUL character. Leave it out, or encode the key.');
   checkedUnicode(what, key);
+  // UTF-8 has three bytes at most for each unit of UTF-16. To count them costs a tenth of acquire and release in memory.
+  if (3 * key.length <= LONGEST_KEY) return key;
   const bytes = bytesOf(key);
   if (bytes > LONGEST_KEY) return refuse(`it is ${bytes} bytes long, ${LONGEST_KEY} are allowed. Hash the long part.`);
   return key;
