@@ -9,6 +9,8 @@ const SENT = /^etcd_network_client_grpc_sent_bytes_total (\S+)$/m;
 
 const textOf = async (url) => (await fetch(`${url}/metrics`)).text();
 
+const metricOf = async (url, line) => Number(line.exec(await textOf(url))?.[1] ?? 0);
+
 async function read(url) {
   const text = await textOf(url);
   const requests = {};
@@ -37,16 +39,10 @@ export async function counted(url, run) {
 }
 
 /** How many watches the server carries at the moment. */
-export async function watchesOf(url) {
-  const text = await textOf(url);
-  return Number(/^etcd_debugging_mvcc_watcher_total (\S+)$/m.exec(text)?.[1] ?? 0);
-}
+export const watchesOf = (url) => metricOf(url, /^etcd_debugging_mvcc_watcher_total (\S+)$/m);
 
 /** All events that the server has sent so far to those who watch. */
-export async function eventsSoFar(url) {
-  const text = await textOf(url);
-  return Number(/^etcd_debugging_mvcc_events_total (\S+)$/m.exec(text)?.[1] ?? 0);
-}
+export const eventsSoFar = (url) => metricOf(url, /^etcd_debugging_mvcc_events_total (\S+)$/m);
 
 /** All that the server has received so far, by either API. */
 export async function requestsSoFar(url) {

@@ -31,9 +31,13 @@ describe('a lock wanted inside of its own body', () => {
     const inner$ = usingLock(lock, () => of('held'), { wait: 0 }).pipe(catchError(told));
     expect(await lastValueFrom(usingLock(lock, () => inner$))).toContain('so it waits for itself');
     expect(await lastValueFrom(inner$.pipe(withLock(lock)))).toContain('so it waits for itself');
-    const late = lock.use(() => lock.use(() => 'held', { wait: 500 }).catch((error: unknown) => String(error)));
-    expect(await late).toMatch(/did not become free within 500 ms: .* so it waits for itself/);
     await locks.close();
+    const { client, pass } = passing();
+    const slow = client().mutex('k');
+    const late = fateOf(slow.use(() => slow.use(() => 'held', { wait: 5 })));
+    // Until the body has begun, then until its wait and the release are over.
+    for (let turn = 0; turn < 3; turn += 1) await pass(5);
+    expect(String(late.of)).toMatch(/did not become free within 5 ms: .* so it waits for itself/);
   });
 
   it('is told by another key, or by a semaphore with room, nothing of the kind', async () => {

@@ -179,7 +179,7 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
     throw new InvalidOptionError('ttl', ttl, '', `ttl is ${ttl} ms. ${advice}`);
   }
   const { safetyMargin, renewEvery, random = Math.random, prefix = '' } = options;
-  if (safetyMargin !== undefined && !isWithin(safetyMargin, ttl)) {
+  if (safetyMargin !== undefined && !isDuration(safetyMargin, ttl)) {
     throw new InvalidOptionError('safetyMargin', safetyMargin, `give milliseconds, from 0 to less than ttl (${ttl}).`);
   }
   if (renewEvery !== undefined && checkedDuration('renewEvery', renewEvery) >= ttl) {
@@ -199,7 +199,9 @@ export function checkedSettings(options: LocksOptions, isVirtual = true): Settin
   return { ttl, owner, renewEvery, safetyMargin, renewIn, maxStall, random, prefix };
 }
 
-const isWithin = (ms: unknown, limit: number): boolean => typeof ms === 'number' && ms >= 0 && ms < limit;
+/** Whether it is a number of milliseconds from 0 to less than the limit. */
+export const isDuration = (ms: unknown, limit = Infinity): ms is number =>
+  typeof ms === 'number' && ms >= 0 && ms < limit;
 
 /**
  * The default must outlast a garbage collection, a large file or a slow SQLite query, and still free the locks of a
@@ -267,7 +269,7 @@ export function checkedClose(options: CloseOptions): number {
   if (isOfCallback(options)) return 0;
   checkedNames('close', options);
   const { drain = 0 } = options;
-  if (typeof drain === 'number' && drain >= 0 && drain < Infinity) return drain;
+  if (isDuration(drain)) return drain;
   throw new InvalidOptionError('drain', drain, 'give milliseconds, 0 or more: how long holders may go on.');
 }
 

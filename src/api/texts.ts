@@ -35,17 +35,6 @@ export function described(value: unknown): string {
   return 'an object';
 }
 
-/** The same after the name of the error, as `String(error)` has it. */
-export function namedReasonOf(error: unknown): string {
-  const reason = reasonOf(error);
-  try {
-    const name: unknown = error instanceof Error ? error.name : undefined;
-    return typeof name === 'string' && name !== reason ? `${name}: ${reason}` : reason;
-  } catch {
-    return reason;
-  }
-}
-
 /** A URL may carry a user and a password before an `@`. Passwords may contain any character but spaces. */
 export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z\d+.-]*:\/\/)[^\s]*@/gi, '$1');
 
@@ -63,5 +52,16 @@ export function reasonOf(error: unknown): string {
   } catch {
     // One of its getters or traps threw.
     return 'unreadable';
+  }
+}
+
+/** The same after the name of the error, as `String(error)` has it. */
+export function namedReasonOf(error: unknown): string {
+  const reason = reasonOf(error);
+  try {
+    const name: unknown = error instanceof Error ? error.name : undefined;
+    return typeof name === 'string' && name !== reason ? `${name}: ${reason}` : reason;
+  } catch {
+    return reason;
   }
 }

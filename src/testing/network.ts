@@ -6,6 +6,7 @@ import type { Observable, SchedulerLike } from 'rxjs';
 import { failAt, timeOf } from '../time/clock.js';
 import { BackendError, InvalidOptionError } from '../api/errors.js';
 import { checkedNames } from '../api/known-options.js';
+import { isDuration } from '../api/options.js';
 import { checkedBackend, checkedTime } from '../api/shapes.js';
 import { decorate } from '../backend/decorate.js';
 import type { LockBackend } from '../backend/port.js';
@@ -69,9 +70,7 @@ export function behindNetwork(
     ['latency', latency],
     ['jitter', jitter],
   ] as const) {
-    if (!(typeof ms === 'number' && ms >= 0 && ms < Infinity)) {
-      throw new InvalidOptionError(name, ms, 'give milliseconds, 0 or more.');
-    }
+    if (!isDuration(ms)) throw new InvalidOptionError(name, ms, 'give milliseconds, 0 or more.');
   }
   const time = timeOf({ scheduler });
   const healed = new Subject<void>();

@@ -354,7 +354,6 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
 
   unknown(cause: Error, failures: number): void {
     this.#isLive = false;
-    this.#awaited = undefined;
     this.#lost = cause;
     // Forgotten, since the next view may be older: a server may have been restored from a backup.
     this.#queue = undefined;
