@@ -13,26 +13,19 @@ export default {
     // The other files of the API are types.
     'src/api/{errors,options,revocation}.ts',
   ],
-  testRunner: 'jest',
-  // Named, since node_modules may be elsewhere.
-  plugins: ['@stryker-mutator/jest-runner'],
+  testRunner: 'loaded',
+  plugins: ['./spec/support/mutation/loaded/runner.mjs'],
+  loaded: {
+    // Those of `npm run marbles`: no servers, hardly any real time.
+    folders: ['api', 'rules', 'time', 'engine', 'operators', 'testing'].map((name) => `spec/${name}`),
+    first: ['spec/operators', 'requests-spec'],
+    // Not those of volume, of a whole day, and of a full stack: they take longer than all others together.
+    not: ['volume-spec.ts', 'extremes-spec.ts', 'stuck-spec.ts'],
+  },
   coverageAnalysis: 'perTest',
   ignoreStatic: true,
-  jest: {
-    projectType: 'custom',
-    configFile: 'jest.config.js',
-    // Those of `npm run marbles`: no servers, hardly any real time.
-    config: {
-      testMatch: ['<rootDir>/spec/{api,rules,time,engine,operators,testing}/**/!(volume)-spec.ts'],
-      reporters: [],
-      setupFilesAfterEnv: ['<rootDir>/spec/support/mutation/setup.cjs'],
-      // One failure is enough.
-      runner: '<rootDir>/spec/support/mutation/runner.cjs',
-      testEnvironment: './spec/support/mutation/environment.cjs',
-    },
-    // All of them stand on all of the engine.
-    enableFindRelatedTests: false,
-  },
+  // What a mutant has left behind in the process ends with it.
+  maxTestRunnerReuse: 200,
   ignorePatterns: [
     '/bench',
     '/dist',
@@ -46,8 +39,6 @@ export default {
   timeoutMS: 10_000,
   // What is left over is not observable, or a guard that only the simulator reaches.
   thresholds: { high: 95, low: 92, break: 90 },
-  incremental: true,
-  incrementalFile: 'reports/mutation/incremental.json',
   reporters: ['clear-text', 'html', 'json', 'progress-append-only'],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
   htmlReporter: { fileName: 'reports/mutation/index.html' },

@@ -3,13 +3,19 @@
  * by the runner beside this file.
  */
 import { ModernFakeTimers } from '@jest/fake-timers';
+import { expect } from 'expect';
+import { ModuleMocker } from 'jest-mock';
 
-export { expect } from 'expect';
+export { expect };
+// rxjs-marbles expects it there.
+globalThis.expect = expect;
 
 /** All tests, in the order of their being told. */
 export const collected = [];
 let titles = [];
-let hooks = { before: [], after: [] };
+/** The `describe`s around what is told, the outermost first. */
+let scopes = [{ before: [], after: [], beforeEach: [], afterEach: [] }];
+const innermost = () => scopes.at(-1);
 
 const filled = (title, row) => {
   const values = Array.isArray(row) ? row : [row];
@@ -25,21 +31,35 @@ const each = (tell) => (rows) => (title, body, timeout) => {
 };
 
 export const it = (title, run, timeout = 2000) => {
-  collected.push({ name: [...titles, title].join(' '), run, timeout, ...hooks });
+  const name = [...titles, title].join(' ');
+  const same = collected.filter((other) => other.title === name).length;
+  // Two of the same title are two.
+  collected.push({ name: same === 0 ? name : `${name} (${same + 1})`, title: name, run, timeout, scopes });
 };
 it.each = each(it);
 
 export const describe = (title, body) => {
-  const outer = { titles, hooks };
+  const outer = { titles, scopes };
   titles = [...titles, title];
-  hooks = { before: [...hooks.before], after: [...hooks.after] };
+  scopes = [...scopes, { before: [], after: [], beforeEach: [], afterEach: [] }];
   body();
-  ({ titles, hooks } = outer);
+  ({ titles, scopes } = outer);
 };
 describe.each = each(describe);
 
-export const beforeEach = (work) => hooks.before.push(work);
-export const afterEach = (work) => hooks.after.unshift(work);
+export const beforeAll = (work) => innermost().before.push(work);
+export const afterAll = (work) => innermost().after.unshift(work);
+export const beforeEach = (work) => innermost().beforeEach.push(work);
+export const afterEach = (work) => innermost().afterEach.unshift(work);
 
 const timers = new ModernFakeTimers({ config: { fakeTimers: {} }, global: globalThis });
-export const jest = timers;
+const mocks = new ModuleMocker(globalThis);
+export const jest = {
+  useFakeTimers: (options) => timers.useFakeTimers(options),
+  useRealTimers: () => timers.useRealTimers(),
+  advanceTimersByTime: (ms) => timers.advanceTimersByTime(ms),
+  getTimerCount: () => timers.getTimerCount(),
+  fn: (implementation) => mocks.fn(implementation),
+  spyOn: (object, name) => mocks.spyOn(object, name),
+  restoreAllMocks: () => mocks.restoreAllMocks(),
+};

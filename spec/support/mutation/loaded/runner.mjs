@@ -14,21 +14,22 @@ import {
   toMutantRunResult,
 } from '@stryker-mutator/api/test-runner';
 import { buildSync } from 'esbuild';
+import { VirtualAction, config } from 'rxjs';
 
 const { NAMESPACE } = INSTRUMENTER_CONSTANTS;
 
-/** Whose failure costs little comes first; the rest is in between. */
-const FIRST = ['requests-spec.ts', 'claims-spec.ts'];
-const place = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-
-/** Copies of a package are Jest's business; and the contract costs each survivor ten times what all others do. */
-const NOT = ['settled-spec.ts', 'contract-spec.ts'];
-
-const specsIn = (folder) =>
-  readdirSync(folder)
-    .filter((name) => name.endsWith('-spec.ts') && !NOT.includes(name))
+/** The specs of these folders: first those whose failure costs little, and without those named in `not`. */
+const specsIn = (root, { folders, first, not }) => {
+  const place = (path) => [...first, path].findIndex((named) => path.includes(named));
+  return folders
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)))
+    .filter((path) => path.endsWith('-spec.ts') && !not.some((named) => path.endsWith(named)))
     .sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1))
-    .map((name) => join(folder, name));
+    .map((path) => join(root, path));
+};
+
+/** Ten times as many as any spec of a rule takes. */
+const MOST_STEPS = 2000;
 
 class LoadedRunner {
   static inject = tokens(commonTokens.options);
@@ -37,10 +38,17 @@ class LoadedRunner {
     return { reloadEnvironment: false };
   }
 
+  constructor(options) {
+    this.options = options.loaded;
+    /** The `describe`s whose `beforeAll` has run, the outermost first. */
+    this.open = [];
+  }
+
   async init() {
     const root = process.cwd();
-    const outfile = join(root, '.loaded-specs.cjs');
-    const imports = specsIn(join(root, 'spec/etcd3')).map((path) => `import ${JSON.stringify(path)};`);
+    // Two folders deep, as the specs that look for files beside them.
+    const outfile = join(root, 'spec/support/.loaded-specs.cjs');
+    const imports = specsIn(root, this.options).map((path) => `import ${JSON.stringify(path)};`);
     const all = [...imports, "export { collected } from '@jest/globals';"].join('\n');
     buildSync({
       stdin: { contents: all, resolveDir: root },
@@ -57,6 +65,17 @@ class LoadedRunner {
     });
     this.state = globalThis[NAMESPACE] ?? (globalThis[NAMESPACE] = {});
     ({ collected: this.tests } = createRequire(import.meta.url)(outfile));
+    // Virtual time does not end where something was left behind that renews, probes or retries for ever.
+    const { execute } = VirtualAction.prototype;
+    const counted = (action, state, delay) => {
+      this.steps += 1;
+      if (this.steps > MOST_STEPS) return new Error(`still busy after ${MOST_STEPS} steps of virtual time`);
+      return execute.call(action, state, delay);
+    };
+    VirtualAction.prototype.execute = function (state, delay) {
+      return counted(this, state, delay);
+    };
+    config.onUnhandledError = (error) => this.stray?.(error);
     process.on('unhandledRejection', (error) => this.stray?.(error));
     process.on('uncaughtException', (error) => this.stray?.(error));
   }
@@ -89,6 +108,7 @@ class LoadedRunner {
       }
     } finally {
       state.activeMutant = undefined;
+      await this.#enter([]);
     }
     const limited = determineHitLimitReached(state.hitCount, state.hitLimit);
     // What goes on for ever would do so beside the next mutant: it ends before that.
@@ -96,18 +116,32 @@ class LoadedRunner {
     return toMutantRunResult(limited ?? { status: DryRunStatus.Complete, tests }, true);
   }
 
-  async #run({ name, run, timeout, before, after }) {
+  /** Leaves the `describe`s that are over, and enters the new ones. */
+  async #enter(scopes) {
+    while (this.open.some((scope, i) => scope !== scopes[i])) for (const hook of this.open.pop().after) await hook();
+    for (const scope of scopes.slice(this.open.length)) {
+      this.open.push(scope);
+      for (const hook of scope.before) await hook();
+    }
+  }
+
+  async #run({ name, run, timeout, scopes }) {
     const began = performance.now();
     const told = () => ({ id: name, name, timeSpentMs: performance.now() - began });
+    this.steps = 0;
     let timer;
     try {
       await new Promise((resolve, reject) => {
         this.stray = reject;
         timer = setTimeout(() => reject(new Error(`not over after ${timeout} ms`)), timeout);
         (async () => {
-          for (const hook of before) await hook();
-          await run();
-          for (const hook of after) await hook();
+          await this.#enter(scopes);
+          for (const scope of scopes) for (const hook of scope.beforeEach) await hook();
+          try {
+            await run();
+          } finally {
+            for (const scope of [...scopes].reverse()) for (const hook of scope.afterEach) await hook();
+          }
           await new Promise((done) => setImmediate(done));
         })().then(resolve, reject);
       });
@@ -122,3 +156,16 @@ class LoadedRunner {
 }
 
 export const strykerPlugins = [declareClassPlugin(PluginKind.TestRunner, 'loaded', LoadedRunner)];
+
+/** So that Stryker knows the option. */
+export const strykerValidationSchema = {
+  properties: {
+    loaded: {
+      type: 'object',
+      required: ['folders', 'first', 'not'],
+      properties: Object.fromEntries(
+        ['folders', 'first', 'not'].map((name) => [name, { type: 'array', items: { type: 'string' } }]),
+      ),
+    },
+  },
+};
