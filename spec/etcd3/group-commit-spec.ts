@@ -14,7 +14,7 @@ import type { Sent } from './fakes.js';
 
 function groups() {
   const { sent, send } = fakeSend();
-  const commit = createGroupCommit(send);
+  const commit = createGroupCommit(send, true);
   const told: unknown[] = [];
   const tell = (claim: ClaimRequest) => ({
     next: () => told.push(claim.key),
@@ -23,9 +23,9 @@ function groups() {
   const enter = (claim: ClaimRequest, size?: number) =>
     commit(
       {
-        what: `queue for "${claim.key}"`,
+        what: () => `queue for "${claim.key}"`,
         txn: () => enqueueRequest([claim], 'plain'),
-        access: accessToPut([claim]),
+        access: () => accessToPut([claim]),
         names: [claim.key],
         kind: 'enter',
         lease: claim.lease.id,
@@ -37,9 +37,9 @@ function groups() {
   const leave = (claim: ClaimRequest) =>
     commit(
       {
-        what: `release "${claim.key}"`,
+        what: () => `release "${claim.key}"`,
         txn: () => dequeueRequest([claim], undefined, undefined),
-        access: accessToLeave([claim]),
+        access: () => accessToLeave([claim]),
         names: [claim.key],
         kind: 'leave',
         lease: claim.lease.id,

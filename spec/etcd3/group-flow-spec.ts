@@ -4,6 +4,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Observable } from 'rxjs';
 import type { Subscriber } from 'rxjs';
+import type { Access } from '../../src/backends/etcd3/access.js';
 import { toBackendError } from '../../src/backends/etcd3/errors.js';
 import { createGroupCommit } from '../../src/backends/etcd3/group-commit.js';
 import type { Transaction } from '../../src/backends/etcd3/group-commit.js';
@@ -18,18 +19,27 @@ interface Sent {
   readonly answer: Subscriber<TxnAnswer>;
 }
 
-function flow() {
+/** Of a transaction that puts nothing, with so many permissions. */
+const accessOf = (width: number): Access => ({
+  width,
+  permissions: () => Array.from({ length: width }, () => ({ request_range: { key: Buffer.from('k') } })),
+  claims: [],
+  takesSpace: false,
+});
+
+function flow(hasRoles = true) {
   const sent: Sent[] = [];
   const told: unknown[] = [];
   const commit = createGroupCommit(
     (txn, timeout) => new Observable((answer) => void sent.push({ txn, timeout, answer })),
+    hasRoles,
   );
   const ask = (name: string, more: Partial<Transaction<unknown>> = {}, timeout = 1000) =>
     commit(
       {
-        what: `ask ${name}`,
+        what: () => `ask ${name}`,
         txn: () => ({ success: [{ request_put: { key: Buffer.from(name) } }] }),
-        access: { permissions: [{ request_range: { key: Buffer.from(name) } }], takesSpace: false },
+        access: () => accessOf(1),
         names: [name],
         kind: 'enter',
         lease: '1a',
@@ -152,14 +162,25 @@ describe('groups', () => {
     await quiet();
     expect(sizes(other.sent)).toEqual([2, 1, 1]);
     const wide = flow();
-    const permissions = Array.from({ length: 60 }, () => ({ request_range: { key: Buffer.from('k') } }));
-    for (let i = 0; i < 3; i += 1) wide.ask(`k${String(i)}`, { access: { permissions, takesSpace: false } });
+    for (let i = 0; i < 3; i += 1) wide.ask(`k${String(i)}`, { access: () => accessOf(60) });
     await quiet();
     expect(sizes(wide.sent)).toEqual([1, 1, 1]);
     const none = flow();
-    for (let i = 0; i < 120; i += 1) none.ask(`k${String(i)}`, { access: { permissions: [], takesSpace: false } });
+    for (let i = 0; i < 120; i += 1) none.ask(`k${String(i)}`, { access: () => accessOf(0) });
     await quiet();
     expect(sizes(none.sent)).toEqual([119, 1]);
+    // Without a user there are no permissions, so their number does not count.
+    const free = flow(false);
+    for (let i = 0; i < 120; i += 1) free.ask(`k${String(i)}`, { access: () => accessOf(60) });
+    await quiet();
+    expect(sizes(free.sent)).toEqual([119, 1]);
+  });
+
+  it('are taken from the oldest on: those behind one without room wait with it', async () => {
+    const { sent, ask } = flow();
+    for (const [name, width] of Object.entries({ a: 60, b: 61, c: 1 })) ask(name, { access: () => accessOf(width) });
+    await quiet();
+    expect(sizes(sent)).toEqual([1, 2]);
   });
 
   it('do not take along who has given up waiting', async () => {

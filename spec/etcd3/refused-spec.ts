@@ -285,6 +285,7 @@ const endpointsOf = (count: number, etcd = new EtcdDouble()) => {
     close: () => undefined,
     notes: [],
     options: undefined,
+    hasRoles: true,
   };
   const clock = { at: 0, now: () => clock.at };
   const history = new Incarnation(() => undefined);

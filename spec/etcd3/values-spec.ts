@@ -2,9 +2,18 @@
  * What keys and values on an etcd mean, whoever wrote them.
  */
 import { describe, expect, it } from '@jest/globals';
-import { appliedTo, byName, claimsOf, decodeClaim, nameOf, objectionTo } from '../../src/backends/etcd3/keys.js';
+import {
+  appliedTo,
+  byName,
+  claimsOf,
+  decodeClaim,
+  nameOf,
+  objectionTo,
+  tombstoneKey,
+} from '../../src/backends/etcd3/keys.js';
 import type { Change, StoredClaim } from '../../src/backends/etcd3/keys.js';
-import { checkedOnly } from '../../src/backends/etcd3/access.js';
+import { accessToLeave, accessToPut, accessToRead, checkedOnly } from '../../src/backends/etcd3/access.js';
+import type { Access } from '../../src/backends/etcd3/access.js';
 import { historyRequest, idOf, isBlocked, queuedAll, triedAll, tryRequest } from '../../src/backends/etcd3/requests.js';
 import type { TxnAnswer } from '../../src/backends/etcd3/requests.js';
 import { LEASE, claimOf, stored } from './fakes.js';
@@ -258,17 +267,22 @@ describe('a request', () => {
   });
 
   it('of a group puts the tombstone of the shortest name, which nothing of it deletes', () => {
-    const key = (name: string) => Buffer.from(name);
-    const range = (name: string) => ({ request_delete_range: { key: key(name), prev_kv: true } });
-    const access = (name: string, takesSpace: boolean) => ({
-      permissions: [range(`${name}/`), range(`${name}|`)],
-      tombstone: { key: key(`${name}|`), name },
-      takesSpace,
-    });
-    const [long, short, same] = [access('long', true), access('s', false), access('t', true)];
-    const checked = checkedOnly([long, short, same]);
-    expect(checked.filter(({ request_put: put }) => put)).toEqual([{ request_put: { key: key('s|') } }]);
-    expect(checkedOnly([short, access('u', false)]).some(({ request_put: put }) => put)).toBe(false);
-    expect(checkedOnly([{ permissions: [range('x')], takesSpace: true }])).toEqual([range('x')]);
+    const [long, short, same] = [claimOf('long'), claimOf('s'), claimOf('t')];
+    const puts = (accesses: readonly Access[]) =>
+      checkedOnly(accesses, true).flatMap(({ request_put: put }) => put ?? []);
+    const shortest = [{ key: tombstoneKey(short) }];
+    const all = [long, short, same].map((claim) => accessToPut([claim]));
+    expect(puts(all)).toEqual(shortest);
+    expect(puts([accessToPut([long]), accessToLeave([short])])).toEqual(shortest);
+    expect(puts([accessToLeave([short]), accessToLeave([same])])).toEqual([]);
+    // etcd refuses a put of what the same transaction deletes.
+    const deleted = checkedOnly(all, true).flatMap(({ request_delete_range: range }) =>
+      range ? [String(range.key)] : [],
+    );
+    expect(deleted).not.toContain(String(shortest[0]?.key));
+    expect(deleted).toHaveLength(5);
+    expect(checkedOnly([accessToRead('x')], true)).toEqual([{ request_range: expect.objectContaining({ limit: 1 }) }]);
+    // Without a user there are no roles to check: the space alone is asked for.
+    expect(checkedOnly([...all, accessToRead('x')], false)).toEqual([{ request_put: shortest[0] }]);
   });
 });

@@ -2,6 +2,7 @@
  * The contenders of one `Locks` that ask for the same, in the order of their subscription. They are served in that
  * order, even if their claims reached the server in another.
  */
+import { Few } from './queue/few.js';
 
 export interface SubscriptionOrder<Contender> {
   /** Adds the contender behind those that ask for the same. */
@@ -11,13 +12,13 @@ export interface SubscriptionOrder<Contender> {
   waiting(shape: string): Iterable<Contender>;
 }
 
-export function createSubscriptionOrder<Contender>(): SubscriptionOrder<Contender> {
-  const byShape = new Map<string, Set<Contender>>();
+export function createSubscriptionOrder<Contender extends object>(): SubscriptionOrder<Contender> {
+  const byShape = new Map<string, Few<Contender>>();
   return {
     join(shape, contender) {
-      const others = byShape.get(shape);
-      if (others) others.add(contender);
-      else byShape.set(shape, new Set([contender]));
+      let all = byShape.get(shape);
+      if (!all) byShape.set(shape, (all = new Few()));
+      all.add(contender);
     },
     leave(shape, contender) {
       const all = byShape.get(shape);

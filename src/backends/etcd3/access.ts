@@ -10,11 +10,13 @@ import { rangeOf, tombstoneKey } from './keys.js';
  * (3.4, 3.5): without this, a group could do what its members alone would be refused.
  */
 export interface Access {
+  /** How many operations its permissions are. */
+  readonly width: number;
   /** Operations on the keys of the transaction, none of them a put. */
-  readonly permissions: readonly RequestOp[];
-  /** The key of a tombstone, and the name it belongs to: used as the put of the group. */
-  readonly tombstone?: { readonly key: Buffer; readonly name: string } | undefined;
-  /** Whether the transaction puts anything. */
+  permissions(): readonly RequestOp[];
+  /** The claims that it puts or deletes. */
+  readonly claims: readonly ClaimRequest[];
+  /** Whether it puts anything. */
   readonly takesSpace: boolean;
 }
 
@@ -23,36 +25,43 @@ const readAndWrite = (range: { readonly key: Buffer; readonly range_end?: Buffer
   request_delete_range: { ...range, prev_kv: true },
 });
 
-const shortest = (all: readonly NonNullable<Access['tombstone']>[]) =>
-  all.reduce((found, one) => (one.name.length < found.name.length ? one : found));
-
-const accessTo = (claims: readonly ClaimRequest[], takesSpace: boolean): Access => {
-  const tombstones = claims.map((claim) => ({ key: tombstoneKey(claim), name: claim.key }));
-  const permissions = tombstones.flatMap(({ key, name }) => {
-    const claimed = readAndWrite(rangeOf(`${name}/`));
-    return takesSpace ? [claimed, readAndWrite({ key })] : [claimed];
-  });
-  return { permissions, tombstone: shortest(tombstones), takesSpace };
-};
-
 /** For claims that are queued or withdrawn: everything below their names is read; claims and tombstones are written. */
-export const accessToPut = (claims: readonly ClaimRequest[]): Access => accessTo(claims, true);
-export const accessToLeave = (claims: readonly ClaimRequest[]): Access => accessTo(claims, false);
+export const accessToPut = (claims: readonly ClaimRequest[]): Access => ({
+  width: 2 * claims.length,
+  permissions: () =>
+    claims.flatMap((claim) => [readAndWrite(rangeOf(`${claim.key}/`)), readAndWrite({ key: tombstoneKey(claim) })]),
+  claims,
+  takesSpace: true,
+});
+
+export const accessToLeave = (claims: readonly ClaimRequest[]): Access => ({
+  width: claims.length,
+  permissions: () => claims.map(({ key }) => readAndWrite(rangeOf(`${key}/`))),
+  claims,
+  takesSpace: false,
+});
 
 export const accessToRead = (beginning: string): Access => ({
-  permissions: [{ request_range: { ...rangeOf(beginning), limit: 1 } }],
+  width: 1,
+  permissions: () => [{ request_range: { ...rangeOf(beginning), limit: 1 } }],
+  claims: [],
   takesSpace: false,
 });
 
 /**
  * The failure branch of a group. etcd checks it, but never carries it out, since a group without comparisons succeeds.
+ * `hasRoles`: whether the server may check permissions; without a user it has none to check, and a group without them
+ * is half as large.
+ *
  * One put is enough for the quota check, which compares the size of the store with the quota. etcd refuses a put of a
  * key that the same transaction deletes; the tombstone of the shortest name lies below no other name.
  */
-export function checkedOnly(all: readonly Access[]): RequestOp[] {
-  const permissions = all.flatMap((access) => access.permissions);
-  const tombstones = all.flatMap(({ tombstone }) => tombstone ?? []);
-  if (tombstones.length === 0 || !all.some(({ takesSpace }) => takesSpace)) return permissions;
-  const { key } = shortest(tombstones);
-  return [...permissions.filter(({ request_delete_range: range }) => range?.key !== key), { request_put: { key } }];
+export function checkedOnly(all: readonly Access[], hasRoles: boolean): RequestOp[] {
+  const permissions = hasRoles ? all.flatMap((access) => access.permissions()) : [];
+  const claims = all.flatMap((access) => access.claims);
+  const [first] = claims;
+  if (!first || !all.some(({ takesSpace }) => takesSpace)) return permissions;
+  const key = tombstoneKey(claims.reduce((found, one) => (one.key.length < found.key.length ? one : found), first));
+  const others = permissions.filter(({ request_delete_range: range }) => !range?.key?.equals(key));
+  return [...others, { request_put: { key } }];
 }

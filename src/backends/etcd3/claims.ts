@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import type { ClaimRequest, DequeueResult, EnqueueResult, Lease, QueueBackend } from '../../backend/port.js';
 import { accessToLeave, accessToPut } from './access.js';
 import { isOutOfSpace } from './errors.js';
+import type { Transaction } from './group-commit.js';
 import { kept$ } from './keep.js';
 import type { Leases } from './leases.js';
 import type { Queues } from './queues.js';
@@ -19,7 +20,7 @@ import {
   triedAll,
   tryRequest,
 } from './requests.js';
-import type { Busy } from './requests.js';
+import type { Busy, TxnAnswer, TxnRequest } from './requests.js';
 import type { EtcdServer } from './server.js';
 
 export type Claims = Required<Pick<QueueBackend, 'enqueue' | 'dequeue' | 'keep'>>;
@@ -56,13 +57,13 @@ export function createClaims(
     seen: bigint | undefined,
   ): Observable<EnqueueResult> => {
     // A view of another history says nothing about claims that have come since.
-    if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
+    if (history.objection(leaseOf(claims))) return of(LEASE_GONE);
     return commit<EnqueueResult | Busy>(
-      {
-        ...enqueuing(claims),
-        txn: () => tryRequest(claims, seen),
-        read: (answer) => known(triedAll(claims, answer, seen)),
-      },
+      enqueuing(
+        claims,
+        () => tryRequest(claims, seen),
+        (answer) => known(triedAll(claims, answer, seen)),
+      ),
       timeout,
     ).pipe(
       switchMap((answer) => {
@@ -85,14 +86,14 @@ export function createClaims(
 
   return {
     enqueue(claims, timeout, mode) {
-      if (history.objection(leaseOf(claims))) return of({ status: 'lease-gone' });
+      if (history.objection(leaseOf(claims))) return of(LEASE_GONE);
       if (mode === 'try') return tried$(claims, timeout, undefined);
       return commit<EnqueueResult>(
-        {
-          ...enqueuing(claims),
-          txn: () => enqueueRequest(claims, mode),
-          read: (answer) => known(queuedAll(claims, answer)),
-        },
+        enqueuing(
+          claims,
+          () => enqueueRequest(claims, mode),
+          (answer) => known(queuedAll(claims, answer)),
+        ),
         timeout,
       );
     },
@@ -100,10 +101,10 @@ export function createClaims(
     dequeue: (claims, queued, timeout, successor) =>
       commit<DequeueResult>(
         {
-          what: `release ${listed(claims)}`,
+          what: () => `release ${listed(claims)}`,
           txn: () => dequeueRequest(claims, queued, successor),
-          access: queued ? accessToLeave(claims) : accessToPut(claims),
-          names: claims.map(({ key }) => key),
+          access: () => (queued ? accessToLeave(claims) : accessToPut(claims)),
+          names: namesOf(claims),
           size: 2 * claims.length,
           kind: 'leave',
           lease: leaseOf(claims).id,
@@ -130,17 +131,26 @@ export function createClaims(
 
 const listed = (claims: readonly ClaimRequest[]): string => claims.map(({ key }) => `"${key}"`).join(', ');
 
-/** The common fields of all requests to queue. */
-const enqueuing = (claims: readonly ClaimRequest[]) =>
-  ({
-    what: `queue for ${listed(claims)}`,
-    access: accessToPut(claims),
-    names: claims.map(({ key }) => key),
-    size: 3 * claims.length,
-    kind: 'enter',
-    lease: leaseOf(claims).id,
-    leaseGone: { status: 'lease-gone' },
-  }) as const;
+/** A request to queue. */
+const enqueuing = <Answer>(
+  claims: readonly ClaimRequest[],
+  txn: () => TxnRequest,
+  read: (answer: TxnAnswer) => Answer,
+): Transaction<Answer | typeof LEASE_GONE> => ({
+  what: () => `queue for ${listed(claims)}`,
+  txn,
+  access: () => accessToPut(claims),
+  names: namesOf(claims),
+  size: 3 * claims.length,
+  kind: 'enter',
+  lease: leaseOf(claims).id,
+  read,
+  leaseGone: LEASE_GONE,
+});
+
+const LEASE_GONE = { status: 'lease-gone' } as const;
+
+const namesOf = (claims: readonly ClaimRequest[]): readonly string[] => claims.map(({ key }) => key);
 
 /** The lease of the claims: all are on the same one. */
 function leaseOf([first]: readonly ClaimRequest[]): Lease {

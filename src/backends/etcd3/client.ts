@@ -26,6 +26,8 @@ export interface ClientSource {
   readonly notes: readonly string[];
   /** The options of our own clients, so that another thread can make the same. */
   readonly options: Etcd3Options | undefined;
+  /** Whether requests may be those of a user of etcd, whose roles the server checks. */
+  readonly hasRoles: boolean;
 }
 
 const DEFAULT_POLICY =
@@ -51,6 +53,8 @@ function sourceOfUser(given: UserClient): ClientSource {
     close: none,
     notes: [DEFAULT_POLICY],
     options: undefined,
+    // It may sign in: its options are not to be seen.
+    hasRoles: true,
   };
 }
 
@@ -80,5 +84,7 @@ function sourceOfOurs(options: Etcd3Options): ClientSource {
       ...options,
       hosts: reach.hosts.map(({ isSecure, authority }) => `http${isSecure ? 's' : ''}://${authority}`),
     },
+    // etcd also takes the name in a certificate for a user.
+    hasRoles: options.auth !== undefined || options.credentials?.certChain !== undefined,
   };
 }

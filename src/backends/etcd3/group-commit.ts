@@ -11,14 +11,17 @@ import { checkedOnly } from './access.js';
 import type { Access } from './access.js';
 import type { TxnAnswer, TxnRequest } from './requests.js';
 
-/** A transaction that may travel with others, and how to read its answer. */
+/**
+ * A transaction that may travel with others, and how to read its answer. Hundreds of them wait at a time: what only the
+ * request or an error needs is built then.
+ */
 export interface Transaction<T> {
   /** For errors: "queue for "a"". */
-  readonly what: string;
+  what(): string;
   /** Builds the request when it is sent: it is kept neither before nor after that. */
   txn(): TxnRequest;
   /** The permissions that etcd must check, written at the top level of the group. */
-  readonly access: Access;
+  access(): Access;
   /**
    * Its names: claims of one name must not share a transaction, since they would share a revision, and have no order.
    */
@@ -53,7 +56,11 @@ const MAX_ALONE = 64;
 const MAX_OPERATIONS = 127;
 const FEW_OPERATIONS = 7;
 
-export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, timeout: number) => Observable<T> {
+/** @param hasRoles whether the server may check permissions: then each group names those of its members */
+export function createGroupCommit(
+  send: Send,
+  hasRoles: boolean,
+): <T>(transaction: Transaction<T>, timeout: number) => Observable<T> {
   /** The waiting transactions, oldest first. */
   let waiting: BatchEntry[] = [];
   let inFlight = 0;
@@ -89,7 +96,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
 
   const flush = (): void => {
     while (inFlight < MAX_IN_FLIGHT || (inFlight < MAX_ALONE && isOneQueue(waiting))) {
-      const next = nextGroup(waiting, most);
+      const next = nextGroup(waiting, most, widthOf);
       waiting = next.rest;
       if (next.group.length === 0) return;
       // A member that cannot be encoded fails alone, before anything is sent.
@@ -117,7 +124,7 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
       };
       for (const member of group) member.parted = parted;
       sending.add(
-        together(send, group, txns).subscribe({
+        together(group, txns).subscribe({
           next(answers) {
             taken = Math.max(taken, operationsOf(group));
             learn();
@@ -131,6 +138,30 @@ export function createGroupCommit(send: Send): <T>(transaction: Transaction<T>, 
         }),
       );
     }
+  };
+
+  /** The number of its operations at the top level of a group. */
+  const widthOf = ({ transaction }: BatchEntry): number => (hasRoles ? Math.max(1, transaction.access().width) : 1);
+
+  const operationsOf = (group: readonly BatchEntry[]): number =>
+    group.reduce((sum, member) => sum + widthOf(member), 1) +
+    Math.max(FEW_OPERATIONS, ...group.map(({ transaction: { size = 0 } }) => size));
+
+  const together = (
+    group: readonly BatchEntry[],
+    txns: readonly TxnRequest[],
+  ): Observable<readonly (TxnAnswer | undefined)[]> => {
+    const [only] = group;
+    const [alone] = txns;
+    if (only && alone && group.length === 1) return send(alone, only.timeout).pipe(map((one) => [one]));
+    const timeout = Math.max(...group.map((member) => member.timeout));
+    const success = txns.map((txn) => ({ request_txn: txn }));
+    const accesses = group.map(({ transaction }) => transaction.access());
+    return send({ success, failure: checkedOnly(accesses, hasRoles) }, timeout).pipe(
+      map(({ revision, responses: all }) =>
+        all.map(({ response_txn: { succeeded, responses } }) => ({ succeeded, responses, revision })),
+      ),
+    );
   };
 
   const failed = (group: readonly BatchEntry[], error: unknown): void => {
@@ -203,7 +234,7 @@ class Entry<T> implements BatchEntry {
     try {
       return this.transaction.txn();
     } catch (cause) {
-      const message = `etcd could not ${this.transaction.what}: the claim cannot be written as JSON.`;
+      const message = `etcd could not ${this.transaction.what()}: the claim cannot be written as JSON.`;
       this.subscriber.error(new BackendError(message, { retryable: false, cause }));
       return undefined;
     }
@@ -220,14 +251,14 @@ class Entry<T> implements BatchEntry {
   }
 
   failed(error: unknown): void {
-    const { what, leaseGone } = this.transaction;
+    const { leaseGone } = this.transaction;
     const cause = error instanceof BackendError ? error.cause : undefined;
     if (leaseGone !== undefined && isLeaseGone(cause)) {
       this.subscriber.next(leaseGone);
       return this.subscriber.complete();
     }
     // Each member reports the common error with its own `what`.
-    const told$ = throwError(() => (cause === undefined ? error : toBackendError(what, cause)));
+    const told$ = throwError(() => (cause === undefined ? error : toBackendError(this.transaction.what(), cause)));
     const before$ = this.transaction.before?.(cause) ?? EMPTY;
     concat(before$.pipe(ignoreElements()), told$).subscribe(this.subscriber);
   }
@@ -239,23 +270,28 @@ const isOneQueue = (waiting: readonly BatchEntry[]): boolean => {
   return waiting.every(({ transaction: { names, kind } }) => names[0] === name && kind === 'enter');
 };
 
-/** The oldest transaction, and those behind it that may travel with it. Cancelled ones are dropped. */
-function nextGroup(waiting: readonly BatchEntry[], most: number): { group: readonly BatchEntry[]; rest: BatchEntry[] } {
+/** The oldest transaction, and those behind it that may travel with it, until the group is full. Cancelled ones are dropped. */
+function nextGroup(
+  waiting: readonly BatchEntry[],
+  most: number,
+  widthOf: (member: BatchEntry) => number,
+): { group: readonly BatchEntry[]; rest: BatchEntry[] } {
   const group: BatchEntry[] = [];
   const rest: BatchEntry[] = [];
   const kinds = new Map<string, Transaction<unknown>['kind']>();
   let outer = 0;
   let inner = FEW_OPERATIONS;
-  for (const member of waiting) {
+  for (const [place, member] of waiting.entries()) {
     if (member.isGivenUp) continue;
     const { names, kind, size = 0 } = member.transaction;
+    const [wider, deeper] = [outer + widthOf(member), Math.max(inner, size)];
+    const hasRoom = group.length === 0 || wider + 1 + deeper <= most;
+    if (!hasRoom) return { group, rest: [...rest, ...waiting.slice(place)] };
     const mayShare = (name: string): boolean => {
       const there = kinds.get(name);
       return there === undefined || (there === kind && kind !== 'enter');
     };
-    const [wider, deeper] = [outer + widthOf(member), Math.max(inner, size)];
-    const hasRoom = group.length === 0 || wider + 1 + deeper <= most;
-    if (hasRoom && names.every(mayShare) && mayTravelWith(group[0], member)) {
+    if (names.every(mayShare) && mayTravelWith(group[0], member)) {
       group.push(member);
       [outer, inner] = [wider, deeper];
       for (const name of names) kinds.set(name, kind);
@@ -271,29 +307,4 @@ function mayTravelWith(first: BatchEntry | undefined, next: BatchEntry): boolean
   if (first.isSuspect || next.isSuspect) return false;
   const [a, b] = [first.transaction, next.transaction];
   return a.lease === b.lease && (a.kind === 'read') === (b.kind === 'read');
-}
-
-/** The number of its operations at the top level of a group. */
-const widthOf = ({ transaction: { access } }: BatchEntry): number => Math.max(1, access.permissions.length);
-
-const operationsOf = (group: readonly BatchEntry[]): number =>
-  group.reduce((sum, member) => sum + widthOf(member), 1) +
-  Math.max(FEW_OPERATIONS, ...group.map(({ transaction: { size = 0 } }) => size));
-
-function together(
-  send: Send,
-  group: readonly BatchEntry[],
-  txns: readonly TxnRequest[],
-): Observable<readonly TxnAnswer[]> {
-  const [only] = group;
-  const [alone] = txns;
-  if (only && alone && group.length === 1) return send(alone, only.timeout).pipe(map((one) => [one]));
-  const timeout = Math.max(...group.map((member) => member.timeout));
-  const success = txns.map((txn) => ({ request_txn: txn }));
-  const failure = checkedOnly(group.map(({ transaction: { access } }) => access));
-  return send({ success, failure }, timeout).pipe(
-    map(({ revision, responses: all }) =>
-      all.map(({ response_txn: { succeeded, responses } }) => ({ succeeded, responses, revision })),
-    ),
-  );
 }

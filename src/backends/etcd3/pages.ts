@@ -40,9 +40,9 @@ export function createReader(commit: Commit, range: Range): (beginning: string, 
     const first = (limit: number): Observable<Page> =>
       commit(
         {
-          what,
+          what: () => what,
           txn: () => ({ success: [{ request_range: readRequest(beginning, limit) }] }),
-          access: accessToRead(beginning),
+          access: () => accessToRead(beginning),
           names: [beginning],
           kind: 'read',
           lease: '',

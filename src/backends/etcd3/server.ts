@@ -61,7 +61,7 @@ export function createServer(source: ClientSource): EtcdServer {
       }),
     );
   };
-  const commit = createGroupCommit(send);
+  const commit = createGroupCommit(send, source.hasRoles);
   const read = createReader(commit, (request, what, timeout) =>
     call(what, timeout, (client, options) => client.kv.range(request, options)),
   );

@@ -6,6 +6,7 @@
  * oldest contender takes the claim that is first in the queue (subscription-order.ts). Claims that differ in kind,
  * permits, meta or value are sent one after another. So is a try, whose answer must include all earlier claims.
  */
+import { Few } from './few.js';
 
 /** A claim that wants to be sent. */
 export interface Enqueuer {
@@ -25,8 +26,8 @@ export interface EnqueueOrder {
 
 /** The claims of one key that want to be sent. */
 interface Lane {
-  readonly admitted: Set<Enqueuer>;
-  readonly waiting: Set<Enqueuer>;
+  readonly admitted: Few<Enqueuer>;
+  readonly waiting: Few<Enqueuer>;
   /** The shape of the admitted claims. */
   shape: string | undefined;
 }
@@ -58,7 +59,7 @@ export function createEnqueueOrder(): EnqueueOrder {
       let blocked = 0;
       for (const key of enqueuer.keys) {
         let lane = lanes.get(key);
-        if (!lane) lanes.set(key, (lane = { admitted: new Set(), waiting: new Set(), shape: undefined }));
+        if (!lane) lanes.set(key, (lane = { admitted: new Few(), waiting: new Few(), shape: undefined }));
         if (lane.waiting.size === 0 && admits(lane, enqueuer)) {
           admit(lane, enqueuer);
         } else {
