@@ -7,7 +7,7 @@ import { marbles } from 'rxjs-marbles/jest';
 import { InvalidOptionError, createLocks } from '../../src/index.js';
 import type { LocksOptions, QueueBackend } from '../../src/index.js';
 import { decorate } from '../../src/backend/decorate.js';
-import { prefixed, serverKeysOf } from '../../src/backend/prefixed.js';
+import { prefixed, serverClaimsOf } from '../../src/backend/prefixed.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { TIMES, letters, seen, serverOf } from '../support/marbles.js';
 import { onePlace } from '../support/one-place.js';
@@ -48,7 +48,10 @@ describe('a prefix', () => {
     const election = locks.election('e');
     const leading = election.campaign$('v').subscribe();
     expect([...(await keysOf(backend))].sort()).toEqual(['team/e', 'team/k', 'team/x', 'team/y']);
-    expect(serverKeysOf(both)).toEqual(['team/x', 'team/y']);
+    const { claims } = await firstValueFrom(backend.queue('team/x', 0));
+    const [first, second] = serverClaimsOf(both);
+    expect([first, second]).toMatchObject([{ key: 'team/x', id: claims[0]?.id }, { key: 'team/y' }]);
+    expect(second?.id).not.toBe(first?.id);
     const told = [
       held,
       both,

@@ -6,6 +6,7 @@ import { NEVER, Subject, of, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { ifAll } from '../../src/backends/etcd3/index.js';
 import type { Guard } from '../../src/backends/etcd3/guards.js';
+import { SERVER_CLAIMS } from '../../src/backend/prefixed.js';
 import { settlesWith } from '../../src/backend/settled.js';
 import type { HeldLock } from '../../src/index.js';
 import { refusal } from './double/refusal.js';
@@ -60,6 +61,15 @@ describe('a guard', () => {
         },
       },
     ]);
+  });
+
+  it('is of our claim, not of another one that has its token, as after a restore', async () => {
+    const { backend, lock, token, etcd, remove } = await held();
+    etcd.store.put(Buffer.from('a/0b-1'), Buffer.of(), '0', token);
+    const ours = Object.assign(lock, { [SERVER_CLAIMS]: [{ key: 'a', id: '1a-1' }] });
+    expect(await backend.guard(ours)).toEqual([Buffer.from('a/1a-1'), 'Create', '==', String(token)]);
+    remove('a/1a-1');
+    expect(await guardOf(backend.guard(ours))).toMatchObject({ code: 'LOCK_NOT_OWNED', key: 'a' });
   });
 
   it('is not given once our claim is gone, or the lock is over by the time of the answer', async () => {

@@ -173,14 +173,22 @@ const common = (backend: WholeQueueBackend | WholeSlotBackend, names: Names) => 
   close: () => backend.close(),
 });
 
-/** A property of the held lock, since the backend may be of another copy of the package (import and require). */
-export const SERVER_KEYS = Symbol.for('rxlock.serverKeys');
+/** The claim of a held lock at one of its keys. */
+export interface ServerClaim {
+  /** The key on the server. */
+  readonly key: string;
+  /** What it is called in the queue; `undefined` if that is not known. */
+  readonly id: string | undefined;
+}
 
-/** The keys of a held lock on the server. */
-export const serverKeysOf = (held: HeldLock): readonly string[] => {
-  const found: unknown = Reflect.get(held, SERVER_KEYS);
-  return isTexts(found) ? found : held.keys;
+/** A property of the held lock, since the backend may be of another copy of the package (import and require). */
+export const SERVER_CLAIMS = Symbol.for('rxlock.serverClaims');
+
+/** The claims of a held lock on the server. */
+export const serverClaimsOf = (held: HeldLock): readonly ServerClaim[] => {
+  const found: unknown = Reflect.get(held, SERVER_CLAIMS);
+  return areClaims(found) ? found : held.keys.map((key) => ({ key, id: undefined }));
 };
 
-const isTexts = (found: unknown): found is readonly string[] =>
-  Array.isArray(found) && found.every((one) => typeof one === 'string');
+const areClaims = (found: unknown): found is readonly ServerClaim[] =>
+  Array.isArray(found) && found.every((one: unknown) => typeof one === 'object' && one !== null && 'key' in one);

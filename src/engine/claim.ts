@@ -110,6 +110,10 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
     return claim && mine && { claim, mine };
   }
 
+  get ids(): readonly string[] {
+    return this.#places.flatMap(({ mine }) => mine?.id ?? []);
+  }
+
   get what(): string {
     return `queue for ${this.keys.join(' + ')}`;
   }

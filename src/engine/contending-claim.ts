@@ -28,6 +28,8 @@ export interface ContendingClaim {
    * there.
    */
   readonly queued: QueuedRequest | undefined;
+  /** What it is called in the queues of its keys, in their order; empty before it is in them. */
+  readonly ids: readonly string[];
   begin(): void;
   /** The server said that the claim is no longer there. */
   isGone(): void;

@@ -9,7 +9,8 @@ import type { JsonValue } from '../api/json.js';
 import type { HeldLock, ReleaseOptions, Renewal } from '../api/lock.js';
 import { checkedRelease } from '../api/options.js';
 import type { Revocation } from '../api/revocation.js';
-import { SERVER_KEYS } from '../backend/prefixed.js';
+import { SERVER_CLAIMS } from '../backend/prefixed.js';
+import type { ServerClaim } from '../backend/prefixed.js';
 import { inSubscriberContext } from '../platform/in-context.js';
 import { unwrapped } from './aborts.js';
 import type { ContendingClaim } from './contending-claim.js';
@@ -218,9 +219,10 @@ class Held implements HeldLock {
     return this[HOLD].validUntil();
   }
 
-  get [SERVER_KEYS](): readonly string[] {
+  get [SERVER_CLAIMS](): readonly ServerClaim[] {
     const hold = this[HOLD];
-    return hold.keys().map((key) => hold.runtime.settings.prefix + key);
+    const ids = hold.claim()?.ids;
+    return hold.keys().map((key, i) => ({ key: hold.runtime.settings.prefix + key, id: ids?.[i] }));
   }
 
   get ended$(): Observable<never> {

@@ -17,7 +17,8 @@ import type { Observable } from 'rxjs';
 import { InvalidOptionError, LockNotOwnedError } from '../../api/errors.js';
 import type { HeldLock } from '../../api/lock.js';
 import { quoted } from '../../api/texts.js';
-import { serverKeysOf } from '../../backend/prefixed.js';
+import { serverClaimsOf } from '../../backend/prefixed.js';
+import type { ServerClaim } from '../../backend/prefixed.js';
 import { settled } from '../../backend/settled.js';
 import type { Calls } from './calls.js';
 import { endOf, prefixOf } from './keys.js';
@@ -51,7 +52,7 @@ const ANSWER_WITHIN = 5000;
 export function createGuards(call: Calls['call']): Guards {
   const within = (held: HeldLock): number => Math.min(held.remaining(), ANSWER_WITHIN);
 
-  const guard = (held: HeldLock, key: string): Observable<Guard> => {
+  const guard = (held: HeldLock, { key, id }: ServerClaim): Observable<Guard> => {
     const prefix = prefixOf(key);
     const token = held.fencingToken.toString();
     const exact = { min_create_revision: token, max_create_revision: token, keys_only: true };
@@ -59,7 +60,7 @@ export function createGuards(call: Calls['call']): Guards {
       client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, options),
     ).pipe(
       map(({ kvs }): Guard => {
-        const claim = kvs.find((kv) => !kv.key.includes('/', prefix.length));
+        const claim = kvs.find((kv) => isClaim(kv.key, prefix.length, id));
         if (!claim || !held.isHeld()) throw notHeld(held);
         return [claim.key, 'Create', '==', token];
       }),
@@ -69,7 +70,7 @@ export function createGuards(call: Calls['call']): Guards {
   const guards = async (held: HeldLock): Promise<readonly Guard[]> => {
     // Until this completes, a predecessor in this process could still write under its own guard.
     const before$ = settled(held).pipe(ignoreElements());
-    const guards$ = defer(() => forkJoin(serverKeysOf(held).map((key) => guard(held, key))));
+    const guards$ = defer(() => forkJoin(serverClaimsOf(held).map((claim) => guard(held, claim))));
     const made = await lastValueFrom(concat(before$, guards$).pipe(takeUntil(ended(held))), {
       defaultValue: undefined,
     });
@@ -98,6 +99,13 @@ export function createGuards(call: Calls['call']): Guards {
     },
   };
 }
+
+/**
+ * Whether it is the claim of this id below the name; of any id, if it is not known. Its token alone does not tell:
+ * after a restore from a backup, the server gives the same tokens again, to the claims of others.
+ */
+const isClaim = (key: Buffer, skip: number, id: string | undefined): boolean =>
+  id === undefined ? !key.includes('/', skip) : key.toString('utf8', skip) === id;
 
 /** The `cause` is the reason of the loss or the abort; a release has none. */
 const notHeld = ({ key, signal }: HeldLock): LockNotOwnedError =>

@@ -53,6 +53,10 @@ export class TurnClaim implements ContendingClaim {
     return this.claim?.queued;
   }
 
+  get ids(): readonly string[] {
+    return this.claim?.ids ?? [];
+  }
+
   begin(): void {
     this.#order.join(this);
   }

@@ -51,6 +51,10 @@ export class SlotClaim implements ContendingClaim {
     return this.#claim?.queued;
   }
 
+  get ids(): readonly string[] {
+    return this.#claim?.ids ?? [];
+  }
+
   isGone(): void {
     this.#claim?.isGone();
   }
