@@ -25,6 +25,7 @@ const SCENARIOS = [
   'held',
   'nested',
   'observed',
+  'start',
   'engine',
   'once',
   'peers',

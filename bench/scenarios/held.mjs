@@ -91,7 +91,7 @@ async function held({ url, quick, tick, size }) {
     tables: [{ name: `${size.toLocaleString('en')} locks`, unit: 's until all are held', rows }],
     targets: [
       { figure: 'acquired, s', most: 1, value: summary(samples.rxlock).median },
-      { figure: 'heap per lock, KB', most: 2, value: kilobytes },
+      { figure: 'heap per lock, KB', most: 1.5, value: kilobytes },
       { figure: 'outside the heap per lock, KB', value: summary(outside).median / 1024 },
       { figure: 'leases', most: 1, value: leases.rxlock },
       { figure: 'keepalives per ttl/3', most: 1, value: keepalives.rxlock, digits: 1 },

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { buildGo } from '../contenders/go.mjs';
 import { PEERS } from '../contenders/peers.mjs';
 import { startClient } from '../clients.mjs';
-import { interleaved, row, summary } from '../measure.mjs';
+import { interleaved, ratio, row, summary } from '../measure.mjs';
 import { requestsOf } from '../requests.mjs';
 import { serversFor } from '../servers.mjs';
 
@@ -11,6 +11,7 @@ export const server = false;
 
 const CROWDS = [1, 10, 100, 1000];
 const PROCESSES = [1, 4];
+const GO = 'Go Mutex';
 
 /** With so many, pollers are at it for all of their time: once is enough. */
 const MANY = 1000;
@@ -40,6 +41,7 @@ export async function run({ quick, progress }) {
   let keys = 0;
 
   const tables = [];
+  const targets = [];
   for (const processes of PROCESSES) {
     for (const waiters of crowds) {
       // What is within one process cannot be contended for from another.
@@ -99,12 +101,16 @@ export async function run({ quick, progress }) {
             : []),
         ].join('; '),
       }));
+      if (processes > 1 && (waiters === 10 || waiters === 100) && GO in samples) {
+        const value = ratio(samples['rxlock, etcd v3'], samples[GO]).median;
+        targets.push({ figure: `rxlock / ${GO}, ${waiters} waiting in ${processes} processes`, most: 0.9, value });
+      }
       const where = processes === 1 ? 'one process' : `${processes} processes`;
       tables.push({ name: `${waiters} waiting, ${where}`, waiters, processes, unit: 'ms per hand-off', rows });
     }
   }
   await stop();
-  return { tables, targets: [], absent };
+  return { tables, targets, absent };
 }
 
 const shareOf = (waiters, processes, i) => Math.floor((waiters + processes - 1 - i) / processes);
