@@ -303,7 +303,7 @@ describe('a lease that has gone from the server', () => {
       m.expect(letters(locks.mutex('k').lock$()), '---^-----!').toBeObservable('----h');
       m.flush();
       expect(of('requeued')).toMatchObject([
-        { at: 3, key: 'k', cause: { name: 'PlaceLost', message: 'the place in the queue is lost: session' } },
+        { at: 3, key: 'k', cause: { name: 'ClaimLost', message: 'the claim in the queue is lost: session' } },
       ]);
       expect(requests.join('')).toBe('glxglx');
     }),

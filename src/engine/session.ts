@@ -50,13 +50,13 @@ export interface Session {
 
 /** The end of a session or of a claim. Internal: it becomes a LockLostError for each held lock. */
 export class ClaimLost extends Error {
-  override readonly name = 'PlaceLost';
+  override readonly name = 'ClaimLost';
   constructor(
     readonly reason: LossReason,
     cause?: unknown,
     readonly by?: ForeignWrite,
   ) {
-    super(`the place in the queue is lost: ${reason}`, { cause });
+    super(`the claim in the queue is lost: ${reason}`, { cause });
   }
 }
 
