@@ -19,13 +19,13 @@ export default {
     // Those of `npm run marbles`: no servers, hardly any real time.
     folders: ['api', 'rules', 'time', 'engine', 'operators', 'testing'].map((name) => `spec/${name}`),
     first: ['spec/operators', 'requests-spec'],
-    // Not those of volume, of a whole day, and of a full stack: they take longer than all others together.
+    // Not those of volume, of a whole day, and of a full stack, which take as long as hundreds of others.
     not: ['volume-spec.ts', 'extremes-spec.ts', 'stuck-spec.ts'],
   },
   coverageAnalysis: 'perTest',
   ignoreStatic: true,
-  // What a mutant has left behind in the process ends with it.
-  maxTestRunnerReuse: 200,
+  // What mutants have left behind in their process ends with it.
+  maxTestRunnerReuse: 500,
   ignorePatterns: [
     '/bench',
     '/dist',

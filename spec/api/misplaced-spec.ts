@@ -2,11 +2,12 @@
  * Arguments of the wrong kind: refused at the call by name, never ignored and never a TypeError from inside.
  */
 import 'reflect-metadata';
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { lastValueFrom, of, throwError } from 'rxjs';
 import { decorate } from '../../src/backend/index.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { InvalidOptionError, createLocks, runOnce, shareAcross, whileLeader, withLock } from '../../src/index.js';
+import type { Lock, Locks } from '../../src/index.js';
 import Microlock, { InvalidTtlError } from '../../src/microlock/index.js';
 import { RunOnce, WhileLeader, WithLock } from '../../src/nestjs/index.js';
 import { runCoordinator } from '../../src/node-cron/index.js';
@@ -15,9 +16,13 @@ import { behindNetwork, lockServer } from '../../src/testing/index.js';
 import { createLockManager } from '../../src/web-locks/index.js';
 
 const untyped = (value: unknown): never => value as never;
-const locks = createLocks(memoryBackend());
-const lock = locks.mutex('k');
-afterAll(() => locks.close());
+let locks: Locks;
+let lock: Lock;
+beforeEach(() => {
+  locks = createLocks(memoryBackend());
+  lock = locks.mutex('k');
+});
+afterEach(() => locks.close());
 
 const BUILT_IN: readonly (readonly [string, unknown, string])[] = [
   ['a signal', new AbortController().signal, 'options is of the class AbortSignal: give { signal }.'],

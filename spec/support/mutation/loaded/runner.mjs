@@ -4,7 +4,8 @@
  */
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { INSTRUMENTER_CONSTANTS } from '@stryker-mutator/api/core';
 import { PluginKind, commonTokens, declareClassPlugin, tokens } from '@stryker-mutator/api/plugin';
 import {
@@ -14,6 +15,7 @@ import {
   toMutantRunResult,
 } from '@stryker-mutator/api/test-runner';
 import { buildSync } from 'esbuild';
+import { expect } from 'expect';
 import { VirtualAction, config } from 'rxjs';
 
 const { NAMESPACE } = INSTRUMENTER_CONSTANTS;
@@ -31,6 +33,12 @@ const specsIn = (root, { folders, first, not }) => {
 /** Ten times as many as any spec of a rule takes. */
 const MOST_STEPS = 2000;
 
+/** The dry run may take so many times as long, and a mutant so many times as long as the dry run. */
+const PATIENCE = 10;
+
+// A spec may replace those of the process.
+const { clearTimeout, setTimeout } = globalThis;
+
 class LoadedRunner {
   static inject = tokens(commonTokens.options);
 
@@ -42,14 +50,26 @@ class LoadedRunner {
     this.options = options.loaded;
     /** The `describe`s whose `beforeAll` has run, the outermost first. */
     this.open = [];
+    /** The number of mutants that each test has killed. */
+    this.kills = new Map();
+    /** Milliseconds that each test took in the dry run. */
+    this.took = new Map();
   }
 
   async init() {
     const root = process.cwd();
     // Two folders deep, as the specs that look for files beside them.
-    const outfile = join(root, 'spec/support/.loaded-specs.cjs');
-    const imports = specsIn(root, this.options).map((path) => `import ${JSON.stringify(path)};`);
-    const all = [...imports, "export { collected } from '@jest/globals';"].join('\n');
+    const outfile = join(root, `spec/support/.loaded-specs.${process.pid}.cjs`);
+    const { folders, first, not } = this.options;
+    // Each file in a `describe` of its own, so that its hooks are its own.
+    const files = specsIn(root, { folders, first, not }).map(
+      (path) => `describe(${JSON.stringify(relative(root, path))}, () => { require(${JSON.stringify(path)}); });`,
+    );
+    const all = [
+      "const { collected, describe } = require('@jest/globals');",
+      ...files,
+      'exports.collected = collected;',
+    ].join('\n');
     buildSync({
       stdin: { contents: all, resolveDir: root },
       bundle: true,
@@ -86,10 +106,19 @@ class LoadedRunner {
     const tests = [];
     for (const test of this.tests) {
       state.currentTestId = test.name;
-      tests.push(await this.#run({ ...test, timeout: 20 * test.timeout }));
+      const result = await this.#run(test, PATIENCE * test.timeout);
+      this.took.set(test.name, result.timeSpentMs);
+      tests.push(result);
       state.currentTestId = undefined;
     }
-    return { status: DryRunStatus.Complete, tests, mutantCoverage: state.mutantCoverage };
+    await this.#enter([]);
+    const mutantCoverage = structuredClone(state.mutantCoverage);
+    // What a spec leaves behind in the process would kill mutants that it has never noticed: all must pass again.
+    const again = [];
+    for (const test of this.tests) again.push(await this.#run(test, PATIENCE * test.timeout));
+    await this.#enter([]);
+    const spoilt = again.filter(({ status }) => status === TestStatus.Failed);
+    return { status: DryRunStatus.Complete, tests: spoilt.length > 0 ? spoilt : tests, mutantCoverage };
   }
 
   async mutantRun({ activeMutant, testFilter, hitLimit }) {
@@ -98,13 +127,17 @@ class LoadedRunner {
     state.hitCount = hitLimit === undefined ? undefined : 0;
     state.hitLimit = hitLimit;
     const asked = testFilter && new Set(testFilter);
+    const killsOf = ({ name }) => this.kills.get(name) ?? 0;
+    // Those first that have found the most: a mutant costs no more than the first of them that fails.
+    const chosen = this.tests.filter(({ name }) => !asked || asked.has(name)).sort((a, b) => killsOf(b) - killsOf(a));
     const tests = [];
     try {
-      for (const test of this.tests) {
-        if (asked && !asked.has(test.name)) continue;
-        const result = await this.#run(test);
+      for (const test of chosen) {
+        const result = await this.#run(test, test.timeout + PATIENCE * (this.took.get(test.name) ?? 0));
         tests.push(result);
-        if (result.status === TestStatus.Failed) break;
+        if (result.status !== TestStatus.Failed) continue;
+        this.kills.set(test.name, killsOf(test) + 1);
+        break;
       }
     } finally {
       state.activeMutant = undefined;
@@ -112,7 +145,8 @@ class LoadedRunner {
     }
     const limited = determineHitLimitReached(state.hitCount, state.hitLimit);
     // What goes on for ever would do so beside the next mutant: it ends before that.
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await nextTurn();
+    await nextTurn();
     return toMutantRunResult(limited ?? { status: DryRunStatus.Complete, tests }, true);
   }
 
@@ -125,29 +159,36 @@ class LoadedRunner {
     }
   }
 
-  async #run({ name, run, timeout, scopes }) {
+  async #run({ name, run, scopes }, timeout) {
     const began = performance.now();
-    const told = () => ({ id: name, name, timeSpentMs: performance.now() - began });
+    const failures = [];
+    const attempt = (work) => this.#within(work, timeout).catch((error) => failures.push(error));
     this.steps = 0;
+    await attempt(async () => {
+      expect.extractExpectedAssertionsErrors();
+      await this.#enter(scopes);
+      for (const scope of scopes) for (const hook of scope.beforeEach) await hook();
+      await run();
+      for (const { error } of expect.extractExpectedAssertionsErrors()) throw error;
+      await nextTurn();
+    });
+    // Also after a failure: what they put back would be missing for all that follow.
+    for (const scope of [...scopes].reverse()) for (const hook of scope.afterEach) await attempt(hook);
+    const told = { id: name, name, timeSpentMs: performance.now() - began };
+    const [failure] = failures;
+    if (failures.length === 0) return { ...told, status: TestStatus.Success };
+    return { ...told, status: TestStatus.Failed, failureMessage: String(failure?.stack ?? failure).slice(0, 400) };
+  }
+
+  /** Does the work; fails also with what nobody catches meanwhile, and when it takes too long. */
+  async #within(work, timeout) {
     let timer;
     try {
-      await new Promise((resolve, reject) => {
+      return await new Promise((resolve, reject) => {
         this.stray = reject;
         timer = setTimeout(() => reject(new Error(`not over after ${timeout} ms`)), timeout);
-        (async () => {
-          await this.#enter(scopes);
-          for (const scope of scopes) for (const hook of scope.beforeEach) await hook();
-          try {
-            await run();
-          } finally {
-            for (const scope of [...scopes].reverse()) for (const hook of scope.afterEach) await hook();
-          }
-          await new Promise((done) => setImmediate(done));
-        })().then(resolve, reject);
+        (async () => work())().then(resolve, reject);
       });
-      return { ...told(), status: TestStatus.Success };
-    } catch (error) {
-      return { ...told(), status: TestStatus.Failed, failureMessage: String(error?.stack ?? error).slice(0, 400) };
     } finally {
       clearTimeout(timer);
       this.stray = undefined;
