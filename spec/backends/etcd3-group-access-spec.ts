@@ -8,6 +8,7 @@ import { defer, filter, firstValueFrom, lastValueFrom, repeat } from 'rxjs';
 import { startEtcd } from '../../scripts/etcd.cjs';
 import type { EtcdServer } from '../../scripts/etcd.cjs';
 import { etcd3Backend } from '../../src/backends/etcd3/index.js';
+import { queuedAs } from '../../src/backend/claims.js';
 import type { ClaimRequest, Lease, QueueBackend } from '../../src/index.js';
 import { enableRoles } from '../support/etcdctl.js';
 import { ETCDS } from '../support/etcds.js';
@@ -91,6 +92,24 @@ describe.each(ETCDS)('on $server, a crowd of requests of a user with a role', ({
     expect(seen.pop()).toMatchObject({ status: 'rejected', reason: { retryable: false } });
     expect(seen.filter(({ status }) => status === 'rejected')).toEqual([]);
     backend.close();
+  });
+
+  it('may do nothing without a user, together as alone', async () => {
+    await root.put('jobs/looked-at/7e57-0').value('{"owner":"somebody"}');
+    const backend = etcd3Backend({ hosts: etcd.url });
+    // Which needs no user.
+    const lease = await leaseOf(backend);
+    const claims = mine.map((key) => claimOf(lease, key));
+    const asked = [
+      ...[...mine, 'jobs/looked-at'].map((key) => firstValueFrom(backend.queue(key, 5000))),
+      ...claims.map((claim) => lastValueFrom(backend.enqueue([claim], 5000, 'show'))),
+      ...claims.map((claim) => lastValueFrom(backend.dequeue([claim], [queuedAs(claim, 7n)], 5000))),
+    ];
+    const answers = await Promise.allSettled(asked);
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    await lastValueFrom(backend.revoke(lease, 2000));
+    backend.close();
+    await root.delete().prefix('jobs/looked-at');
   });
 });
 

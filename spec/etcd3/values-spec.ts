@@ -284,5 +284,8 @@ describe('a request', () => {
     expect(checkedOnly([accessToRead('x')], true)).toEqual([{ request_range: expect.objectContaining({ limit: 1 }) }]);
     // Without a user there are no roles to check: the space alone is asked for.
     expect(checkedOnly([...all, accessToRead('x')], false)).toEqual([{ request_put: shortest[0] }]);
+    // A server with roles then refuses the one operation there is at the top level, whatever it is.
+    expect(checkedOnly([accessToRead('x'), accessToRead('y')], false)).toHaveLength(1);
+    expect(checkedOnly([accessToLeave([short]), accessToLeave([same])], false)).toHaveLength(1);
   });
 });

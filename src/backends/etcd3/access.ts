@@ -50,18 +50,23 @@ export const accessToRead = (beginning: string): Access => ({
 
 /**
  * The failure branch of a group. etcd checks it, but never carries it out, since a group without comparisons succeeds.
- * `hasRoles`: whether the server may check permissions; without a user it has none to check, and a group without them
- * is half as large.
+ *
+ * `hasRoles`: whether the client has a user, whose roles the server may check. Without one, a server with roles refuses
+ * any operation at the top level, so one is enough, and a group has room for twice as many members.
  *
  * One put is enough for the quota check, which compares the size of the store with the quota. etcd refuses a put of a
  * key that the same transaction deletes; the tombstone of the shortest name lies below no other name.
  */
 export function checkedOnly(all: readonly Access[], hasRoles: boolean): RequestOp[] {
-  const permissions = hasRoles ? all.flatMap((access) => access.permissions()) : [];
   const claims = all.flatMap((access) => access.claims);
   const [first] = claims;
-  if (!first || !all.some(({ takesSpace }) => takesSpace)) return permissions;
-  const key = tombstoneKey(claims.reduce((found, one) => (one.key.length < found.key.length ? one : found), first));
-  const others = permissions.filter(({ request_delete_range: range }) => !range?.key?.equals(key));
-  return [...others, { request_put: { key } }];
+  const put =
+    first && all.some(({ takesSpace }) => takesSpace)
+      ? tombstoneKey(claims.reduce((found, one) => (one.key.length < found.key.length ? one : found), first))
+      : undefined;
+  if (!hasRoles) return put ? [{ request_put: { key: put } }] : (all[0]?.permissions().slice(0, 1) ?? []);
+  const permissions = all.flatMap((access) => access.permissions());
+  if (!put) return permissions;
+  const others = permissions.filter(({ request_delete_range: range }) => !range?.key?.equals(put));
+  return [...others, { request_put: { key: put } }];
 }

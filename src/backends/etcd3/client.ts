@@ -26,7 +26,7 @@ export interface ClientSource {
   readonly notes: readonly string[];
   /** The options of our own clients, so that another thread can make the same. */
   readonly options: Etcd3Options | undefined;
-  /** Whether requests may be those of a user of etcd, whose roles the server checks. */
+  /** Whether requests may be those of a user of etcd, whose roles the server checks: of a client that signs in or has a certificate. */
   readonly hasRoles: boolean;
 }
 

@@ -56,7 +56,7 @@ const MAX_ALONE = 64;
 const MAX_OPERATIONS = 127;
 const FEW_OPERATIONS = 7;
 
-/** @param hasRoles whether the server may check permissions: then each group names those of its members */
+/** @param hasRoles whether the client has a user, whose roles the server checks: then a group names all permissions */
 export function createGroupCommit(
   send: Send,
   hasRoles: boolean,
@@ -285,19 +285,19 @@ function nextGroup(
     if (member.isGivenUp) continue;
     const { names, kind, size = 0 } = member.transaction;
     const [wider, deeper] = [outer + widthOf(member), Math.max(inner, size)];
-    const hasRoom = group.length === 0 || wider + 1 + deeper <= most;
-    if (!hasRoom) return { group, rest: [...rest, ...waiting.slice(place)] };
     const mayShare = (name: string): boolean => {
       const there = kinds.get(name);
       return there === undefined || (there === kind && kind !== 'enter');
     };
-    if (names.every(mayShare) && mayTravelWith(group[0], member)) {
-      group.push(member);
-      [outer, inner] = [wider, deeper];
-      for (const name of names) kinds.set(name, kind);
-    } else {
+    if (!names.every(mayShare) || !mayTravelWith(group[0], member)) {
       rest.push(member);
+      continue;
     }
+    const hasRoom = group.length === 0 || wider + 1 + deeper <= most;
+    if (!hasRoom) return { group, rest: [...rest, ...waiting.slice(place)] };
+    group.push(member);
+    [outer, inner] = [wider, deeper];
+    for (const name of names) kinds.set(name, kind);
   }
   return { group, rest };
 }

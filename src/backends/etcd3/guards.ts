@@ -21,7 +21,7 @@ import { serverClaimsOf } from '../../backend/prefixed.js';
 import type { ServerClaim } from '../../backend/prefixed.js';
 import { settled } from '../../backend/settled.js';
 import type { Calls } from './calls.js';
-import { endOf, prefixOf } from './keys.js';
+import { endOf, isClaim, prefixOf } from './keys.js';
 import { checkedTransaction, transactionRequest, transactionResult } from './transaction.js';
 import type { Transaction, TransactionResult } from './transaction.js';
 
@@ -60,7 +60,7 @@ export function createGuards(call: Calls['call']): Guards {
       client.kv.range({ key: prefix, range_end: endOf(prefix), ...exact }, options),
     ).pipe(
       map(({ kvs }): Guard => {
-        const claim = kvs.find((kv) => isClaim(kv.key, prefix.length, id));
+        const claim = kvs.find((kv) => isOurs(kv.key, prefix.length, id));
         if (!claim || !held.isHeld()) throw notHeld(held);
         return [claim.key, 'Create', '==', token];
       }),
@@ -104,8 +104,8 @@ export function createGuards(call: Calls['call']): Guards {
  * Whether it is the claim of this id below the name; of any id, if it is not known. Its token alone does not tell:
  * after a restore from a backup, the server gives the same tokens again, to the claims of others.
  */
-const isClaim = (key: Buffer, skip: number, id: string | undefined): boolean =>
-  id === undefined ? !key.includes('/', skip) : key.toString('utf8', skip) === id;
+const isOurs = (key: Buffer, skip: number, id: string | undefined): boolean =>
+  isClaim(key, skip) && (id === undefined || key.toString('utf8', skip) === id);
 
 /** The `cause` is the reason of the loss or the abort; a release has none. */
 const notHeld = ({ key, signal }: HeldLock): LockNotOwnedError =>

@@ -100,7 +100,7 @@ export function encodeAsked({ owner, kind, permits, since, meta, value }: Queued
 const SLASH = 0x2f;
 
 /** Whether the key is a claim of the name that ends before `skip`, and not one of a nested name, or a tombstone. */
-const isClaim = (key: Buffer, skip: number): boolean => !key.includes(SLASH, skip) && !key.includes(0, skip);
+export const isClaim = (key: Buffer, skip: number): boolean => !key.includes(SLASH, skip) && !key.includes(0, skip);
 
 /** The name of a claim; `undefined` if the key is no claim. */
 export function nameOf(key: Buffer): string | undefined {
