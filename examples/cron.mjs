@@ -91,7 +91,7 @@ async function fleet() {
       }
       if (end) {
         ended.set(end, [...(ended.get(end) ?? []), owner]);
-        if (ended.size >= ticks) enough();
+        if (isEnough(ended, ticks)) enough();
       }
     });
     return child;
@@ -103,11 +103,18 @@ async function fleet() {
   await Promise.all(
     processes.map((child) => child.exitCode ?? child.signalCode ?? new Promise((end) => child.once('exit', end))),
   );
-  const seconds = [...ended.keys()].sort();
+  const seconds = [...ended.keys()].sort().slice(0, ticks);
   const twice = seconds.filter((tick) => ended.get(tick).length > 1);
   const missed = seconds.slice(1).filter((tick, i) => secondsOf(tick) - secondsOf(seconds[i]) > 1);
   console.log(`${seconds.length} ticks done, ${twice.length} of them twice, ${missed.length} gaps.`);
   process.exitCode = twice.length + missed.length > 0 ? 1 : 0;
+}
+
+/** The tick of the killed process comes late, when its lease has run out: it is waited for, but not for ever. */
+function isEnough(ended, ticks) {
+  const first = [...ended.keys()].sort().slice(0, ticks).map(secondsOf);
+  const isWhole = first.length === ticks && first.at(-1) - first[0] === ticks - 1;
+  return isWhole || ended.size >= ticks + 10;
 }
 
 function secondsOf(time) {
