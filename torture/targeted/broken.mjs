@@ -17,7 +17,7 @@ export const BROKEN = {
   },
   'a guard that takes the first key of its range': {
     by: 'guard of nested names',
-    change: [['src/backends/etcd3/guards.ts', "kvs.find((kv) => !kv.key.includes('/', prefix.length))", 'kvs.at(0)']],
+    change: [['src/backends/etcd3/guards.ts', 'kvs.find((kv) => isOurs(kv.key, prefix.length, id))', 'kvs.at(0)']],
   },
   'a guard that compares nothing': {
     by: 'guarded writes',
