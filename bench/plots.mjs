@@ -3,15 +3,18 @@
  */
 import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
+import { headerOf } from './report.mjs';
 
 const WIDE = 230;
 
 /** @returns {Promise<Record<string, string>>} by name, as SVG; of scenarios that were not run there are none */
-export async function plotsOf({ scenarios, caption }) {
+export async function plotsOf(scenarios) {
   const drawn = {};
   for (const [name, { needs, plot }] of Object.entries(PLOTS)) {
-    const tables = scenarios[needs]?.tables ?? [];
-    if (tables.length > 0) drawn[name] = await svgOf({ ...plot(tables), ...styleOf(TITLES[name], caption) });
+    const { tables = [], measured } = scenarios[needs] ?? {};
+    if (tables.length === 0) continue;
+    const caption = headerOf(measured).split('\n');
+    drawn[name] = await svgOf({ ...plot(tables), ...styleOf(TITLES[name], caption) });
   }
   return drawn;
 }

@@ -59,6 +59,8 @@ for (const name of SCENARIOS.filter((each) => values.only.includes(each))) {
     const result = await inProcessOfItsOwn(name, flags);
     results[name] = { title, ...result };
     console.log(scenarioReport(name, title, result));
+    // Each by itself: a run takes an hour, and one that is cut off keeps what it has measured.
+    if (values.publish) await publish(name, results[name]);
   } catch (error) {
     // What could not be measured is no figure, and no reason not to measure the rest.
     console.error(`\n${name}  ${title}\n  FAILED     ${error.message}`);
@@ -79,18 +81,17 @@ const figures = {
   ),
 };
 if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
-if (values.publish) await publish(figures);
 
 /** Beside what other runs have published: each scenario says when and where it was measured. */
-async function publish({ scenarios, ...measured }) {
+async function publish(name, result) {
   mkdirSync(PUBLISHED, { recursive: true });
   const kept = new URL('figures.json', PUBLISHED);
   const before = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : {};
-  const ours = Object.entries(scenarios).map(([name, scenario]) => [name, { ...scenario, measured }]);
-  const all = { ...before, ...Object.fromEntries(ours) };
+  const measured = { ...header, quick: values.quick };
+  const all = { ...before, [name]: { ...result, targets: result.targets.map(judged), measured } };
   const inOrder = Object.fromEntries(SCENARIOS.flatMap((name) => (name in all ? [[name, all[name]]] : [])));
   writeFileSync(kept, `${JSON.stringify(inOrder, null, 2)}\n`);
-  const plots = await plotsOf({ scenarios: inOrder, caption: headerOf(measured).split('\n') });
+  const plots = await plotsOf(inOrder);
   for (const [name, svg] of Object.entries(plots)) writeFileSync(new URL(`${name}.svg`, PUBLISHED), svg);
   writeFileSync(new URL('README.md', PUBLISHED), pageOf(inOrder, Object.keys(plots)));
 }
