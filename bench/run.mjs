@@ -57,29 +57,23 @@ for (const name of SCENARIOS.filter((each) => values.only.includes(each))) {
   const { title, flags = [] } = await import(`./scenarios/${name}.mjs`);
   try {
     const result = await inProcessOfItsOwn(name, flags);
-    results[name] = { title, ...result };
+    results[name] = { title, ...result, targets: result.targets.map(judged) };
     console.log(scenarioReport(name, title, result));
-    // Each by itself: a run takes an hour, and one that is cut off keeps what it has measured.
-    if (values.publish) await publish(name, results[name]);
   } catch (error) {
     // What could not be measured is no figure, and no reason not to measure the rest.
     console.error(`\n${name}  ${title}\n  FAILED     ${error.message}`);
     results[name] = { title, failed: error.message, tables: [], targets: [] };
     process.exitCode = 1;
   }
+  // Each by itself: a run takes an hour, and one that is cut off keeps what it has measured.
+  if (values.publish) await publish(name, results[name]);
 }
 
 const targets = Object.values(results)
   .flatMap((result) => result.targets)
   .filter(hasTarget);
 console.log(`\n${targets.filter(isMet).length} of ${targets.length} targets met.`);
-const figures = {
-  ...header,
-  quick: values.quick,
-  scenarios: Object.fromEntries(
-    Object.entries(results).map(([name, result]) => [name, { ...result, targets: result.targets.map(judged) }]),
-  ),
-};
+const figures = { ...header, quick: values.quick, scenarios: results };
 if (values.json) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
 
 /** Beside what other runs have published: each scenario says when and where it was measured. */
@@ -88,7 +82,7 @@ async function publish(name, result) {
   const kept = new URL('figures.json', PUBLISHED);
   const before = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : {};
   const measured = { ...header, quick: values.quick };
-  const all = { ...before, [name]: { ...result, targets: result.targets.map(judged), measured } };
+  const all = { ...before, [name]: { ...result, measured } };
   const inOrder = Object.fromEntries(SCENARIOS.flatMap((name) => (name in all ? [[name, all[name]]] : [])));
   writeFileSync(kept, `${JSON.stringify(inOrder, null, 2)}\n`);
   const plots = await plotsOf(inOrder);

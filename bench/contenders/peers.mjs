@@ -31,6 +31,10 @@ const ASK_AGAIN = 50;
  * @property {() => Promise<void>} close
  */
 
+/** Those that others are compared with. */
+export const RXLOCK = 'rxlock, etcd v3';
+export const GO = 'Go Mutex';
+
 /**
  * `server`: etcd, redis, redis-always (each write on disk before it is answered), none. `waits`: how who waits learns
  * that it is its turn. `commands`: what it sends to Redis, as opposed to what its scripts call there. `hasNoQueue`: there is nothing to wait in.
@@ -38,7 +42,7 @@ const ASK_AGAIN = 50;
  * @type {Readonly<Record<string, { server: string, waits: string, open: (url: string, options?: { ttl: number }) => Promise<Peer> | Peer, hasNoQueue?: boolean, isAbsent?: () => string | undefined, commands?: readonly string[] }>>}
  */
 export const PEERS = {
-  'rxlock, etcd v3': {
+  [RXLOCK]: {
     server: 'etcd',
     waits: 'watch, in order',
     open: (url, options) => ofLocks(etcd3Backend({ hosts: url }), options),
@@ -50,7 +54,7 @@ export const PEERS = {
   },
   'rxlock, memory': { server: 'none', waits: 'in order', open: (_, options) => ofLocks(memoryBackend(), options) },
   'bare grpc-js': { server: 'etcd', waits: '', hasNoQueue: true, open: bare },
-  'Go Mutex': { server: 'etcd', waits: 'watch, in order', open: goMutex, isAbsent: goIsAbsent },
+  [GO]: { server: 'etcd', waits: 'watch, in order', open: goMutex, isAbsent: goIsAbsent },
   'etcd3 Lock': { server: 'etcd', waits: `asks every ${ASK_AGAIN} ms`, open: etcd3Lock },
   microlock: { server: 'etcd', waits: 'event, or asks', open: microlock },
   'redis-semaphore': {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { buildGo } from '../contenders/go.mjs';
-import { PEERS, VARIANTS } from '../contenders/peers.mjs';
+import { GO, PEERS, RXLOCK, VARIANTS } from '../contenders/peers.mjs';
 import { startClient } from '../clients.mjs';
 import { interleaved, row, summary } from '../measure.mjs';
 import { eventsSoFar } from '../metrics.mjs';
@@ -10,9 +10,7 @@ import { serversFor } from '../servers.mjs';
 export const title = 'One key, so many clients in four processes, each waits once and gives it back at once';
 export const server = false;
 
-const RXLOCK = 'rxlock, etcd v3';
 /** Its waiters watch what is right before them, and share the client of their process. */
-const GO = 'Go Mutex';
 
 const CROWDS = [16, 64, 256];
 const PROCESSES = 4;

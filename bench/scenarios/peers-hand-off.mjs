@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { buildGo } from '../contenders/go.mjs';
-import { PEERS } from '../contenders/peers.mjs';
+import { GO, PEERS, RXLOCK } from '../contenders/peers.mjs';
 import { startClient } from '../clients.mjs';
 import { interleaved, ratio, row, summary } from '../measure.mjs';
 import { requestsOf } from '../requests.mjs';
@@ -11,7 +11,6 @@ export const server = false;
 
 const CROWDS = [1, 10, 100, 1000];
 const PROCESSES = [1, 4];
-const GO = 'Go Mutex';
 
 /** With so many, pollers are at it for all of their time: once is enough. */
 const MANY = 1000;
@@ -89,7 +88,7 @@ export async function run({ quick, progress }) {
         { rounds: roundsOf(waiters), warmups: 0, tick },
       );
       const rows = here.map((name) => ({
-        ...row(samples, name, 'rxlock, etcd v3'),
+        ...row(samples, name, RXLOCK),
         ...(peers[name].server !== 'none' && { requests: summary(requests[name]).median }),
         note: [
           peers[name].waits,
@@ -102,7 +101,7 @@ export async function run({ quick, progress }) {
         ].join('; '),
       }));
       if (processes > 1 && (waiters === 10 || waiters === 100) && GO in samples) {
-        const value = ratio(samples['rxlock, etcd v3'], samples[GO]).median;
+        const value = ratio(samples[RXLOCK], samples[GO]).median;
         targets.push({ figure: `rxlock / ${GO}, ${waiters} waiting in ${processes} processes`, most: 0.9, value });
       }
       const where = processes === 1 ? 'one process' : `${processes} processes`;

@@ -1,4 +1,4 @@
-import { PEERS } from '../contenders/peers.mjs';
+import { GO, PEERS, RXLOCK } from '../contenders/peers.mjs';
 import { inFlight, interleaved, quantile, ratio, row, timed } from '../measure.mjs';
 import { serversFor } from '../servers.mjs';
 
@@ -8,7 +8,6 @@ export const server = false;
 
 const MOST = 512;
 const WIDTHS = [1, 8, 64, MOST];
-const GO = 'Go Mutex';
 
 /** At least so many in a round, so that a fast one is not measured by the start of its workers. */
 const cyclesAt = (width, quick) => (width === 1 ? (quick ? 20 : 40) : Math.max(2 * width, quick ? 64 : 256));
@@ -47,7 +46,7 @@ export async function run({ quick, progress }) {
       note: `p50 ${quantile(waits[name], 0.5).toFixed(2)} ms, p99 ${quantile(waits[name], 0.99).toFixed(2)} ms`,
     }));
     if (width === MOST && GO in samples) {
-      const value = ratio(samples['rxlock, etcd v3'], samples[GO]).median;
+      const value = ratio(samples[RXLOCK], samples[GO]).median;
       targets.push({ figure: `rxlock / ${GO}, ${width} in flight`, least: 4, value });
     }
     tables.push({ name: width === 1 ? 'one after another' : `${width} in flight`, width, unit: 'cycles/s', rows });

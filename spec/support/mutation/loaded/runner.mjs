@@ -33,8 +33,8 @@ const specsIn = (root, { folders, first, not }) => {
 /** Ten times as many as any spec of a rule takes. */
 const MOST_STEPS = 2000;
 
-/** The dry run may take so many times as long, and a mutant so many times as long as the dry run. */
-const PATIENCE = 10;
+/** A mutant gets so many times as long as the dry run: a spec that is slow is told there, and kills no mutant. */
+const PATIENCE = 2;
 
 // A spec may replace those of the process.
 const { clearTimeout, setTimeout } = globalThis;
@@ -52,17 +52,14 @@ class LoadedRunner {
     this.open = [];
     /** The number of mutants that each test has killed. */
     this.kills = new Map();
-    /** Milliseconds that each test took in the dry run. */
-    this.took = new Map();
   }
 
   async init() {
     const root = process.cwd();
     // Two folders deep, as the specs that look for files beside them.
     const outfile = join(root, `spec/support/.loaded-specs.${process.pid}.cjs`);
-    const { folders, first, not } = this.options;
     // Each file in a `describe` of its own, so that its hooks are its own.
-    const files = specsIn(root, { folders, first, not }).map(
+    const files = specsIn(root, this.options).map(
       (path) => `describe(${JSON.stringify(relative(root, path))}, () => { require(${JSON.stringify(path)}); });`,
     );
     const all = [
@@ -106,16 +103,14 @@ class LoadedRunner {
     const tests = [];
     for (const test of this.tests) {
       state.currentTestId = test.name;
-      const result = await this.#run(test, PATIENCE * test.timeout);
-      this.took.set(test.name, result.timeSpentMs);
-      tests.push(result);
+      tests.push(await this.#run(test, test.timeout));
       state.currentTestId = undefined;
     }
     await this.#enter([]);
     const mutantCoverage = structuredClone(state.mutantCoverage);
     // What a spec leaves behind in the process would kill mutants that it has never noticed: all must pass again.
     const again = [];
-    for (const test of this.tests) again.push(await this.#run(test, PATIENCE * test.timeout));
+    for (const test of this.tests) again.push(await this.#run(test, test.timeout));
     await this.#enter([]);
     const spoilt = again.filter(({ status }) => status === TestStatus.Failed);
     return { status: DryRunStatus.Complete, tests: spoilt.length > 0 ? spoilt : tests, mutantCoverage };
@@ -133,7 +128,7 @@ class LoadedRunner {
     const tests = [];
     try {
       for (const test of chosen) {
-        const result = await this.#run(test, test.timeout + PATIENCE * (this.took.get(test.name) ?? 0));
+        const result = await this.#run(test, PATIENCE * test.timeout);
         tests.push(result);
         if (result.status !== TestStatus.Failed) continue;
         this.kills.set(test.name, killsOf(test) + 1);
