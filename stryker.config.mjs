@@ -17,10 +17,13 @@ export default {
   plugins: ['./spec/support/mutation/loaded/runner.mjs'],
   loaded: {
     // Those of `npm run marbles`: no servers, hardly any real time.
-    folders: ['api', 'rules', 'time', 'engine', 'operators', 'testing'].map((name) => `spec/${name}`),
+    folders: ['api', 'rules', 'time', 'engine', 'operators', 'testing', 'contract'].map((name) => `spec/${name}`),
+    // The contract on the memory backend, which needs no server either.
+    virtual: { folder: 'spec/contract', only: 'memory' },
     first: ['spec/operators', 'requests-spec'],
-    // Not those of volume, of a whole day, and of a full stack, which take as long as hundreds of others.
-    not: ['volume-spec.ts', 'extremes-spec.ts', 'stuck-spec.ts'],
+    // Not those of volume, of a whole day, and of a full stack, which take as long as hundreds of others; nor those of
+    // more processes than one.
+    not: ['volume-spec.ts', 'extremes-spec.ts', 'stuck-spec.ts', 'processes-spec.ts', 'garbage-spec.ts'],
   },
   coverageAnalysis: 'perTest',
   ignoreStatic: true,
@@ -31,7 +34,7 @@ export default {
     '/dist',
     '/examples',
     '/reports',
-    '/spec/{backends,bench,contract,docs,package,simulation}',
+    '/spec/{backends,bench,docs,package,simulation}',
   ],
   concurrency: 2,
   // A mutant that never ends is found out after four times the time of its specs and this, milliseconds: machines are noisy.

@@ -5,6 +5,7 @@
 import { ModernFakeTimers } from '@jest/fake-timers';
 import { expect } from 'expect';
 import { ModuleMocker } from 'jest-mock';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export { expect };
 // rxjs-marbles expects it there.
@@ -54,7 +55,35 @@ export const afterEach = (work) => innermost().afterEach.unshift(work);
 
 const timers = new ModernFakeTimers({ config: { fakeTimers: {} }, global: globalThis });
 const mocks = new ModuleMocker(globalThis);
+
+/** Until the end of the `describe` that is being told, time passes only as {@link passing} says. */
+export const inVirtualTime = () => {
+  // Not those in which nothing passes: promises wait for them.
+  beforeAll(() => timers.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] }));
+  afterAll(() => timers.useRealTimers());
+  innermost().isVirtual = true;
+};
+
+/** Does the work while virtual time passes: on to the next timer whenever nothing else happens, `most` times. */
+export const passing = async (work, most) => {
+  let isOver = false;
+  const result = work().finally(() => {
+    isOver = true;
+  });
+  // Of `result`: told by whoever awaits it.
+  result.catch(() => undefined);
+  for (let steps = 0; !isOver; steps += 1) {
+    if (steps > most) throw new Error(`still busy after ${most} steps of virtual time`);
+    await nextTurn();
+    await nextTurn();
+    if (!isOver) timers.advanceTimersToNextTimer();
+  }
+  return result;
+};
+
 export const jest = {
+  // For servers. None has to start here.
+  setTimeout: () => undefined,
   useFakeTimers: (options) => timers.useFakeTimers(options),
   useRealTimers: () => timers.useRealTimers(),
   advanceTimersByTime: (ms) => timers.advanceTimersByTime(ms),

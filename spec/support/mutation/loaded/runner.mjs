@@ -30,6 +30,8 @@ const specsIn = (root, { folders, first, not }) => {
     .map((path) => join(root, path));
 };
 
+const isVirtual = (scopes) => scopes.some((scope) => scope.isVirtual);
+
 /** Ten times as many as any spec of a rule takes. */
 const MOST_STEPS = 2000;
 
@@ -38,6 +40,7 @@ const PATIENCE = 2;
 
 // A spec may replace those of the process.
 const { clearTimeout, setTimeout } = globalThis;
+const now = performance.now.bind(performance);
 
 class LoadedRunner {
   static inject = tokens(commonTokens.options);
@@ -59,13 +62,15 @@ class LoadedRunner {
     // Two folders deep, as the specs that look for files beside them.
     const outfile = join(root, `spec/support/.loaded-specs.${process.pid}.cjs`);
     // Each file in a `describe` of its own, so that its hooks are its own.
-    const files = specsIn(root, this.options).map(
-      (path) => `describe(${JSON.stringify(relative(root, path))}, () => { require(${JSON.stringify(path)}); });`,
-    );
+    const files = specsIn(root, this.options).map((path) => {
+      const name = relative(root, path);
+      const time = this.#isVirtual(name) ? 'inVirtualTime(); ' : '';
+      return `describe(${JSON.stringify(name)}, () => { ${time}require(${JSON.stringify(path)}); });`;
+    });
     const all = [
-      "const { collected, describe } = require('@jest/globals');",
+      "const { collected, describe, inVirtualTime, passing } = require('@jest/globals');",
       ...files,
-      'exports.collected = collected;',
+      'module.exports = { collected, passing };',
     ].join('\n');
     buildSync({
       stdin: { contents: all, resolveDir: root },
@@ -81,7 +86,10 @@ class LoadedRunner {
       logLevel: 'error',
     });
     this.state = globalThis[NAMESPACE] ?? (globalThis[NAMESPACE] = {});
-    ({ collected: this.tests } = createRequire(import.meta.url)(outfile));
+    const { collected, passing } = createRequire(import.meta.url)(outfile);
+    this.passing = passing;
+    const { virtual } = this.options;
+    this.tests = collected.filter(({ name, scopes }) => !isVirtual(scopes) || name.includes(virtual.only));
     // Virtual time does not end where something was left behind that renews, probes or retries for ever.
     const { execute } = VirtualAction.prototype;
     const counted = (action, state, delay) => {
@@ -95,6 +103,11 @@ class LoadedRunner {
     config.onUnhandledError = (error) => this.stray?.(error);
     process.on('unhandledRejection', (error) => this.stray?.(error));
     process.on('uncaughtException', (error) => this.stray?.(error));
+  }
+
+  #isVirtual(name) {
+    const { virtual } = this.options;
+    return virtual !== undefined && name.startsWith(virtual.folder);
   }
 
   async dryRun() {
@@ -155,7 +168,7 @@ class LoadedRunner {
   }
 
   async #run({ name, run, scopes }, timeout) {
-    const began = performance.now();
+    const began = now();
     const failures = [];
     const attempt = (work) => this.#within(work, timeout).catch((error) => failures.push(error));
     this.steps = 0;
@@ -163,13 +176,13 @@ class LoadedRunner {
       expect.extractExpectedAssertionsErrors();
       await this.#enter(scopes);
       for (const scope of scopes) for (const hook of scope.beforeEach) await hook();
-      await run();
+      await (isVirtual(scopes) ? this.passing(run, MOST_STEPS) : run());
       for (const { error } of expect.extractExpectedAssertionsErrors()) throw error;
       await nextTurn();
     });
     // Also after a failure: what they put back would be missing for all that follow.
     for (const scope of [...scopes].reverse()) for (const hook of scope.afterEach) await attempt(hook);
-    const told = { id: name, name, timeSpentMs: performance.now() - began };
+    const told = { id: name, name, timeSpentMs: now() - began };
     const [failure] = failures;
     if (failures.length === 0) return { ...told, status: TestStatus.Success };
     return { ...told, status: TestStatus.Failed, failureMessage: String(failure?.stack ?? failure).slice(0, 400) };
@@ -199,9 +212,17 @@ export const strykerValidationSchema = {
     loaded: {
       type: 'object',
       required: ['folders', 'first', 'not'],
-      properties: Object.fromEntries(
-        ['folders', 'first', 'not'].map((name) => [name, { type: 'array', items: { type: 'string' } }]),
-      ),
+      properties: {
+        ...Object.fromEntries(
+          ['folders', 'first', 'not'].map((name) => [name, { type: 'array', items: { type: 'string' } }]),
+        ),
+        // Specs of real time that run in virtual time here: those of a folder whose name says so.
+        virtual: {
+          type: 'object',
+          required: ['folder', 'only'],
+          properties: { folder: { type: 'string' }, only: { type: 'string' } },
+        },
+      },
     },
   },
 };
