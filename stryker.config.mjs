@@ -29,13 +29,7 @@ export default {
   ignoreStatic: true,
   // What mutants have left behind in their process ends with it.
   maxTestRunnerReuse: 500,
-  ignorePatterns: [
-    '/bench',
-    '/dist',
-    '/examples',
-    '/reports',
-    '/spec/{backends,bench,docs,package,simulation}',
-  ],
+  ignorePatterns: ['/bench', '/dist', '/examples', '/reports', '/spec/{backends,bench,docs,package,simulation}'],
   concurrency: 2,
   // A mutant that never ends is found out after four times the time of its specs and this, milliseconds: machines are noisy.
   timeoutFactor: 4,
