@@ -101,12 +101,18 @@ describe('the sleep-proof clock', () => {
           if (step.kind !== 'setWall') real += step.ms;
           if (!read) continue;
           // Readings closer than a millisecond may not look at all three clocks.
-          m.run(1);
-          real += 1;
-          const now = m.clock.now();
+          const passed = (ms: number): number => {
+            m.run(ms);
+            real += ms;
+            return m.clock.now();
+          };
+          let now = passed(1);
           expect(now).toBeGreaterThanOrEqual(last);
           // A tenth of the smallest safety margin: what the coarseness of the sources may hide.
-          expect(now - start).toBeGreaterThanOrEqual(real - 40);
+          const isBehind = (): boolean => now - start < real - 40;
+          // A wall clock that was set back by just as long as the machine slept hides that for 10 ms.
+          if (isBehind()) now = passed(10);
+          expect(isBehind()).toBe(false);
           last = now;
         }
       }),

@@ -2,8 +2,8 @@
  * A contender, from its subscription to its end: the stream behind `lock$`.
  */
 import { platform } from '#platform';
-import { Observable } from 'rxjs';
-import type { Subscriber, Subscription } from 'rxjs';
+import { Observable, Subscription } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { AlreadyLockedError, LockLostError, LocksClosedError } from '../api/errors.js';
 import type { Relation } from '../api/errors.js';
 import type { WithdrawnReason } from '../api/events.js';
@@ -206,9 +206,12 @@ class Contender implements Closable, Exchangeable, Holding {
     this.#endHold();
     const { time } = this.#runtime;
     const { claim, hold } = phase;
-    const patience = at(time, claim.session?.validUntil() ?? 0).subscribe(() => this.#left());
+    const { session } = claim;
+    const patience = new Subscription();
     this.#phase = { name: 'releasing', claim, hold, patience };
     claim.leave(handOff, this.#keepUntil(hold));
+    // No timer where the acknowledgement came within the call.
+    if (!patience.closed) patience.add(at(time, session?.validUntil() ?? 0).subscribe(() => this.#left()));
   }
 
   #contend(): void {

@@ -109,7 +109,8 @@ export class Hold {
   /** Why the hold has run out by now, before any timer has told so; `undefined` if it has not. */
   lossByTime(): 'expired' | 'overdue' | undefined {
     if (!this.#session.isAlive()) return 'expired';
-    return this.runtime.time.now() < this.overdueAt ? undefined : 'overdue';
+    const isOverdue = this.overdueAt < Infinity && this.runtime.time.now() >= this.overdueAt;
+    return isOverdue ? 'overdue' : undefined;
   }
 
   validUntil(): number {
