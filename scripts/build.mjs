@@ -1,10 +1,12 @@
 /**
- * Builds dist/: ES modules for `import`, CommonJS for `require`, types for both. tsc twice, no bundler.
+ * Builds dist/: ES modules for `import`, CommonJS for `require`, types for both. tsc twice; then esbuild puts the ES
+ * modules into few files.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { build } from 'esbuild';
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const FORMS = {
@@ -21,15 +23,66 @@ const FORMS = {
  */
 const packageJson = (type) => ({ type, browser: { './platform/node.js': './platform/web.js' } });
 
+/** Files that stay by themselves: one is another for browsers, the other lies beside the worker's. */
+const APART = {
+  '#platform': 'platform/node.js',
+  '#worker-file': 'backends/etcd3/renewal-worker/worker-file.js',
+};
+
 /** Older tools do not know `#platform`, so it is written out as the file for Node. */
-function writeOutPlatform(form) {
+function writeOutApart(form) {
   for (const name of readdirSync(`dist/${form}`, { recursive: true })) {
     const file = join(`dist/${form}`, name);
     if (!/\.(js|d\.ts)$/.test(file)) continue;
-    const text = readFileSync(file, 'utf8');
-    if (!text.includes('#platform')) continue;
-    const path = relative(dirname(file), `dist/${form}/platform/node.js`).replaceAll('\\', '/');
-    writeFileSync(file, text.replaceAll(/(['"])#platform\1/g, `$1${path.startsWith('.') ? path : `./${path}`}$1`));
+    let text = readFileSync(file, 'utf8');
+    for (const [named, apart] of Object.entries(APART)) {
+      const path = relative(dirname(file), `dist/${form}/${apart}`).replaceAll('\\', '/');
+      text = text.replaceAll(new RegExp(`(['"])${named}\\1`, 'g'), `$1${path.startsWith('.') ? path : `./${path}`}$1`);
+    }
+    writeFileSync(file, text);
+  }
+}
+
+/**
+ * One file for each entry, and `chunks/` for what several share: to load 150 small files takes three times as long. Not
+ * for CommonJS, which esbuild cannot split: each entry would have a copy of the engine.
+ */
+async function joinFiles() {
+  const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const entries = Object.values(exports).flatMap((entry) => entry.import?.default ?? []);
+  const worker = 'dist/esm/backends/etcd3/renewal-worker/worker.js';
+  const { outputFiles } = await build({
+    entryPoints: [...entries, ...Object.values(bin), worker],
+    outbase: 'dist/esm',
+    outdir: 'dist/esm',
+    chunkNames: 'chunks/[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2022',
+    packages: 'external',
+    sourcemap: true,
+    sourcesContent: false,
+    write: false,
+    plugins: [
+      {
+        name: 'apart',
+        setup({ onResolve }) {
+          onResolve({ filter: /^#platform$/ }, ({ path }) => ({ path, external: true }));
+          onResolve({ filter: /\/worker-file\.js$/ }, () => ({ path: '#worker-file', external: true }));
+        },
+      },
+    ],
+  });
+  const stay = [...Object.values(APART), 'platform/web.js'].map((file) => join('dist/esm', file));
+  for (const name of readdirSync('dist/esm', { recursive: true })) {
+    const file = join('dist/esm', name);
+    if (/\.js(\.map)?$/.test(file) && !stay.includes(file.replace(/\.map$/, ''))) rmSync(file);
+  }
+  for (const { path, contents } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, contents);
   }
 }
 
@@ -47,7 +100,8 @@ for (const [form, { type, options }] of Object.entries(FORMS)) {
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', `dist/${form}`, ...options], {
     stdio: 'inherit',
   });
-  writeOutPlatform(form);
+  if (form === 'esm') await joinFiles();
+  writeOutApart(form);
   writeOutWorkerFile(form);
 }
 

@@ -128,6 +128,18 @@ describe('the package', () => {
     expect(required).toBe(imported);
   });
 
+  it('exports each class and function under the name that it has, which is what stack traces show', () => {
+    const peers = ['etcd3', 'node-etcd', '@nestjs', '@opentelemetry', 'reflect-metadata'];
+    const folder = project('names', ['rxjs', 'tslib', ...peers]);
+    const code = ENTRIES.map(
+      (entry) => `
+      for (const [name, value] of Object.entries(await import(${JSON.stringify(entry)}))) {
+        if (name !== 'default' && typeof value === 'function' && value.name !== name) console.log(name, value.name);
+      }`,
+    );
+    expect(run(folder, 'names.mjs', code.join(''))).toBe('');
+  });
+
   it('tells errors apart across its two builds', () => {
     const folder = project('both', ['rxjs', 'tslib']);
     const code = `

@@ -36,6 +36,8 @@ export class InvalidTtlError extends Error {
 
 /** `lock()` found the key taken. `cause` names the holder. */
 export class AlreadyLockedError extends Error {
+  // The core has a class of this name too, and where both are in one file this one gets another.
+  static override readonly name = 'AlreadyLockedError';
   override readonly name = 'AlreadyLockedError';
   constructor(key: string, options?: ErrorOptions) {
     super(`Lock "${key}" is already locked`, options);
@@ -44,6 +46,8 @@ export class AlreadyLockedError extends Error {
 
 /** `unlock()` or `renew()` of a lock that this object does not hold (any more). */
 export class LockNotOwnedError extends Error {
+  // The core has a class of this name too, and where both are in one file this one gets another.
+  static override readonly name = 'LockNotOwnedError';
   override readonly name = 'LockNotOwnedError';
   constructor(key: string, nodeId: string, options?: ErrorOptions) {
     super(`Lock "${key}" is not owned by node "${nodeId}"`, options);
