@@ -63,6 +63,6 @@ export class LockTarget {
   }
 }
 
-/** What is asked for at one key. Quotes around the free texts make it unambiguous. */
+/** What is asked for at one key. The length of the key and the quotes of the value make it unambiguous. */
 const shapeOf = ({ key, kind, permits, value }: TargetKey): string =>
-  `${kind} ${permits ?? ''} ${JSON.stringify(key)} ${value === undefined ? '' : JSON.stringify(value)}`;
+  `${kind} ${permits ?? ''} ${key.length} ${key} ${value === undefined ? '' : JSON.stringify(value)}`;
