@@ -1,8 +1,15 @@
 import { expect, it } from '@jest/globals';
-import type { Observable } from 'rxjs';
-import { defer, map, materialize, of } from 'rxjs';
+import { Observable, concat, defer, from, map, materialize, of, throwError } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
-import { InvalidOptionError, RunFailedError, RunResultError, shareAcross } from '../../src/index.js';
+import { memoryBackend } from '../../src/backends/memory/index.js';
+import {
+  BackendError,
+  InvalidOptionError,
+  RunFailedError,
+  RunResultError,
+  createLocks,
+  shareAcross,
+} from '../../src/index.js';
 import type { Locks } from '../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, serverOf } from '../support/marbles.js';
 import { onEachNetwork } from '../support/networks.js';
@@ -149,6 +156,92 @@ onEachNetwork('shareAcross', () => {
       const locks = serverOf(m).client(TIMES);
       expect(() => shareAcross(locks.mutex('k') as never)).toThrow(InvalidOptionError);
       expect(() => shareAcross(locks.election('e'), { wait: 1 } as never)).toThrow(/wait/);
+      const stop = new AbortController();
+      expect(() => shareAcross(locks.election('e'), { signal: stop } as never)).toThrow(
+        /signal.*this is an AbortController, give its `signal`\.$/,
+      );
     })();
   });
+
+  it(
+    'what JSON would change is told to the others with its objection, and the source is left at once',
+    marbles((m) => {
+      const server = serverOf(m);
+      const rest = m.cold('x');
+      const left: number[] = [];
+      const wrong$ = new Observable<unknown>((subscriber) => {
+        subscriber.next('A');
+        m.scheduler.schedule(() => {
+          subscriber.next({ at: new Date(0) });
+          subscriber.next('never shared');
+          subscriber.error(new Error('never told'));
+        }, 3);
+        return () => left.push(m.scheduler.now());
+      });
+      const ends = (source$: Observable<unknown>) => source$.pipe(materialize());
+      const errors: unknown[] = [];
+      const ended = (source$: Observable<unknown>) =>
+        ends(source$).pipe(
+          map((event) => {
+            if (event.kind === 'E') errors.push(event.error);
+            return event.kind === 'N' ? event.value : event.kind;
+          }),
+        );
+      m.expect(ended(across(server.client({ ...TIMES, owner: 'a' }), wrong$, m.scheduler))).toBeObservable('A--(E|)');
+      m.expect(ended(across<unknown>(server.client(TIMES), rest, m.scheduler)), '-^').toBeObservable('-A-(E|)');
+      atFrame(m, 5, () => {
+        expect(left.map(Math.floor)).toEqual([3]);
+        const [told, own] = errors as [RunFailedError, RunResultError];
+        expect(own).toBeInstanceOf(RunResultError);
+        expect(told).toBeInstanceOf(RunFailedError);
+        expect(told).toMatchObject({ key: 'e', by: 'a', reason: own.message });
+      });
+      m.expect(rest).toHaveSubscriptions([]);
+    }),
+  );
+
+  it(
+    'of a burst that holds what JSON would change, nothing after it is shared',
+    marbles((m) => {
+      const server = serverOf(m);
+      const burst$ = concat(from<unknown[]>(['A', { at: new Date(0) }, 'B']), m.cold<unknown>('-'));
+      const kinds$ = across(server.client(TIMES), burst$, m.scheduler).pipe(
+        materialize(),
+        map((event) => (event.kind === 'N' ? event.value : event.kind)),
+      );
+      m.expect(kinds$).toBeObservable('(AE|)');
+    }),
+  );
+
+  it(
+    'a candidate that shares nothing is not heard',
+    marbles((m) => {
+      const server = serverOf(m);
+      const led = server.client(TIMES).election('e').campaign$('{"value":1}');
+      m.expect(led.pipe(map(() => 'h')), '^----!').toBeObservable('h----');
+      m.expect(across(server.client(TIMES), m.cold('B'), m.scheduler), '-^----!').toBeObservable('-----B');
+    }),
+  );
+
+  it(
+    'a server that refuses a value for good ends it at the leader',
+    marbles((m) => {
+      const { scheduler } = m;
+      const refused = new BackendError('refused', { retryable: false });
+      const proclaim = () => throwError(() => refused);
+      const locks = createLocks({ ...memoryBackend({ scheduler }), proclaim }, { ...TIMES, scheduler });
+      m.expect(across(locks, m.cold('-A'), scheduler)).toBeObservable('-#', undefined, refused);
+    }),
+  );
+
+  it(
+    'a leader whose claim is gone leads anew, and its subscriber sees no end',
+    marbles((m) => {
+      const server = serverOf(m);
+      const { scheduler } = m;
+      atFrame(m, 3, () => server.expire('e'));
+      const source = m.cold('A--B--C');
+      m.expect(across(server.client(TIMES), source, scheduler), '^ 60ms !').toBeObservable('A 52ms A--B--C');
+    }),
+  );
 });

@@ -148,4 +148,30 @@ onEachNetwork('whileLeader', () => {
       atFrame(m, 5, () => void client.close());
     }),
   );
+
+  it.each(['signal', 'waitSignal'] as const)(
+    'ends with its %s, also where the reason is the loss of a lock',
+    (option) => {
+      marbles((m) => {
+        const server = serverOf(m);
+        const { scheduler } = m;
+        const stop = new AbortController();
+        const lost = new LockLostError({ key: 'other', reason: 'expired', fencingToken: 7n });
+        m.expect(letters(server.client(TIMES).mutex('k').lock$()), '^------!').toBeObservable('h------');
+        const waiting$ = whileLeader(server.client(TIMES).mutex('k'), () => m.cold('a'), {
+          scheduler,
+          [option]: stop.signal,
+        });
+        m.expect(waiting$, '-^ 200ms !').toBeObservable('---#', undefined, lost);
+        atFrame(m, 3, () => stop.abort(lost));
+      })();
+    },
+  );
+
+  it('refuses at the call what is no function, and says what to give', () => {
+    const lock = createLocks(memoryBackend()).mutex('k');
+    expect(() => whileLeader(lock, EMPTY as never)).toThrow(
+      /project.*give a function that makes the inner stream, and the options after it\.$/,
+    );
+  });
 });

@@ -162,7 +162,6 @@ class Proclaimer<T> {
         complete: () => this.#ended({ type: 'completed' }),
       }),
     );
-    if (this.#end) this.#running.unsubscribe();
   }
 
   #next(value: T): void {
