@@ -3,12 +3,26 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import type { Observable } from 'rxjs';
-import { EMPTY, Subscription, catchError, ignoreElements, map, merge, mergeMap, take, throwError, timer } from 'rxjs';
+import {
+  EMPTY,
+  NEVER,
+  Subscription,
+  catchError,
+  defer,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  take,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
 import { marbles } from 'rxjs-marbles/jest';
-import { runOnce } from '../../../src/index.js';
-import type { Locks, Once, OnceState, RunOptions } from '../../../src/index.js';
-import { TIMES, atFrame, codes, openServer } from '../../support/marbles.js';
+import { serverClaimsOf } from '../../../src/backend/prefixed.js';
+import { BackendError, LockLostError, runOnce } from '../../../src/index.js';
+import type { Locks, Once, OnceState, QueueBackend, RunOptions } from '../../../src/index.js';
+import { SLOW, TIMES, atFrame, codes, openServer, seen } from '../../support/marbles.js';
 
 const onceOf = (locks: Locks): Once<string> => locks.once<string>('k', { keep: 100 });
 
@@ -18,6 +32,26 @@ const told = (state: OnceState<string>): string =>
 
 const turn$ = (locks: Locks, options?: RunOptions): Observable<string> =>
   onceOf(locks).turn$(options).pipe(map(told), codes());
+
+/** The markers of a server: one of these for each read, and as they are where that is undefined. */
+const reading = (
+  { markers }: QueueBackend,
+  answers: readonly (BackendError | 'silence' | undefined)[],
+): QueueBackend['markers'] => {
+  let reads = 0;
+  return (
+    markers && {
+      ...markers,
+      read: (...args) =>
+        defer(() => {
+          const answer = answers[reads];
+          reads += 1;
+          if (answer === 'silence') return NEVER;
+          return answer ? throwError(() => answer) : markers.read(...args);
+        }),
+    }
+  );
+};
 
 const FAILED = new Error('no disk');
 
@@ -246,6 +280,277 @@ describe('turns of one key in one Locks', () => {
       let ended = 0;
       ends$.subscribe(() => (ended += 1));
       atFrame(m, 60, () => expect(ended).toBe(20));
+    }),
+  );
+
+  it(
+    'one that waits and goes leaves the one that runs alone, and the others get on',
+    marbles((m) => {
+      const server = openServer(m);
+      const a = server.client(TIMES);
+      m.expect(turn$(a), '^-------!').toBeObservable('h');
+      m.expect(turn$(a), '-^-!').toBeObservable('     -1');
+      m.expect(turn$(a), '-^-------!').toBeObservable('-2-1----h');
+      m.expect(seen(onceOf(server.client(TIMES)).lock.ownership$()), '--^--!').toBeObservable('--h');
+    }),
+  );
+
+  it(
+    'a result that is there is told without a claim',
+    marbles((m) => {
+      const server = openServer(m);
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      const requests: string[] = [];
+      m.expect(runOnce(onceOf(x), () => ['A'])).toBeObservable('(A|)');
+      atFrame(m, 3, () => server.requests$.subscribe((letter) => requests.push(letter)));
+      m.expect(turn$(a), '-----^').toBeObservable('-----(d|)');
+      atFrame(m, 7, () => expect(requests).not.toContain('e'));
+    }),
+  );
+
+  it(
+    'a result that could not be asked for at first is told once it holds, and nothing is run',
+    marbles((m) => {
+      const server = openServer(m);
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      m.expect(runOnce(onceOf(x), () => ['A'])).toBeObservable('(A|)');
+      atFrame(m, 4, () => a.network.refuseNext());
+      m.expect(turn$(a), '-----^').toBeObservable('-----(d|)');
+      m.expect(timer(8, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('--------(0|)', {
+        0: 0,
+      });
+    }),
+  );
+
+  it(
+    'a process that gives it back queues at the tail at once, behind those of other processes',
+    marbles((m) => {
+      const server = openServer(m);
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      m.expect(turn$(a), '^---!').toBeObservable('h');
+      m.expect(onceOf(x).lock.lock$().pipe(ignoreElements()), '-^-------!').toBeObservable('-');
+      m.expect(turn$(a), '--^--------!').toBeObservable('--2-1----h');
+      m.expect(timer(6, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('------(2|)', { 2: 2 });
+    }),
+  );
+
+  it(
+    'who gave up in the queue leaves its place, and one of another meta only tries: it has no claim',
+    marbles((m) => {
+      const server = openServer(m);
+      const [x, y, a] = [server.client(TIMES), server.client(TIMES), server.client(TIMES)];
+      m.expect(onceOf(x).lock.lock$().pipe(ignoreElements()), '^-!').toBeObservable('-');
+      m.expect(onceOf(y).lock.lock$().pipe(ignoreElements()), '-^-----!').toBeObservable('-');
+      m.expect(turn$(a, { meta: 'first', wait: 3 }), '-^').toBeObservable('-21-#', undefined, 'LOCK_TIMEOUT');
+      m.expect(turn$(a, { meta: 'second' }), '-^--------!').toBeObservable('-32-1--h');
+      m.expect(timer(3, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('---(2|)', { 2: 2 });
+      m.expect(timer(6, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('------(1|)', { 1: 1 });
+    }),
+  );
+
+  it(
+    'once all have gone, who comes then asks as the first one did',
+    marbles((m) => {
+      const server = openServer(m);
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      const requests: string[] = [];
+      const asked: string[] = [];
+      m.expect(onceOf(x).lock.lock$().pipe(ignoreElements()), '^-----------!').toBeObservable('-');
+      atFrame(m, 1, () => server.requests$.subscribe((letter) => requests.push(letter)));
+      m.expect(turn$(a), '--^-!').toBeObservable('--1');
+      m.expect(turn$(a), '-------^------!').toBeObservable('-------1----h');
+      for (const frame of [3, 6, 8]) atFrame(m, frame, () => asked.push(requests.splice(0).join('')));
+      atFrame(m, 9, () => expect(asked.map((sent) => sent.includes('e'))).toEqual([true, false, true]));
+    }),
+  );
+
+  it(
+    'who comes while it is given back asks once that has left',
+    marbles((m) => {
+      const server = openServer(m, 1);
+      const a = server.client(SLOW);
+      const requests: string[] = [];
+      server.requests$.subscribe((letter) => requests.push(letter));
+      m.expect(turn$(a), '^----------!').toBeObservable('--------h');
+      m.expect(turn$(a), '---------^-------------------!').toBeObservable('-----------------h');
+      atFrame(m, 40, () => expect(requests.filter((letter) => 'el'.includes(letter)).join('')).toBe('elel'));
+    }),
+  );
+
+  it(
+    'a refusal for good is told to all who have heard nothing, at once and asked once',
+    marbles((m) => {
+      const refused = new BackendError('out of space', { retryable: false });
+      let asked = 0;
+      const server = openServer(m, 1, (memory) => ({
+        ...memory,
+        enqueue: () => defer(() => throwError(() => ((asked += 1), refused))),
+      }));
+      const a = server.client(SLOW);
+      const told$ = (): Observable<unknown> =>
+        onceOf(a)
+          .turn$()
+          .pipe(catchError((error: unknown) => [error]));
+      m.expect(merge(told$(), told$(), told$())).toBeObservable('-----(eee|)', { e: refused });
+      atFrame(m, 20, () => expect(asked).toBe(1));
+    }),
+  );
+
+  it(
+    'who was told how many are ahead goes on where the one before it is refused',
+    marbles((m) => {
+      const refused = new BackendError('out of space', { retryable: false });
+      let asked = 0;
+      const server = openServer(m, 0, (memory) => ({
+        ...memory,
+        enqueue: (...claims) =>
+          defer(() => ((asked += 1) === 3 ? throwError(() => refused) : memory.enqueue(...claims))),
+      }));
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      m.expect(onceOf(x).lock.lock$().pipe(ignoreElements()), '^---!').toBeObservable('-');
+      m.expect(turn$(a), '-^').toBeObservable('-1--#', undefined, 'BACKEND');
+      m.expect(turn$(a), '-^----!').toBeObservable('-2--h');
+    }),
+  );
+
+  it(
+    'who holds before it may be asked what was done: a refusal for good ends it, and the lock is given back',
+    marbles((m) => {
+      const refused = new BackendError('no right to read', { retryable: false });
+      const server = openServer(m, 0, (memory) => ({ ...memory, markers: reading(memory, [undefined, refused]) }));
+      const a = server.client(TIMES);
+      m.expect(onceOf(a).turn$()).toBeObservable('#', undefined, refused);
+      m.expect(timer(2, m.scheduler).pipe(mergeMap(() => server.claims$('k')))).toBeObservable('--(0|)', { 0: 0 });
+    }),
+  );
+
+  it(
+    'no answer to whether it is done: asked again as long as it holds',
+    marbles((m) => {
+      const silent = new BackendError('no answer', { retryable: true });
+      let isSilent = true;
+      let reads = 0;
+      const server = openServer(m, 0, (memory) => {
+        const { markers } = memory;
+        if (!markers) return memory;
+        const read: typeof markers.read = (...args) =>
+          defer(() => ((reads += 1) > 1 && isSilent ? throwError(() => silent) : markers.read(...args)));
+        return { ...memory, markers: { ...markers, read } };
+      });
+      const a = server.client(TIMES);
+      atFrame(m, 5, () => (isSilent = false));
+      m.expect(turn$(a), '^----------!').toBeObservable('-----h');
+    }),
+  );
+
+  it(
+    'its signal ends it before it is known whether it is done, also where the reason is the loss of a lock',
+    marbles((m) => {
+      const lost = new LockLostError({ key: 'other', reason: 'expired', fencingToken: 7n });
+      const server = openServer(m, 0, (memory) => ({ ...memory, markers: reading(memory, [undefined, 'silence']) }));
+      const a = server.client(TIMES);
+      const stop = new AbortController();
+      m.expect(onceOf(a).turn$({ signal: stop.signal }), '^ 30ms !').toBeObservable('---#', undefined, lost);
+      atFrame(m, 3, () => stop.abort(lost));
+    }),
+  );
+
+  it(
+    'lost before it is known whether it is done: it waits again, unless its wait was ended meanwhile',
+    marbles((m) => {
+      const server = openServer(m, 0, (memory) => ({
+        ...memory,
+        markers: reading(memory, [undefined, 'silence', 'silence', undefined, 'silence', 'silence']),
+      }));
+      const [a, b] = [server.client(TIMES), server.client({ ...TIMES, owner: 'b' })];
+      const stop = new AbortController();
+      m.expect(turn$(a, { waitSignal: stop.signal }), '^ 30ms !').toBeObservable(
+        '----#',
+        undefined,
+        'LOCK_LOST deleted',
+      );
+      m.expect(turn$(b), '----------^ 30ms !').toBeObservable('---------------h');
+      atFrame(m, 1, () => stop.abort('no'));
+      atFrame(m, 2, () => server.deleteFirst('k'));
+      atFrame(m, 11, () => server.deleteFirst('k'));
+    }),
+  );
+
+  it.each([
+    [4, 'waits on', '-'],
+    [5, 'is told so', '----#'],
+  ])('who could not be told who holds, %d times in a row, %s', (times, _, marble) => {
+    marbles((m) => {
+      const broken = new BackendError('no answer', { retryable: true });
+      let left = times;
+      const server = openServer(m, 0, (memory) => ({
+        ...memory,
+        enqueue: () => NEVER,
+        queue: (...args) => defer(() => ((left -= 1) >= 0 ? throwError(() => broken) : memory.queue(...args))),
+      }));
+      const a = server.client(TIMES);
+      m.expect(turn$(a), '^--------!').toBeObservable(marble, undefined, 'BACKEND');
+      m.expect(turn$(a), '^--------!').toBeObservable(marble, undefined, 'BACKEND');
+    })();
+  });
+
+  it(
+    'where the marker cannot be followed, it waits, and asks once it holds',
+    marbles((m) => {
+      const refused = new BackendError('no right to watch', { retryable: false });
+      const server = openServer(m, 0, (memory) => {
+        const { markers } = memory;
+        return markers ? { ...memory, markers: { ...markers, follow: () => throwError(() => refused) } } : memory;
+      });
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      m.expect(runOnce(onceOf(x), () => m.cold('---A|'))).toBeObservable('---A|');
+      m.expect(turn$(a), '-^').toBeObservable('-1--(d|)');
+    }),
+  );
+
+  it(
+    'who holds is asked to give it back',
+    marbles((m) => {
+      const server = openServer(m);
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      const asked$ = onceOf(a)
+        .turn$()
+        .pipe(
+          mergeMap((state) => (state.status === 'held' ? state.held.revocation$ : EMPTY)),
+          map(({ reason }) => reason),
+        );
+      m.expect(asked$, '^------!').toBeObservable('----r', { r: 'update' });
+      atFrame(m, 3, () => void onceOf(x).lock.revoke({ reason: 'update' }));
+    }),
+  );
+
+  it(
+    'who holds is told at once what it was asked before its user could hear',
+    marbles((m) => {
+      const server = openServer(m, 0, (memory) => ({
+        ...memory,
+        markers: reading(memory, [undefined, 'silence', 'silence']),
+      }));
+      const [x, a] = [server.client(TIMES), server.client(TIMES)];
+      const asked$ = onceOf(a)
+        .turn$()
+        .pipe(
+          mergeMap((state) => (state.status === 'held' ? state.held.revocation$ : EMPTY)),
+          map(({ reason }) => reason),
+        );
+      m.expect(asked$, '^------!').toBeObservable('------r', { r: 'update' });
+      atFrame(m, 1, () => void onceOf(x).lock.revoke({ reason: 'update' }));
+    }),
+  );
+
+  it(
+    'its held lock stands for the claim on the server',
+    marbles((m) => {
+      const a = openServer(m).client(TIMES);
+      const claims$ = onceOf(a)
+        .turn$()
+        .pipe(map((state) => (state.status === 'held' ? serverClaimsOf(state.held) : [])));
+      m.expect(claims$, '^-!').toBeObservable('c', { c: [{ key: 'k', id: expect.any(String) }] });
     }),
   );
 });
