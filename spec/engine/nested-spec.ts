@@ -79,4 +79,62 @@ describe('a lock wanted inside of its own body', () => {
     expect(String(own.of)).toContain('is held by me. The holder is of the same `Locks`. Give a longer');
     expect(String(other.of)).toContain('is held by me. Give a longer');
   });
+
+  it('says at the first contender that the holder is of the same Locks', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const reports = reportsOf(locks);
+    void locks.mutex('k').acquire();
+    await pass(1);
+    void locks.mutex('k').acquire();
+    await pass(1);
+    expect(notes(reports)).toEqual([expect.stringContaining('"k" is held by the same Locks.')]);
+    void locks.mutex('k').acquire();
+    await pass(1);
+    expect(notes(reports)).toHaveLength(1);
+  });
+
+  it('waits for itself also where it wants one of several keys that it holds', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const reports = reportsOf(locks);
+    void locks.all(locks.mutex('k'), locks.mutex('l')).use(() => locks.mutex('k').use(() => undefined));
+    await pass(5);
+    expect(notes(reports)).toEqual([expect.stringContaining(ITSELF)]);
+  });
+
+  it('waits not for itself where another client holds, too', async () => {
+    const { client, pass } = passing();
+    const [locks, others] = [client(), client()];
+    const reports = reportsOf(locks);
+    void others.semaphore('k', 2).acquire();
+    await pass(1);
+    void locks.semaphore('k', 2).use(() => locks.semaphore('k', 2).use(() => undefined));
+    await pass(5);
+    expect(notes(reports).join()).not.toContain('waits for itself');
+  });
+
+  it('is not said to wait for itself before the server has told who holds', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    locks.network.partition();
+    const late = fateOf(locks.mutex('k').acquire({ wait: 5 }));
+    for (let turn = 0; turn < 5; turn += 1) await pass(5);
+    expect(late.is).toBe('rejected');
+    expect(String(late.of)).not.toContain('waits for itself');
+  });
+
+  it('is not said so inside of its body either', async () => {
+    const { client, pass } = passing();
+    const locks = client();
+    const late = fateOf(
+      locks.mutex('k').use(() => {
+        locks.network.partition();
+        return locks.mutex('k').acquire({ wait: 3 });
+      }),
+    );
+    for (let turn = 0; turn < 5; turn += 1) await pass(5);
+    expect(late.is).toBe('rejected');
+    expect(String(late.of)).not.toContain('waits for itself');
+  });
 });

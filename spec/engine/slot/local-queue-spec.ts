@@ -61,4 +61,32 @@ describe('of those who want the one place', () => {
     joined[18]?.leave(false);
     expect(told.at(-1)).toBe(false);
   });
+
+  it('who comes while others wait is behind them, also when the first has left', () => {
+    const turns = createLocalQueue();
+    const [first, second] = [turns.join('k'), turns.join('k')];
+    first.leave(false);
+    const third = turns.join('k');
+    expect([first, second, third].map((turn) => turn.isFirst())).toEqual([false, true, false]);
+  });
+
+  it('who leaves twice takes no turn from those who came since', () => {
+    const turns = createLocalQueue();
+    const before = turns.join('k');
+    before.leave(false);
+    const after = turns.join('k');
+    before.leave(false);
+    const late = turns.join('k');
+    expect([after, late].map((turn) => turn.isFirst())).toEqual([true, false]);
+  });
+
+  it('nobody pauses for who was there before all had left: nobody waited then', () => {
+    const turns = createLocalQueue();
+    for (let i = 0; i < 16; i += 1) turns.join('k').leave(true);
+    const told: boolean[] = [];
+    const [first, second] = [turns.join('k'), turns.join('k')];
+    second.first$.subscribe((isHandedOn) => told.push(isHandedOn));
+    first.leave(true);
+    expect(told).toEqual([true]);
+  });
 });
