@@ -45,7 +45,7 @@ describe('an argument that a call does not take is refused, with where it goes:'
     expect(thrownBy(() => called(name, ...args))).toMatchObject({
       code: 'INVALID_OPTION',
       option: 'argument',
-      message: `${name}() takes no options: ${advice}`,
+      message: `${String(name)}() takes no options: ${advice}`,
     });
   });
 
