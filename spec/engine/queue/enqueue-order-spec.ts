@@ -6,6 +6,7 @@ import { switchMap, timer } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
+import { createEnqueueOrder } from '../../../src/engine/queue/enqueue-order.js';
 import { createLocks } from '../../../src/index.js';
 import type { ClaimRequest, Lock } from '../../../src/index.js';
 import { TIMES, atFrame } from '../../support/marbles.js';
@@ -69,4 +70,70 @@ describe('the order in which claims are sent', () => {
       expect(queued).toEqual(['a', 'a']);
     }),
   );
+});
+
+describe('claims that are under way', () => {
+  const order = () => {
+    const { join, leave } = createEnqueueOrder();
+    const sent: string[] = [];
+    const claimOf = (name: string, shape: string | undefined, ...keys: string[]) => {
+      const enqueuer = { keys, shape, admitted: () => void sent.push(name) };
+      join(enqueuer);
+      return enqueuer;
+    };
+    return { claimOf, leave, news: () => sent.splice(0) };
+  };
+
+  it('travel together where they ask for the same, and nothing else does before the last of them is answered', () => {
+    const { claimOf, leave, news } = order();
+    const [a, b] = [claimOf('a', 'x', 'k'), claimOf('b', 'x', 'k')];
+    claimOf('other', 'y', 'k');
+    claimOf('overtaker', 'x', 'k');
+    expect(news()).toEqual(['a', 'b']);
+    leave(a);
+    expect(news()).toEqual([]);
+    leave(b);
+    expect(news()).toEqual(['other']);
+  });
+
+  it('are not forgotten when one of them is answered', () => {
+    const { claimOf, leave, news } = order();
+    const [a, b] = [claimOf('a', 'x', 'k'), claimOf('b', 'x', 'k')];
+    leave(a);
+    claimOf('other', 'y', 'k');
+    expect(news()).toEqual(['a', 'b']);
+    leave(b);
+    expect(news()).toEqual(['other']);
+  });
+
+  it('and are tries travel alone', () => {
+    const { claimOf, leave, news } = order();
+    const first = claimOf('first', undefined, 'k');
+    claimOf('second', undefined, 'k');
+    expect(news()).toEqual(['first']);
+    leave(first);
+    expect(news()).toEqual(['second']);
+  });
+
+  it('let go of one claim at a time where each asks for something else', () => {
+    const { claimOf, leave, news } = order();
+    const first = claimOf('first', 'x', 'k');
+    const second = claimOf('second', 'y', 'k');
+    claimOf('third', 'z', 'k');
+    leave(first);
+    expect(news()).toEqual(['first', 'second']);
+    leave(second);
+    expect(news()).toEqual(['third']);
+  });
+
+  it('hold up a claim on several keys until each of these is free', () => {
+    const { claimOf, leave, news } = order();
+    const [a, b, c] = ['a', 'b', 'c'].map((key) => claimOf(key, 'x', key));
+    claimOf('all', 'y', 'a', 'b', 'c');
+    news();
+    for (const one of [a, b]) if (one) leave(one);
+    expect(news()).toEqual([]);
+    if (c) leave(c);
+    expect(news()).toEqual(['all']);
+  });
 });

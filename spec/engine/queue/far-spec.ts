@@ -3,7 +3,7 @@
  * and holds as soon as if it had heard of everything. Here, whoever is not next in the queue is far from its head.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, mergeMap, switchMap, take, timer } from 'rxjs';
+import { NEVER, defer, finalize, mergeMap, switchMap, take, timer } from 'rxjs';
 import type { Subscription } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
@@ -210,6 +210,98 @@ describe('a waiter far from the head', () => {
       ]);
       expect(told).toEqual(['5 blocked', '8 blocked', '9 blocked']);
       m.flush();
+    }),
+  );
+
+  /** A queue near whose head is one place, and what its watches were asked for. */
+  const queueOf = (m: Marbles) => {
+    const asked: unknown[] = [];
+    let open = 0;
+    const backend = {
+      ...memoryBackend({ scheduler: m.scheduler }),
+      near: 1,
+      queue: (...[, , from, until]: Parameters<QueueBackend['queue']>) =>
+        defer(() => {
+          asked.push([from, until]);
+          open += 1;
+          return NEVER.pipe(finalize(() => (open -= 1)));
+        }),
+    };
+    const owner = { followed: () => undefined, empty: () => undefined };
+    const queue = new KeyQueue(engineOf(m.scheduler, { backend }), 'k', owner);
+    const told: string[] = [];
+    const viewOf = (revision: number, ...tokens: number[]): Queue => ({
+      key: 'k',
+      revision: BigInt(revision),
+      claims: tokens.map((token) => claim(token)),
+    });
+    const join = (token: number, view?: Queue): void =>
+      queue.join(claim(token), BigInt(token), LEASE, view, ({ status }) => told.push(`${String(token)} ${status}`));
+    return { queue, join, viewOf, asked, told, open: () => open };
+  };
+
+  it(
+    'goes on waiting for the same claim when another of its client comes with a view of the queue',
+    marbles((m) => {
+      const { queue, join, viewOf, asked, told } = queueOf(m);
+      const first = viewOf(5, 1, 2, 3, 5);
+      join(5, first);
+      join(9, viewOf(9, 1, 2, 3, 5, 9));
+      expect(asked).toEqual([[first, claim(3)]]);
+      expect(told).toEqual(['5 blocked', '9 blocked']);
+      queue.stop();
+    }),
+  );
+
+  it(
+    'makes room for who looks: the whole queue is read for them',
+    marbles((m) => {
+      const { queue, join, viewOf, asked } = queueOf(m);
+      const first = viewOf(5, 1, 2, 3, 5);
+      join(5, first);
+      const looking = queue.view$(false).subscribe();
+      expect(asked).toEqual([
+        [first, claim(3)],
+        [undefined, undefined],
+      ]);
+      looking.unsubscribe();
+      queue.stop();
+    }),
+  );
+
+  it(
+    'takes its watch along when it leaves, where one near the head leaves it for a while',
+    marbles((m) => {
+      const { queue, join, viewOf, open } = queueOf(m);
+      join(5, viewOf(5, 1, 5));
+      queue.seen(viewOf(6, 5));
+      queue.leaves(claim(5));
+      expect(open()).toBe(1);
+      queue.stop();
+      join(9, viewOf(9, 1, 2, 3, 9));
+      expect(open()).toBe(1);
+      queue.leaves(claim(9));
+      expect(open()).toBe(0);
+    }),
+  );
+
+  it(
+    'that holds by hand-offs hears of each change, though the server still shows the claims ahead',
+    marbles((m) => {
+      const { queue, join, viewOf, asked, told } = queueOf(m);
+      const all = viewOf(7, 3, 5, 7);
+      queue.seen(all);
+      [3, 5, 7].forEach((token) => join(token));
+      for (const left of [claim(3), claim(5)]) {
+        queue.handOff(left);
+        queue.leaves(left);
+        queue.notifyNext();
+      }
+      const before = asked.length;
+      queue.seen(viewOf(8, 3, 5, 7, 8));
+      expect(told.at(-1)).toBe('7 first');
+      expect(asked).toHaveLength(before);
+      queue.stop();
     }),
   );
 

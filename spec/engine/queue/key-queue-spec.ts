@@ -84,6 +84,19 @@ describe('a claim that was deleted', () => {
   );
 
   it(
+    'beside another one on its lease is found out as well',
+    marbles((m) => {
+      const { locks, deafen, remove, count } = world(m);
+      atFrame(m, 1, deafen);
+      atFrame(m, 5, () => ['k', 'l'].forEach((key) => remove(key, 0)));
+      m.expect(letters(locks.mutex('k').lock$())).toBeObservable('h-------#', undefined, 'LOCK_LOST deleted');
+      m.expect(letters(locks.mutex('l').lock$())).toBeObservable('h-------#', undefined, 'LOCK_LOST deleted');
+      m.flush();
+      expect(count('audit')).toBe(1);
+    }),
+  );
+
+  it(
     'is not taken for lost because the audit failed',
     marbles((m) => {
       const { locks, asked } = world(m, () => ({ audit: () => throwError(() => new Error('no')) }));

@@ -2,14 +2,16 @@
  * The rounds of the patrol, and what is seen of all keys below a prefix.
  */
 import { describe, expect, it } from '@jest/globals';
-import { Subject, VirtualTimeScheduler, defer, filter, map, of, takeUntil, timer } from 'rxjs';
+import { NEVER, Subject, VirtualTimeScheduler, defer, filter, map, of, takeUntil, timer } from 'rxjs';
 import type { Observable, SchedulerLike } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { decorate } from '../../../src/backend/decorate.js';
 import { createLocks } from '../../../src/index.js';
 import type { Locks, LocksOptions, Ownerships, Queue } from '../../../src/index.js';
+import { createResync } from '../../../src/engine/queue/resync.js';
 import { behindNetwork, lockServer } from '../../../src/testing/index.js';
+import { engineOf } from '../../support/engines.js';
 import { TIMES, atFrame, letters, openServer, seen, serverOf } from '../../support/marbles.js';
 import { onePlace } from '../../support/one-place.js';
 
@@ -67,6 +69,50 @@ describe('the patrol', () => {
       m.expect(seen(left.mutex('k').ownership$()), '^-----!').toBeObservable('f');
       m.expect(seen(closed.mutex('k').ownership$())).toBeObservable('f-----|');
       atFrame(m, 6, () => void closed.close());
+    }),
+  );
+
+  it(
+    'visits nothing any more once it is stopped, though there is something to visit',
+    marbles((m) => {
+      const visits: number[] = [];
+      const probes: number[] = [];
+      const probe = () => defer(() => (probes.push(m.scheduler.now()), of(undefined)));
+      const resync = createResync(
+        engineOf(m.scheduler, { backend: { ...memoryBackend({ scheduler: m.scheduler }), probe } }),
+      );
+      const visited = {
+        resync: () => visits.push(m.scheduler.now()) > 0,
+        holders: () => [],
+        markStale: () => undefined,
+      };
+      resync.add(visited);
+      atFrame(m, 9, () => resync.stop());
+      m.flush();
+      expect([visits, probes]).toEqual([
+        [4, 8],
+        [4, 8],
+      ]);
+    }),
+  );
+
+  it(
+    'says that it was the audit to which the server gave no answer',
+    marbles((m) => {
+      const causes: string[] = [];
+      const backend = { ...memoryBackend({ scheduler: m.scheduler }), audit: () => NEVER };
+      const locks = createLocks(backend, { ...TIMES, random: () => 0, scheduler: m.scheduler });
+      locks.events$.subscribe((event) => {
+        if (event.type === 'disconnected') causes.push(event.cause.message);
+      });
+      const holding = locks.mutex('k').lock$().subscribe();
+      // Nothing else is answered after the audit of 8 was sent.
+      atFrame(m, 11, () => holding.unsubscribe());
+      atFrame(m, 12, () => void locks.close());
+      m.flush();
+      expect(causes).toEqual([
+        'memory did not answer "audit" within 2 ms. Is the server up, and are hosts and firewall right?',
+      ]);
     }),
   );
 

@@ -327,10 +327,55 @@ describe('a hand-off in a line', () => {
       const five = settles(settled.get(5));
       const seven = settles(settled.get(7));
       expect([five.isSettled, seven.isSettled]).toEqual([false, false]);
-      second?.over();
-      expect([five.isSettled, seven.isSettled]).toEqual([false, false]);
       first?.over();
+      expect([five.isSettled, seven.isSettled]).toEqual([true, false]);
+      second?.over();
       expect([five.isSettled, seven.isSettled]).toEqual([true, true]);
+    }),
+  );
+
+  it(
+    'has nothing left to settle for who asks when the server no longer has what was handed off',
+    marbles((m) => {
+      const { join, line, views, settled } = world(m);
+      join(3, queue(3, 3));
+      join(5, queue(5, 3, 5));
+      line.handOff(claim(3));
+      line.leaves(claim(3));
+      line.notifyNext();
+      views.next(queue(6, 5));
+      expect(settled.get(5)?.settled$).toBeDefined();
+      expect(settles(settled.get(5)).isSettled).toBe(true);
+    }),
+  );
+
+  it(
+    'is told though another claim comes in between',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      join(5, queue(5, 3, 5));
+      news();
+      line.handOff(claim(3));
+      line.leaves(claim(3));
+      join(7);
+      expect(news()).toEqual(['5 first']);
+    }),
+  );
+
+  it(
+    'is possible to one that came in while its holder was being told',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      let successor: bigint | undefined;
+      join(3, queue(3, 3), ({ status }) => {
+        if (status !== 'first') return;
+        join(5, queue(5, 3, 5));
+        successor = line.handOff(claim(3))?.successor.token;
+        line.leaves(claim(3));
+      });
+      expect(successor).toBe(5n);
+      expect(news()).toEqual(['3 first', '5 first']);
     }),
   );
 
@@ -473,7 +518,46 @@ describe('a claim of ours that is asked for', () => {
       line.join(found, 7n, LEASE, undefined, listener(3));
       line.seen(queue(5, 3));
       line.seen(asking('a', Infinity, 6));
+      line.seen(queue(6));
       expect(news()).toEqual(['3 first', '3 asked a']);
+    }),
+  );
+
+  it(
+    'is not overwritten for a view from before the request, which arrives after an outage',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      line.seen(asking('a', Infinity, 6));
+      line.unknown(new Error('silence'), 1);
+      line.seen(queue(5, 3));
+      expect(news()).toEqual(['3 first', '3 asked a']);
+    }),
+  );
+
+  it(
+    'is neither asked nor taken by a view that is older than what we heard',
+    marbles((m) => {
+      const { line, listener, news } = world(m);
+      line.join(claim(3), 7n, LEASE, undefined, listener(3));
+      line.seen(asking('a', 0, 6));
+      expect(news()).toEqual(['3 first']);
+    }),
+  );
+
+  it(
+    'and lost after its time says which request it was',
+    marbles((m) => {
+      const { line, listener } = world(m);
+      const losses: unknown[] = [];
+      line.join(claim(3), 3n, LEASE, queue(3, 3), (state) => {
+        if (state.status === 'lost') losses.push([state.loss.reason, state.loss.by]);
+        listener(3)(state);
+      });
+      line.seen(asking('a', 5, 6));
+      line.seen(queue(7));
+      const revocation = { reason: 'a', within: 5, by: 'ops', at: new Date(0) };
+      expect(losses).toEqual([['revoked', { revocation }]]);
     }),
   );
 
@@ -559,6 +643,261 @@ describe('who is told', () => {
       news();
       line.seen(queue(8, 3, 4, 5, 7));
       expect(news()).toEqual(['5 blocked by 2']);
+    }),
+  );
+});
+
+const readers = (revision: number, ...tokens: number[]): Queue => ({
+  ...queue(revision),
+  claims: tokens.map((token) => claim(token, { kind: 'read' })),
+});
+
+/** Readers of ours with these tokens, behind a mutex of another client with token 2. */
+const behindMutex = (m: Marbles, tokens: readonly number[], then: (line: KeyQueue) => Record<number, () => void>) => {
+  const { line, listener, news } = world(m);
+  const queued = readers(9, ...tokens);
+  line.seen({ ...queued, claims: [claim(2), ...queued.claims] });
+  const hooks = then(line);
+  for (const mine of queued.claims) {
+    const hook = hooks[Number(mine.token)];
+    const told = listener(Number(mine.token), ({ status }) => {
+      if (status === 'first') hook?.();
+    });
+    line.join(mine, mine.token, LEASE, undefined, told);
+  }
+  news();
+  return { line, news };
+};
+
+describe('a queue that changes while somebody is told of it', () => {
+  it(
+    'is not told as it was before: who has gone meanwhile is lost and never first',
+    marbles((m) => {
+      const { line, news } = behindMutex(m, [3, 5], (it) => ({ 3: () => it.seen(readers(11, 3)) }));
+      line.seen(readers(10, 3, 5));
+      expect(news()).toEqual(['3 first', '5 gone deleted']);
+    }),
+  );
+
+  it(
+    'is still told to those behind',
+    marbles((m) => {
+      const { line, news } = behindMutex(m, [3, 5, 7], (it) => ({ 3: () => it.seen(readers(11, 3, 5, 7, 11)) }));
+      line.seen(readers(10, 3, 5, 7));
+      expect(news()).toEqual(['3 first', '5 first', '7 first']);
+    }),
+  );
+
+  it(
+    'is told to those behind one that threw when it is told of next',
+    marbles((m) => {
+      const thrown = () => {
+        throw new Error('of the user');
+      };
+      const { line, news } = behindMutex(m, [3, 5], () => ({ 3: thrown }));
+      expect(() => line.seen(readers(10, 3, 5))).toThrow('of the user');
+      line.notifyNext();
+      expect(news()).toEqual(['3 first', '5 first']);
+    }),
+  );
+
+  it(
+    'has no loss to tell to one that left meanwhile',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(5, queue(5, 3, 5), ({ status }) => {
+        if (status === 'lost') line.leaves(claim(7));
+      });
+      join(7, queue(7, 3, 5, 7));
+      news();
+      line.seen(queue(8, 3));
+      expect(news()).toEqual(['5 gone deleted']);
+    }),
+  );
+});
+
+describe('the first view after an outage', () => {
+  it(
+    'tells all who have been taken out meanwhile',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(5, queue(5, 3, 5));
+      join(7, queue(7, 3, 5, 7));
+      join(9, queue(9, 3, 5, 7, 9));
+      news();
+      line.unknown(new Error('silence'), 1);
+      line.seen(queue(10, 3));
+      expect(news()).toEqual(['5 gone deleted', '7 gone deleted', '9 gone deleted']);
+    }),
+  );
+
+  it(
+    'says nothing of a claim that is newer: the next one tells',
+    marbles((m) => {
+      const { join, line, news } = world(m);
+      join(3, queue(3, 3));
+      join(7);
+      news();
+      line.unknown(new Error('silence'), 1);
+      line.seen(queue(5, 3));
+      expect(news()).toEqual([]);
+      line.seen(queue(9, 3));
+      expect(news()).toEqual(['7 gone deleted']);
+    }),
+  );
+
+  it(
+    'without any claims says nothing of one that was found later, though its token is older',
+    marbles((m) => {
+      const { line, listener, news } = world(m);
+      line.join(claim(3), 7n, LEASE, undefined, listener(3));
+      line.seen(queue(5));
+      expect(news()).toEqual([]);
+      line.seen(queue(8));
+      expect(news()).toEqual(['3 gone deleted']);
+    }),
+  );
+});
+
+describe('who waits with many others of ours', () => {
+  const OURS = Array.from({ length: 17 }, (_, n) => n + 10);
+  const many = (m: Marbles) => {
+    const made = world(m);
+    made.line.seen(queue(30, 3, 4, 5, ...OURS));
+    OURS.forEach((token) => made.join(token));
+    made.news();
+    return made;
+  };
+
+  it(
+    'is told later what changed just after, though a new one among them is told at once',
+    marbles((m) => {
+      const { line, join, news } = many(m);
+      line.seen(queue(31, 4, 5, ...OURS));
+      expect(news()).toHaveLength(17);
+      line.seen(queue(32, 5, ...OURS));
+      expect(news()).toEqual([]);
+      join(9, queue(33, 5, 9, ...OURS));
+      expect(news()).toEqual(['9 blocked by 1']);
+      atFrame(m, 1.5, () =>
+        expect(news()).toEqual(OURS.map((token, n) => `${String(token)} blocked by ${String(n + 2)}`)),
+      );
+      m.flush();
+    }),
+  );
+
+  it(
+    'is told a change at once where the view before had nothing to tell',
+    marbles((m) => {
+      const { line, news } = many(m);
+      line.seen(queue(31, 3, 4, 5, ...OURS));
+      expect(news()).toEqual([]);
+      line.seen(queue(32, 4, 5, ...OURS));
+      expect(news()).toHaveLength(17);
+    }),
+  );
+});
+
+describe('who looks', () => {
+  const looks = (line: KeyQueue, fresh: boolean, shown?: Queue): View[] => {
+    const seen: View[] = [];
+    line.view$(fresh, shown).subscribe((view) => seen.push(view));
+    return seen;
+  };
+
+  it(
+    'is shown what an answer has just shown, and so are those who wait',
+    marbles((m) => {
+      const { line, join, news, views } = world(m);
+      join(5, queue(5, 3, 5));
+      views.next(queue(5, 3, 5));
+      news();
+      expect(looks(line, false, queue(6, 5))).toEqual([{ status: 'known', queue: queue(6, 5) }]);
+      expect(news()).toEqual(['5 first']);
+    }),
+  );
+
+  it(
+    'is told why nothing is known, and a fresh look during an outage reads no sooner',
+    marbles((m) => {
+      const { line, looked, views, watches } = world(m);
+      looked();
+      views.next(queue(5, 3));
+      const cause = new Error('doubt');
+      line.markStale(cause);
+      expect(looks(line, true)).toEqual([{ status: 'unknown', cause }]);
+      expect(watches).toEqual([undefined]);
+    }),
+  );
+
+  it.each([
+    ['reads the queue, though it is known from before', undefined, undefined],
+    ['goes on from the newest view where an older answer has shown one', queue(2), queue(3, 3)],
+  ])('at a key that is not watched yet %s', (_, shown, from) => {
+    marbles((m) => {
+      const { line, join, watches } = world(m);
+      join(3, queue(3, 3));
+      looks(line, false, shown);
+      expect(watches).toEqual([from]);
+    })();
+  });
+
+  it(
+    'beside others reads nothing, unless a fresh look is wanted',
+    marbles((m) => {
+      const { lines, looked, views, watches } = world(m);
+      looked();
+      views.next(queue(5, 3));
+      lines.view$('k').subscribe();
+      expect(watches).toHaveLength(1);
+      lines.view$('k', true).subscribe();
+      expect(watches).toHaveLength(2);
+    }),
+  );
+});
+
+describe('who holds', () => {
+  it(
+    'is followed from the view that it came with, though another one beside it has left',
+    marbles((m) => {
+      const { line, listener, watches } = world(m);
+      const both = readers(5, 3, 5);
+      for (const mine of both.claims) line.join(mine, mine.token, LEASE, both, listener(Number(mine.token)));
+      line.leaves(claim(3));
+      atFrame(m, 5, () => expect(watches).toEqual([both]));
+      m.flush();
+    }),
+  );
+
+  it(
+    'is not held any more once it has left, also for an audit that was asked before',
+    marbles((m) => {
+      const { line, join } = world(m);
+      join(3, queue(3, 3));
+      const [audited] = line.holders();
+      expect(audited).toMatchObject({ key: 'k', lease: LEASE, isHeld: true });
+      line.leaves(claim(3));
+      expect(audited?.isHeld).toBe(false);
+    }),
+  );
+
+  it(
+    'leaves no deadline behind when it leaves before it is followed',
+    marbles((m) => {
+      const due = new Set<unknown>();
+      const deadlines = {
+        set: (_: number, one: unknown) => void due.add(one),
+        clear: (_: number, one: unknown) => void due.delete(one),
+        stop: () => undefined,
+      };
+      const lines = createKeyQueues(engineOf(m.scheduler, { deadlines }), {
+        add: () => undefined,
+        stop: () => undefined,
+      });
+      lines.at('k').join(claim(3), 3n, LEASE, queue(3, 3), () => undefined);
+      expect(due.size).toBe(1);
+      lines.at('k').leaves(claim(3));
+      expect(due.size).toBe(0);
     }),
   );
 });

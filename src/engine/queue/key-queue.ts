@@ -284,7 +284,6 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
   }
 
   #part(waiter: Waiter): void {
-    if (waiter.status === 'over') return;
     if (waiter.status === 'first' && !waiter.isFollowing) this.#runtime.deadlines.clear(this.#watchAfter, waiter);
     waiter.status = 'over';
     this.#waiters.splice(indexOf(this.#waiters, waiter.token), 1);
