@@ -11,6 +11,8 @@ import {
   LockNotOwnedError,
   LockTimeoutError,
   LocksClosedError,
+  RunFailedError,
+  RunResultError,
 } from '../../src/index.js';
 import type { Holder, LossReason } from '../../src/index.js';
 
@@ -110,4 +112,81 @@ describe('an error', () => {
       `"${key}" cannot be held: close() was called. Make new locks with createLocks() to go on.`,
     );
   });
+});
+
+describe('an error has the name of its class, also where a minifier has renamed that', () => {
+  class OfUser extends BackendError {}
+  it.each<[string, () => LockError]>([
+    ['AlreadyLockedError', () => new AlreadyLockedError({ key, holders })],
+    ['LockTimeoutError', () => new LockTimeoutError({ key, wait: 5, holders })],
+    ['LockLostError', () => new LockLostError({ key, reason: 'expired', fencingToken: 1n })],
+    ['LockNotOwnedError', () => new LockNotOwnedError({ key })],
+    ['LocksClosedError', () => new LocksClosedError({ key })],
+    ['InvalidOptionError', () => new InvalidOptionError('ttl', 0, 'give more.')],
+    ['BackendError', () => new BackendError('no', { retryable: true })],
+    ['BackendError', () => new OfUser('no', { retryable: true })],
+    ['RunFailedError', () => new RunFailedError({ key, by: 'a', reason: 'no' })],
+    ['RunResultError', () => new RunResultError({ key, objection: 'it is too large.' })],
+  ])('%s', (name, make) => {
+    const error = make();
+    expect(error.name).toBe(name);
+    expect(String(error)).toBe(`${name}: ${error.message}`);
+    expect(error.toJSON()).toMatchObject({ name, code: error.code, message: error.message });
+  });
+
+  it('and one of a class that gives itself no name has that of the base', () => {
+    class Own extends LockError {
+      readonly code = 'BACKEND';
+    }
+    expect(new Own('no').name).toBe('LockError');
+  });
+});
+
+describe('of many holders', () => {
+  const many = (count: number): Holder[] => Array.from({ length: count }, (_, i) => holder(`o${String(i + 1)}`));
+
+  it.each([
+    [1, 'o1'],
+    [5, 'o1, o2, o3, o4, o5'],
+    [6, 'o1, o2, o3, o4, o5 and 1 more'],
+    [12, 'o1, o2, o3, o4, o5 and 7 more'],
+  ])('a message names five, and says how many more there are: %d', (count, list) => {
+    expect(new AlreadyLockedError({ key, holders: many(count) }).message).toBe(
+      `"${key}" is held by ${list}. Give a longer \`wait\` to queue for it.`,
+    );
+    expect(new LockTimeoutError({ key, wait: 5, holders: many(count) }).message).toBe(
+      `"${key}" did not become free within 5 ms: it is held by ${list}.`,
+    );
+    expect(new AlreadyLockedError({ key, holders: many(count) }).holders).toHaveLength(count);
+  });
+});
+
+describe('a contender related to the holder', () => {
+  const mine = [holder('billing:1')];
+
+  it('is told that it waits for itself, and not to wait for longer', () => {
+    expect(new AlreadyLockedError({ key, holders: mine, relation: 'itself' }).message).toBe(
+      `"${key}" is held by billing:1. The contender runs inside the body of the holder, so it waits for itself: ` +
+        'locks are not reentrant.',
+    );
+  });
+
+  it('is told that the holder is of the same Locks', () => {
+    expect(new AlreadyLockedError({ key, holders: mine, relation: 'same' }).message).toBe(
+      `"${key}" is held by billing:1. The holder is of the same \`Locks\`. Give a longer \`wait\` to queue for it.`,
+    );
+  });
+});
+
+describe('a result that cannot be kept for others', () => {
+  it('is said with the objection and the cause', () => {
+    const error = new RunResultError({ key, objection: 'it is too large.', cause });
+    expect(error.message).toBe(`The result of "${key}" cannot be kept for others: it is too large.`);
+    expect(error).toMatchObject({ key, cause });
+  });
+});
+
+it('a text of millions of characters, given by mistake, is refused as fast as a short one', () => {
+  const { message } = new InvalidOptionError('url', 'a'.repeat(2_000_000), 'give an address.');
+  expect(message).toBe(`url is "${'a'.repeat(200)}…": give an address.`);
 });

@@ -6,7 +6,13 @@ import { describe, expect, it } from '@jest/globals';
 import { InvalidOptionError } from '../../src/index.js';
 import type { ContendOptions, LocksOptions } from '../../src/index.js';
 import { checkedKey, checkedPrefix } from '../../src/rules/names.js';
-import { checkedAcquireOptions, checkedSettings } from '../../src/api/options.js';
+import {
+  checkedAcquireOptions,
+  checkedClose,
+  checkedPing,
+  checkedRelease,
+  checkedSettings,
+} from '../../src/api/options.js';
 
 const untyped = (value: unknown): never => value as never;
 const DAY = 86_400_000;
@@ -126,5 +132,115 @@ describe('a key', () => {
   ])('may not begin with %s', (_, prefix, sentence) => {
     expect(() => checkedPrefix(prefix)).toThrow(InvalidOptionError);
     expect(() => checkedPrefix(prefix)).toThrow(sentence);
+  });
+});
+
+describe('what is refused names the option, shows what was given, and says what to give', () => {
+  const YEAR = 366 * DAY;
+  it.each<[string, unknown, () => unknown, string]>([
+    ['owner', '\ud800', () => checkedSettings({ owner: '\ud800' }), 'well-formed Unicode (half of a surrogate pair)'],
+    ['random', 5, () => checkedSettings({ random: untyped(5) }), 'random is 5: give a function such as Math.random.'],
+    ['renewIn', 'x', () => checkedSettings({ renewIn: untyped('x') }), "renewIn is \"x\": give 'main' or 'worker'."],
+    ['maxStall', 9, () => checkedSettings({ maxStall: 9 }), "maxStall is 9: it is for renewIn: 'worker' only."],
+    [
+      'maxStall',
+      9,
+      () => checkedSettings({ ttl: 10, renewIn: 'worker', maxStall: 9 }),
+      'maxStall is 9: give at least the ttl (10).',
+    ],
+    [
+      'maxStall',
+      0,
+      () => checkedSettings({ renewIn: 'worker', maxStall: 0 }),
+      'maxStall is 0: give a number of milliseconds greater than 0.',
+    ],
+    ['signal', 5, () => checkedAcquireOptions({ signal: untyped(5) }), 'signal is 5: '],
+    ['waitSignal', 5, () => checkedAcquireOptions({ waitSignal: untyped(5) }), 'waitSignal is 5: '],
+    [
+      'atLeast',
+      -1,
+      () => checkedAcquireOptions({ atLeast: -1 }),
+      'atLeast is -1: give milliseconds, from 0 to a year.',
+    ],
+    ['atLeast', YEAR + 1, () => checkedAcquireOptions({ atLeast: YEAR + 1 }), 'give milliseconds, from 0 to a year.'],
+    [
+      'atMost',
+      0,
+      () => checkedAcquireOptions({ atMost: 0 }),
+      'atMost is 0: give milliseconds greater than 0, or Infinity for no limit.',
+    ],
+    [
+      'atMost',
+      '5',
+      () => checkedAcquireOptions({ atMost: untyped('5') }),
+      'atMost is "5": give milliseconds greater than 0, or Infinity for no limit.',
+    ],
+    [
+      'atLeast',
+      6,
+      () => checkedAcquireOptions({ atLeast: 6, atMost: 5 }),
+      'atLeast is 6: more than atMost (5): the lock cannot be held for that long.',
+    ],
+    [
+      'drain',
+      -1,
+      () => checkedClose({ drain: -1 }),
+      'drain is -1: give milliseconds, 0 or more: how long holders may go on.',
+    ],
+    ['options', null, () => checkedClose(untyped(null)), 'options is null: give an object, such as { drain: … }.'],
+    ['within', 0, () => checkedPing({ within: 0 }), 'within is 0: give a number of milliseconds greater than 0.'],
+    ['handOff', 'no', () => checkedRelease({ handOff: 'no' }), 'handOff is "no": give true or false.'],
+    ['handOff', null, () => checkedRelease({ handOff: null }), 'handOff is null: give true or false.'],
+  ])('%s: %p', (option, value, call, sentence) => {
+    expect(call).toThrow(InvalidOptionError);
+    expect(call).toThrow(expect.objectContaining({ option, value, message: expect.stringContaining(sentence) }));
+  });
+
+  it('may be the limit itself', () => {
+    expect(checkedSettings({ ttl: 5000, renewIn: 'worker', maxStall: 5000 })).toMatchObject({ maxStall: 5000 });
+    expect(checkedAcquireOptions({ atLeast: YEAR })).toMatchObject({ atLeast: YEAR });
+    expect(checkedAcquireOptions({ atLeast: 5, atMost: 5 })).toMatchObject({ atLeast: 5, atMost: 5 });
+  });
+});
+
+describe('a ttl in seconds', () => {
+  it.each([
+    [5, '5_000'],
+    [0.5, '500'],
+    [30, '30_000'],
+    [999, '999_000'],
+    [999.9999, '1_000_000'],
+  ])('is taken for a mistake in real time: %p', (ttl, meant) => {
+    expect(() => checkedSettings({ ttl }, false)).toThrow(
+      expect.objectContaining({
+        option: 'ttl',
+        value: ttl,
+        message: `ttl is ${String(ttl)} ms. Did you mean ${meant}? Durations are milliseconds, and a ttl is at least 1000.`,
+      }),
+    );
+  });
+
+  it('is what it says in virtual time, and a second is long enough in real time', () => {
+    expect(checkedSettings({ ttl: 999 }, true)).toMatchObject({ ttl: 999 });
+    expect(checkedSettings({ ttl: 1000 }, false)).toMatchObject({ ttl: 1000 });
+  });
+});
+
+describe('a release as a callback', () => {
+  class OfUser {
+    readonly handOff = false;
+  }
+  it.each<[string, unknown, boolean]>([
+    ['nothing', undefined, true],
+    ['null', null, true],
+    ['a number', 5, true],
+    ['an event', new Event('exit'), true],
+    ['an instance of a class', new OfUser(), true],
+    ['no choice', {}, true],
+    ['a choice', { handOff: false }, false],
+    ['the other', { handOff: true }, true],
+    ['a choice without a prototype', Object.assign(Object.create(null) as object, { handOff: false }), false],
+  ])('hands off unless it is told not to: %s', (_, given, handsOff) => {
+    expect(checkedRelease(given)).toBe(handsOff);
   });
 });

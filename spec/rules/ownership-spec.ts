@@ -142,6 +142,30 @@ describe('several keys', () => {
   });
 });
 
+describe('an ownership in part unknown', () => {
+  const queued = queue(claim(1), claim(2));
+  const listed = ownershipOf(queued, true);
+  const counted = { status: 'held', key: 'k', holders: [holderOf(claim(1))], waiting: 1 } as const;
+  const bare = ownershipOf(queue(claim(1)), false);
+  const cause = new Error('no idea');
+
+  it('is another one when only one of two lists who waits', () => {
+    expect(isSameOwnership(listed, counted)).toBe(false);
+  });
+
+  it.each<[string, Ownership]>([
+    ['free', { status: 'free', key: 'k' }],
+    ['unknown', { status: 'unknown', key: 'k', cause }],
+  ])('is not held by somebody while it is %s, where waiters leave no trace', (_, other) => {
+    expect(isSameOwnership(other, bare)).toBe(false);
+    expect(isSameOwnership(bare, other)).toBe(false);
+  });
+
+  it('lists nobody who waits for several keys, where waiters leave no trace', () => {
+    expect(ownershipOfAll('a + b', [bare, bare])).toMatchObject({ waiting: 0, waiters: [] });
+  });
+});
+
 describe('who waits', () => {
   const held = (...claims: QueuedClaim[]): Ownership => ownershipOf(queue(...claims), true);
   const waiters = (ownership: Ownership): unknown =>

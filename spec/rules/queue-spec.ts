@@ -3,7 +3,8 @@
  */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { blockers, holding } from '../../src/rules/blockers.js';
+import { blockers, holding, wouldWait } from '../../src/rules/blockers.js';
+import { claimToWaitFor, isFar } from '../../src/rules/far.js';
 import type { Ownership } from '../../src/api/ownership.js';
 import type { QueuedClaim } from '../../src/index.js';
 import { changedPart, indexOf, isLost, placeFor, without } from '../../src/rules/place.js';
@@ -125,6 +126,29 @@ describe('from one view to the next', () => {
     );
   });
 
+  it('it ends no earlier than it begins, in either view, even if a claim were there twice', () => {
+    const some = fc.array(fc.constantFrom(a, b, c), { maxLength: 5 });
+    fc.assert(
+      fc.property(some, some, (before, after) => {
+        const { start, end } = changedPart(before, after);
+        const kept = before.length - end;
+        expect(end).toBeGreaterThanOrEqual(start);
+        expect(after.length - kept).toBeGreaterThanOrEqual(start);
+        expect([...before.slice(0, start), ...after.slice(start, after.length - kept), ...before.slice(end)]).toEqual(
+          after,
+        );
+      }),
+      {
+        examples: [
+          [[a], [a, a]],
+          [[a, a], [a]],
+          [[a, b, a], [a]],
+          [[a], [a, b, a]],
+        ],
+      },
+    );
+  });
+
   it('a queue without one of its claims is another queue', () => {
     const before = [a, b, c];
     expect(without(before, 2n)).toEqual([a, c]);
@@ -177,5 +201,47 @@ describe('an ownership', () => {
     ['held is not unknown', held(true, 3), unknown, false],
   ])('%s', (_, before, after, isSame) => {
     expect(isSameOwnership(before, after)).toBe(isSame);
+  });
+});
+
+describe('a new claim behind others', () => {
+  const read = claim(1, { kind: 'read' });
+  const write = claim(2, { kind: 'write' });
+  const permits = (token: number, permits: number): QueuedClaim => claim(token, { kind: 'semaphore', permits });
+
+  it.each<[string, QueuedClaim[], QueuedClaim, boolean]>([
+    ['a mutex waits for nobody', [], claim(9), false],
+    ['a mutex waits for a mutex', [claim(1)], claim(9), true],
+    ['a reader waits for no reader', [read, read], read, false],
+    ['a reader waits for a writer', [read, write], read, true],
+    ['a writer waits for a reader', [read], write, true],
+    ['the second of two permits is free', [permits(1, 2)], permits(9, 2), false],
+    ['the third of two is not', [permits(1, 2), permits(2, 2)], permits(9, 2), true],
+    ['the smaller number of permits counts', [permits(1, 2)], permits(9, 1), true],
+  ])('%s', (_, ahead, mine, waits) => {
+    expect(wouldWait(ahead, mine)).toBe(waits);
+  });
+});
+
+describe('far from the head', () => {
+  const line = (more: Partial<QueuedClaim>): QueuedClaim[] => [1, 2, 3, 4, 5].map((token) => claim(token, more));
+  const waitsFor = (more: Partial<QueuedClaim>, token: number, near = 2): bigint | undefined =>
+    claimToWaitFor(line(more), claim(token, more), near)?.token;
+
+  it('begins at twice what is near', () => {
+    expect([3, 4, 5].map((ahead) => isFar(ahead, 2))).toEqual([false, true, true]);
+  });
+
+  it('a claim waits for the one so many places ahead, nearer for the whole queue', () => {
+    expect([waitsFor({}, 5), waitsFor({}, 4), waitsFor({}, 9)]).toEqual([3n, undefined, undefined]);
+  });
+
+  it.each<[string, Partial<QueuedClaim>, bigint | undefined]>([
+    ['a writer', { kind: 'write' }, 3n],
+    ['a reader', { kind: 'read' }, undefined],
+    ['a semaphore of one permit', { kind: 'semaphore', permits: 1 }, 3n],
+    ['a semaphore of two', { kind: 'semaphore', permits: 2 }, undefined],
+  ])('no claim waits for one that others may hold beside: %s', (_, more, token) => {
+    expect(waitsFor(more, 5)).toBe(token);
   });
 });

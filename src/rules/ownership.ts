@@ -48,7 +48,7 @@ export function isSameOwnership(a: Ownership, b: Ownership): boolean {
     );
   }
   // Each attempt that fails has a cause of its own; that nobody knows is told once.
-  return a.status === b.status && a.status !== 'held';
+  return a.status === b.status;
 }
 
 /** What an observer saw before. From that it derives since when a claim holds. */
