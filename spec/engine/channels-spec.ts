@@ -5,8 +5,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { VirtualTimeScheduler } from 'rxjs';
+import { marbles } from 'rxjs-marbles/jest';
+import { traced } from '../../src/engine/channels.js';
 import type { AcquireMessage, HoldMessage, LockState, Locks, OutageMessage, RenewalMessage } from '../../src/index.js';
 import { lockServer } from '../../src/testing/index.js';
+import { locksRuntimeOf } from '../support/engines.js';
 import { SLOW } from '../support/marbles.js';
 
 const TRACED = ['acquire', 'hold'] as const;
@@ -27,10 +30,10 @@ function listen(name: string, listener: (message: object) => void): void {
 function listenToAll(): { readonly said: string[]; readonly messages: object[] } {
   const said: string[] = [];
   const messages: object[] = [];
-  for (const traced of TRACED) {
+  for (const subject of TRACED) {
     for (const event of EVENTS) {
-      listen(`tracing:rxlock:${traced}:${event}`, (message) => {
-        said.push(`${traced}:${event} ${(message as AcquireMessage).key}`);
+      listen(`tracing:rxlock:${subject}:${event}`, (message) => {
+        said.push(`${subject}:${event} ${(message as AcquireMessage).key}`);
         if (!messages.includes(message)) messages.push(message);
       });
     }
@@ -60,8 +63,10 @@ describe('the tracing channels', () => {
   it('say the wait and the hold, each with one object from its start to its end', () => {
     const { said, messages } = listenToAll();
     const { client, until } = setUp();
-    const holder = states(client('a'), 'k');
-    until(5);
+    const locks = client('a');
+    until(3);
+    const holder = states(locks, 'k');
+    until(8);
     holder.unsubscribe();
     expect(said).toEqual([
       'acquire:start k',
@@ -76,14 +81,20 @@ describe('the tracing channels', () => {
     const about = { key: 'k', keys: ['k'], kind: 'mutex', owner: 'a' };
     const [acquire, hold] = messages as [AcquireMessage, HoldMessage];
     expect(messages).toHaveLength(2);
-    expect(acquire).toEqual({ ...about, wait: Infinity, outcome: 'acquired', waitedFor: 4 });
-    expect(hold).toEqual({ ...about, acquire, fencingToken: expect.any(BigInt), outcome: 'released', heldFor: 1 });
+    expect(acquire).toStrictEqual({ ...about, wait: Infinity, outcome: 'acquired', waitedFor: 4 });
+    expect(hold).toStrictEqual({
+      ...about,
+      acquire,
+      fencingToken: expect.any(BigInt),
+      outcome: 'released',
+      heldFor: 1,
+    });
     expect(hold.acquire).toBe(acquire);
   });
 
   it('say each other end of a wait, with what its user is told', () => {
     const outcomes = (wait: number, end: (locks: Locks, abort: AbortController) => void) => {
-      const { messages } = listenToAll();
+      const { said, messages } = listenToAll();
       const { client, until } = setUp();
       states(client('holder'), 'k');
       until(10);
@@ -100,6 +111,7 @@ describe('the tracing channels', () => {
       waiter.unsubscribe();
       const { outcome, error } = messages[2] as AcquireMessage;
       expect(error).toBe(errors[0]);
+      expect(said.includes('acquire:error k')).toBe(errors.length > 0);
       return outcome;
     };
     const nothing = (): void => undefined;
@@ -159,6 +171,46 @@ describe('the tracing channels', () => {
     holder.unsubscribe();
     until(10);
     expect(said).toEqual([]);
+  });
+});
+
+describe('a contention is said', () => {
+  const heard = (name: string) => {
+    const messages: object[] = [];
+    listen(name, (message) => messages.push(message));
+    const { client, until } = setUp();
+    const held = states(client('a'), 'k');
+    until(10);
+    held.unsubscribe();
+    return messages.length;
+  };
+
+  it.each(TRACED.flatMap((subject) => EVENTS.map((event) => [subject, event] as const)))(
+    'to who listens to one channel only: %s:%s',
+    (subject, event) => {
+      expect(heard(`tracing:rxlock:${subject}:${event}`)).toBe(event === 'error' ? 0 : 1);
+    },
+  );
+
+  it('once: what comes after its end, or before its hold, says nothing more', () => {
+    const { said } = listenToAll();
+    marbles((m) => {
+      const trace = traced(locksRuntimeOf(m.scheduler), { key: 'k', keys: ['k'], specs: [] } as never, 5);
+      trace?.endHold(undefined);
+      expect(said).toEqual([]);
+      trace?.held(1n, () => undefined);
+      trace?.withdrawn('timeout', new Error('late'));
+      trace?.endHold(undefined);
+      trace?.endHold(new Error('late'));
+    })();
+    expect(said).toEqual([
+      'acquire:asyncStart k',
+      'acquire:asyncEnd k',
+      'hold:start k',
+      'hold:end k',
+      'hold:asyncStart k',
+      'hold:asyncEnd k',
+    ]);
   });
 });
 

@@ -112,6 +112,10 @@ describe('a worker that renews', () => {
       const hold = '       ^---------!';
       m.expect(letters(a.mutex('k').lock$()), hold).toBeObservable('h---------');
       m.expect(events(a.events$, { note: 'n' }), hold).toBeObservable('---n------');
+      const notes: string[] = [];
+      a.events$.subscribe((event) => event.type === 'note' && notes.push(event.message));
+      m.flush();
+      expect(notes).toEqual(["renewIn: 'worker' has no effect: no such file"]);
     }),
   );
 

@@ -1,7 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { marbles } from 'rxjs-marbles/jest';
-import { at, sleepProofClock, timeOf } from '../../src/time/clock.js';
+import { at, deadlineIn, processTime, sleepProofClock, timeOf, untilDeadline } from '../../src/time/clock.js';
 
 /** Three clocks to be set by hand, as a machine has them. */
 const machine = () => {
@@ -64,6 +64,25 @@ describe('the sleep-proof clock', () => {
       m.run(10);
     });
     expect(passed).toBeGreaterThanOrEqual(30_000 - 10);
+  });
+
+  it.each([
+    ['wall', 25, 0],
+    ['wall', 26, 26],
+    ['boot', 25, 0],
+    ['boot', 26, 26],
+  ] as const)('takes no gain of the %s clock for sleep up to 25 ms: %d', (which, gain, asleep) => {
+    const hands = { monotonic: 1000, wall: 50_000, boot: 5000 };
+    const clock = sleepProofClock({
+      monotonic: () => hands.monotonic,
+      wall: () => hands.wall,
+      boot: () => hands.boot,
+    });
+    const before = clock.now();
+    // Long enough for all three to be read.
+    for (const hand of ['monotonic', 'wall', 'boot'] as const) hands[hand] += 100;
+    hands[which] += gain;
+    expect(clock.now() - before).toBe(100 + asleep);
   });
 
   it('sees a sleep after a wall clock was set back before', () => {
@@ -138,4 +157,25 @@ describe('at', () => {
       m.expect(at(time, 5000, 1000)).toBeObservable('5000ms (a|)', { a: 0 });
     }),
   );
+});
+
+describe('readings of the machine', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it('give the deadline of a call as an instant of the wall clock, and what is left of it', () => {
+    const wall = jest.spyOn(Date, 'now').mockReturnValue(10_000);
+    const { deadline } = deadlineIn(500);
+    expect(deadline).toBe(10_500);
+    wall.mockReturnValue(10_200);
+    expect(untilDeadline(deadline)).toBe(300);
+    wall.mockReturnValue(10_600);
+    expect(untilDeadline(deadline)).toBe(-100);
+  });
+
+  it('give the time of the process in milliseconds', () => {
+    jest.spyOn(process.hrtime, 'bigint').mockReturnValue(2_500_000n);
+    expect(processTime()).toBe(2.5);
+  });
 });

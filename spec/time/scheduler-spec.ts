@@ -13,6 +13,7 @@ import type { SchedulerLike } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { timeOf } from '../../src/time/clock.js';
+import { isOfRxjs, isVirtual } from '../../src/time/scheduler.js';
 import { stallable } from '../../src/testing/stalls.js';
 
 const HOUR = 3_600_000;
@@ -91,5 +92,63 @@ describe('a timer of the machine', () => {
       return 7;
     }) as never);
     expect(await firstValueFrom(timeOf().after(1))).toBe(0);
+  });
+});
+
+describe('the time of a scheduler', () => {
+  const reading = (now: number): SchedulerLike => ({ ...wrapped(asyncScheduler), now: () => now });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it('is real if it is that of the monotonic clock, to the last digit', () => {
+    expect(isVirtual(monotonic)).toBe(false);
+    jest.spyOn(performance, 'now').mockReturnValue(5000);
+    expect([4999, 5000, 5001].map((now) => isVirtual(reading(now)))).toEqual([true, false, true]);
+  });
+
+  it('is real within a second of the wall clock', () => {
+    const wall = 1_700_000_000_000;
+    jest.spyOn(Date, 'now').mockReturnValue(wall);
+    const apart = [-1001, -1000, 0, 1000, 1001];
+    expect(apart.map((ms) => isVirtual(reading(wall + ms)))).toEqual([true, false, false, false, true]);
+  });
+
+  it('is virtual far ahead of the monotonic clock', () => {
+    expect(isVirtual(reading(performance.now() + HOUR))).toBe(true);
+  });
+});
+
+describe('a scheduler of RxJS itself', () => {
+  it.each<[string, SchedulerLike, boolean]>([
+    ['asyncScheduler', asyncScheduler, true],
+    ['asapScheduler', asapScheduler, true],
+    ['one made of it', wrapped(asyncScheduler), false],
+    ['one with only a flush', Object.assign(wrapped(asyncScheduler), { flush: () => undefined }), false],
+    ['one with only actions', Object.assign(wrapped(asyncScheduler), { actions: [] }), false],
+  ])('is known by its parts: %s', (_, scheduler, isOne) => {
+    expect(isOfRxjs(scheduler)).toBe(isOne);
+  });
+});
+
+describe('a timer of a scheduler in real time', () => {
+  const LONGEST = 2 ** 31 - 1;
+
+  it.each([
+    [LONGEST - 1, 1],
+    [LONGEST, 1],
+    [LONGEST + 1, 2],
+    [2 * LONGEST + 1, 3],
+  ])('of %d ms takes %d of at most 24 days', (ms, timers) => {
+    const machine = new VirtualTimeScheduler();
+    const schedule = jest.fn(machine.schedule.bind(machine)) as unknown as SchedulerLike['schedule'];
+    const fired: number[] = [];
+    timeOf({ scheduler: { now: () => Date.now(), schedule } })
+      .after(ms)
+      .subscribe(() => fired.push(machine.frame));
+    machine.flush();
+    expect(fired).toEqual([ms]);
+    expect(schedule).toHaveBeenCalledTimes(timers);
   });
 });

@@ -217,4 +217,16 @@ describe('a bracket', () => {
       expect(did).toEqual(['0 send', '0 use r', '1 stop', '1 give back r, clear', '3 over', '3 idle']);
     }),
   );
+
+  it(
+    'let go after the work in the background was stopped leaves what it has to its ttl',
+    marbles((m) => {
+      const { bracket, background, did } = bracketOf(m, [of('r')]);
+      bracket.begin();
+      background.stop();
+      expect(background.isStopped).toBe(true);
+      bracket.release();
+      expect(did).toEqual(['0 send', '0 use r', '0 stop', '0 over']);
+    }),
+  );
 });

@@ -217,4 +217,28 @@ describe('a session of many', () => {
       expect(told).toEqual(['first opened', 'late opened', 'first ended']);
     }),
   );
+
+  it.each<[string, number, number | undefined, number]>([
+    ['stays for a ttl after the last of them has left', 5, undefined, 5 + 12],
+    ['ends at once when the last of them leaves after the close', 5, 3, 5],
+    ['ends at the close if all of them have left before', 5, 8, 8],
+  ])('%s', (_, leave, close, end) => {
+    marbles((m) => {
+      const backend = memoryBackend({ scheduler: m.scheduler });
+      const revoked: number[] = [];
+      const revoke: typeof backend.revoke = (...asked) => {
+        revoked.push(m.scheduler.now());
+        return backend.revoke(...asked);
+      };
+      const sessions = new SharedSession(engineOf(m.scheduler, { backend: { ...backend, revoke } }));
+      const ended: unknown[] = [];
+      const user: SessionUser = { onSession: () => undefined, onSessionEnd: (error) => ended.push(error) };
+      sessions.join(user);
+      atFrame(m, leave, () => sessions.leave(user));
+      if (close !== undefined) atFrame(m, close, () => sessions.close());
+      m.flush();
+      expect(revoked).toEqual([end]);
+      expect(ended).toEqual([]);
+    })();
+  });
 });
