@@ -4,7 +4,8 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { marbles } from 'rxjs-marbles/jest';
 import { checkedAcquireOptions } from '../../src/api/options.js';
-import { Aborted, aborted } from '../../src/engine/aborts.js';
+import type { Aborted } from '../../src/engine/aborts.js';
+import { aborted } from '../../src/engine/aborts.js';
 import { asError } from '../../src/engine/as-error.js';
 import { endings } from '../../src/engine/endings.js';
 import { timeOf } from '../../src/time/clock.js';
@@ -14,7 +15,7 @@ describe('a wait that no server has answered', () => {
     [99, undefined, 'etcd did not answer within the 99 ms of the wait for "k". `wait` is in milliseconds.'],
     [100, undefined, 'etcd did not answer within the 100 ms of the wait for "k".'],
     [100, new Error('It is down.'), 'etcd did not answer within the 100 ms of the wait for "k". It is down.'],
-  ])('of %d ms ends with what is known of the outage: %s', (wait, cause, message) =>
+  ])('of %d ms ends with what is known of the outage: %s', (wait, cause, message) => {
     marbles((m) => {
       const told: unknown[] = [];
       endings({
@@ -25,15 +26,15 @@ describe('a wait that no server has answered', () => {
         isHeld: () => false,
         outage: () => cause,
         inTheWay: () => undefined,
-        relation: () => undefined as never,
+        relation: () => undefined,
       }).subscribe({ error: (error: unknown) => told.push(error) });
       m.scheduler.schedule(() => {
         expect(told).toEqual([expect.objectContaining({ message, retryable: true, cause })]);
       }, wait + 1);
       m.flush();
       expect.assertions(1);
-    })(),
-  );
+    })();
+  });
 });
 
 describe('an abort', () => {

@@ -5,6 +5,7 @@
 import { ModernFakeTimers } from '@jest/fake-timers';
 import { expect } from 'expect';
 import { ModuleMocker } from 'jest-mock';
+import os from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export { expect };
@@ -58,9 +59,17 @@ const mocks = new ModuleMocker(globalThis);
 
 /** Until the end of the `describe` that is being told, time passes only as {@link passing} says. */
 export const inVirtualTime = () => {
-  // Not those in which nothing passes: promises wait for them.
-  beforeAll(() => timers.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] }));
-  afterAll(() => timers.useRealTimers());
+  const { uptime } = os;
+  beforeAll(() => {
+    // Not those in which nothing passes: promises wait for them.
+    timers.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] });
+    // The boot clock, too, which would get ahead of the others on a slow machine, as in a sleep.
+    os.uptime = () => performance.now() / 1000;
+  });
+  afterAll(() => {
+    os.uptime = uptime;
+    timers.useRealTimers();
+  });
   innermost().isVirtual = true;
 };
 

@@ -176,7 +176,7 @@ class LoadedRunner {
       expect.extractExpectedAssertionsErrors();
       await this.#enter(scopes);
       for (const scope of scopes) for (const hook of scope.beforeEach) await hook();
-      await (isVirtual(scopes) ? this.passing(run, MOST_STEPS) : run());
+      await (isVirtual(scopes) ? this.passing(run, 10 * MOST_STEPS) : run());
       for (const { error } of expect.extractExpectedAssertionsErrors()) throw error;
       await nextTurn();
     });
