@@ -451,22 +451,37 @@ describe('turns of one key in one Locks', () => {
   );
 
   it(
-    'lost before it is known whether it is done: it waits again, unless its wait was ended meanwhile',
+    'lost before it is known whether it is done: it waits again',
     marbles((m) => {
-      const server = openServer(m, 0, (memory) =>
-        reading(memory, [undefined, 'silence', 'silence', undefined, 'silence', 'silence']),
-      );
+      const server = openServer(m, 0, (memory) => reading(memory, [undefined, 'silence', 'silence']));
+      m.expect(turn$(server.client(TIMES)), '^ 30ms !').toBeObservable('-----h');
+      atFrame(m, 1, () => server.deleteFirst('k'));
+    }),
+  );
+
+  it(
+    'the signal of its wait ends it before it is known whether it is done, and the lock is given back',
+    marbles((m) => {
+      const server = openServer(m, 0, (memory) => reading(memory, [undefined, 'silence', 'silence']));
       const [a, b] = [server.client(TIMES), server.client({ ...TIMES, owner: 'b' })];
       const stop = new AbortController();
-      m.expect(turn$(a, { waitSignal: stop.signal }), '^ 30ms !').toBeObservable(
-        '----#',
-        undefined,
-        'LOCK_LOST deleted',
-      );
-      m.expect(turn$(b), '----------^ 30ms !').toBeObservable('---------------h');
+      m.expect(turn$(a, { waitSignal: stop.signal }), '^ 30ms !').toBeObservable('-#', undefined, 'no');
+      const held$ = b
+        .mutex('k')
+        .lock$()
+        .pipe(map(({ status }) => status));
+      m.expect(held$, '--^ 5ms !').toBeObservable('--h', { h: 'held' });
       atFrame(m, 1, () => stop.abort('no'));
-      atFrame(m, 2, () => server.deleteFirst('k'));
-      atFrame(m, 11, () => server.deleteFirst('k'));
+    }),
+  );
+
+  it(
+    'the signal of its wait does nothing once its user knows that it is held',
+    marbles((m) => {
+      const stop = new AbortController();
+      const a = openServer(m).client(TIMES);
+      m.expect(turn$(a, { waitSignal: stop.signal }), '^ 30ms !').toBeObservable('h');
+      atFrame(m, 1, () => stop.abort('no'));
     }),
   );
 

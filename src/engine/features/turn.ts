@@ -119,8 +119,10 @@ class Turn<T> {
   #check(held: HeldLock, round: Subscription): void {
     this.#isChecking = true;
     const again = ({ retryable }: { readonly retryable: boolean }): boolean => retryable && held.isHeld();
+    // For its user the wait goes on until the answer, and ends with its signal.
+    const checked$ = merge(aborted(this.#options.waitSignal), this.#watches.read$(this.#lock.key, again));
     round.add(
-      this.#watches.read$(this.#lock.key, again).subscribe({
+      checked$.pipe(take(1)).subscribe({
         next: ({ marker }) => {
           if (marker) this.#done(marker);
           else if (held.isHeld()) this.#run(held);
@@ -130,7 +132,7 @@ class Turn<T> {
           if (isRetryable(error)) return;
           this.#isChecking = false;
           this.#contending.unsubscribe();
-          this.#subscriber.error(error);
+          this.#subscriber.error(unwrapped(error));
         },
       }),
     );
@@ -151,8 +153,7 @@ class Turn<T> {
 
   /** Lost before its user knew that it was held: that is a wait which goes on. */
   #ended(error: unknown): void {
-    const { signal, waitSignal } = this.#options;
-    const isAborted = signal?.aborted === true || waitSignal?.aborted === true;
+    const isAborted = this.#options.signal?.aborted === true;
     if (!this.#isChecking || isAborted || !(error instanceof LockLostError)) return this.#subscriber.error(error);
     this.#isChecking = false;
     const { time, settings } = this.#runtime;
