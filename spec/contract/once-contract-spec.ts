@@ -59,6 +59,20 @@ describe.each(SERVERS)('once, on $name', ({ start, ttl, name }) => {
     key = `once/${String(keys)}`;
   });
 
+  it('what is marked already stays so when it is marked again, and its lock stays held', async () => {
+    const one = once<string | boolean>(client(undefined, { owner: 'a' }));
+    const ran = await one.run(async (held) => {
+      await lastValueFrom(one.mark$(held, 'first'), { defaultValue: undefined });
+      await lastValueFrom(one.mark$(held, 'second'), { defaultValue: undefined });
+      // What a mark takes back, it takes back in the background. Another claim comes after that.
+      const others = client().mutex(`${key}-other`);
+      await (await others.acquire()).release();
+      return held.isHeld();
+    });
+    expect(ran).toBe(true);
+    expect(await firstValueFrom(one.result$)).toMatchObject({ value: 'first' });
+  });
+
   it('one runs, who waits gets its last value, and who comes late, with who did it and when', async () => {
     const work = new Subject<string>();
     const a = client(undefined, { owner: 'a' });

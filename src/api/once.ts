@@ -60,7 +60,8 @@ export interface Once<T> {
 
   /**
    * Marks the work as done, with a value or without, under the lock of {@link turn$}. Completes when the server has
-   * written the marker; the same transaction checks that our claim is still in its queue. Emits nothing.
+   * written the marker; the same transaction checks that our claim is still in its queue. Emits nothing. What is marked
+   * already stays as it is.
    *
    * Errors with {@link RunResultError} for a value that JSON would change or that is larger than 64 KB, before anything
    * is written; with {@link BackendError} when the server has refused for a whole ttl, as a server without space does.

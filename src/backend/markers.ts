@@ -34,8 +34,8 @@ export interface MarkRequest {
 }
 
 /**
- * The outcome. `written`: the marker is there, by this attempt or an earlier one. `taken`: another marker is there.
- * `gone`: our claim is no longer in the queue, so nothing was written. `lease-gone`: nor is any other claim on its lease.
+ * The outcome. `written`: the marker is there, by this attempt or an earlier one. `taken`: another marker is there,
+ * and the engine revokes the lease of the refused one. `gone`: our claim is no longer in the queue, so nothing was written. `lease-gone`: nor is any other claim on its lease.
  */
 export type MarkResult = 'written' | 'taken' | 'gone' | 'lease-gone';
 

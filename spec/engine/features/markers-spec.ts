@@ -2,7 +2,7 @@
  * The marker that says that work is done: how it is written, read and followed, on servers that refuse or keep silent.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, Observable, Subject, VirtualTimeScheduler, lastValueFrom, of, throwError } from 'rxjs';
+import { NEVER, Observable, defer, Subject, VirtualTimeScheduler, lastValueFrom, of, throwError } from 'rxjs';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { BackendError, createLocks, runOnce } from '../../../src/index.js';
 import type { Locks, MarkerView, Markers, OnceResult, QueueBackend } from '../../../src/index.js';
@@ -44,9 +44,10 @@ const world = (parts: Partial<Markers> = {}, backendParts: Partial<QueueBackend>
     for (let turn = 0; turn < 40; turn += 1) await Promise.resolve();
   };
   const locks = client();
-  return { locks, client, once: locks.once('k', { keep: 1000 }), sent, pass };
+  return { locks, client, once: locks.once('k', { keep: KEEP }), sent, pass };
 };
 
+const KEEP = 1000;
 const COUNT = { failures: 'count' } as const;
 
 describe('a run whose marker', () => {
@@ -82,12 +83,13 @@ describe('a run whose marker', () => {
   });
 
   it('is there already has its own value, and takes back what it prepared', async () => {
-    const w = world({ write: () => of('taken'), withdraw: () => of(undefined) });
+    const revoked: number[] = [];
+    const revoke: QueueBackend['revoke'] = ({ ttl }) => defer(() => of(void revoked.push(ttl)));
+    const w = world({ write: () => of('taken') }, { revoke });
     const ran = fateOf(w.once.run(() => 'A'));
     await w.pass(0);
-    await w.pass(5);
     expect(ran).toEqual({ is: 'resolved', of: 'A' });
-    expect(w.sent).toEqual(['write 0', 'withdraw 0']);
+    expect([w.sent, revoked.filter((ttl) => ttl === KEEP)]).toEqual([['write 0'], [KEEP]]);
   });
 
   it('is written takes nothing back', async () => {
@@ -123,7 +125,7 @@ describe('a run whose marker', () => {
   });
 
   it('may not be taken back is not asked again to be', async () => {
-    const w = world({ write: () => of('taken'), withdraw: fails(refusal) });
+    const w = world({ write: () => of('gone'), withdraw: fails(refusal) });
     fateOf(w.once.run(() => 'A'));
     await w.pass(0);
     await w.pass(50);

@@ -39,7 +39,7 @@ export const marked$ = (
   { key, lease, value }: Marking,
 ): Observable<never> =>
   new Observable((subscriber) => {
-    const { time, timing } = runtime;
+    const { backend, time, timing } = runtime;
     const holding = claimOf(runtime, held);
     const queued = holding?.queued;
     if (!holding || !queued || queued.claim.key !== key) {
@@ -81,7 +81,9 @@ export const marked$ = (
           : request(runtime, {
               what: `take back what was to ${what}`,
               timeout: timing.attempt,
-              send: () => markers.withdraw(marking, timing.attempt),
+              // Where another marker is, ours cannot arrive late, and the lock stays held.
+              send: () =>
+                result === 'taken' ? backend.revoke(lease, timing.attempt) : markers.withdraw(marking, timing.attempt),
               again: (error) => !isRefusal(error) && time.now() < giveUpAt + timing.ttl,
             }),
       disposed: () => undefined,
