@@ -2,6 +2,7 @@
  * Many watches on one stream, whatever ids the server gives them.
  */
 import { describe, expect, it } from '@jest/globals';
+import { Observable, Subject } from 'rxjs';
 import type { DuplexStream } from '../../src/backends/etcd3/client/duplex.js';
 import type { WatchRequest, WatchResponse } from '../../src/backends/etcd3/connection.js';
 import { QUEUE } from '../../src/backends/etcd3/views.js';
@@ -18,20 +19,21 @@ interface Seen {
   unsubscribe(): void;
 }
 
-async function opened() {
+async function opened(isDirect = true) {
   const streams: FakeStream[] = [];
   const failures: number[] = [];
   const kept: boolean[] = [];
   const clock = { at: 0, now: () => clock.at };
-  const watches = createWatches(() => {
+  const open = () => {
     const stream = new FakeStream();
     streams.push(stream);
     return {
       open: () => Promise.resolve(stream as unknown as DuplexStream<WatchRequest, WatchResponse>),
       failed: () => failures.push(streams.length),
-      keepsIds: (does) => kept.push(does),
+      keepsIds: (does: boolean) => kept.push(does),
     };
-  }, clock);
+  };
+  const watches = createWatches(open, () => isDirect, clock);
   const follow = (key: string): Seen => {
     const result: Seen = { queues: [], error: undefined, unsubscribe: () => following.unsubscribe() };
     const following = watches.follow(QUEUE, viewOf(key)).subscribe({
@@ -182,6 +184,114 @@ describe('a stream of watches', () => {
   });
 });
 
+describe('what is watched from now on', () => {
+  /** A queue that is read when the spec says so, on a stream that has shown whose ids it uses. */
+  async function fresh({ isDirect = true, known }: { isDirect?: boolean; known?: bigint } = {}) {
+    const world = await opened(isDirect);
+    const { stream, watches } = world;
+    stream.creates(isDirect ? undefined : 0);
+    const reads: Subject<Queue>[] = [];
+    const read$ = new Observable<Queue>((subscriber) => {
+      const answer = new Subject<Queue>();
+      reads.push(answer);
+      return answer.subscribe(subscriber);
+    });
+    const at = (revision: bigint, ...ids: string[]): Queue => {
+      const entered = ids.map((id, i) => put(`a/${id}`, i + 1));
+      return { ...QUEUE.applied(viewOf('a'), entered), revision };
+    };
+    const seen: string[] = [];
+    const following = watches
+      .followFromNow(QUEUE, { key: 'a', revision: 0n, claims: [] }, read$, known === undefined ? undefined : at(known))
+      .subscribe({
+        next: ({ revision, claims }) => seen.push([String(revision), ...claims.map(({ id }) => id)].join(' ')),
+        error: (error: unknown) => seen.push(String(error)),
+      });
+    const [, one] = creations(stream);
+    const changes = (...events: ReturnType<typeof put>[]): void =>
+      stream.says({ watch_id: String(isDirect ? one?.watch_id : 1), events });
+    /** The answer to the latest reading. */
+    const answers = (view: Queue): void => reads.at(-1)?.next(view);
+    return { ...world, reads, at, seen, following, changes, answers };
+  }
+
+  it('has no past, and is read meanwhile', async () => {
+    const { stream, reads, at, seen, answers, changes } = await fresh();
+    expect(creations(stream)[1]).not.toHaveProperty('start_revision');
+    expect(reads).toHaveLength(1);
+    answers(at(7n, '1'));
+    expect(seen).toEqual(['7 1']);
+    stream.creates(undefined, '7');
+    changes(put('a/2', 8));
+    expect(seen).toEqual(['7 1', '8 1 2']);
+    expect(reads).toHaveLength(1);
+  });
+
+  it('that has begun after it was read is read again: what was between was told to nobody', async () => {
+    const { stream, reads, at, seen, answers, changes } = await fresh();
+    answers(at(7n));
+    stream.creates(undefined, '8');
+    expect(reads).toHaveLength(2);
+    changes(put('a/3', 9));
+    answers(at(9n, '2', '3'));
+    expect(seen).toEqual(['7', '9 2 3']);
+  });
+
+  it('is told no change twice: those that what is read has are left out, those after it are not', async () => {
+    const { stream, at, seen, answers, changes } = await fresh();
+    stream.creates(undefined, '6');
+    changes(put('a/1', 7));
+    changes(put('a/2', 8), put('a/3', 9));
+    expect(seen).toEqual([]);
+    answers(at(8n, '1', '2'));
+    expect(seen).toEqual(['8 1 2', '9 1 2 3']);
+    // A member behind the others tells late what the reading has.
+    changes(put('a/1', 7));
+    changes(put('a/2', 8), put('a/4', 10));
+    expect(seen.slice(2)).toEqual(['10 1 2 3 4']);
+  });
+
+  it('and is known is not read where nothing has changed since, and is where the server has gone on', async () => {
+    const same = await fresh({ known: 7n });
+    same.stream.creates(undefined, '7');
+    expect([same.reads.length, same.seen]).toEqual([0, ['7']]);
+    const later = await fresh({ known: 7n });
+    later.stream.creates(undefined, '8');
+    expect([later.reads.length, later.seen]).toEqual([1, []]);
+    later.answers(later.at(8n, '1'));
+    expect(later.seen).toEqual(['8 1']);
+  });
+
+  it('ends with whichever fails, and leaves nothing', async () => {
+    const unread = await fresh();
+    unread.reads[0]?.error(new Error('not read'));
+    expect(unread.seen).toEqual(['Error: not read']);
+    unread.stream.creates();
+    expect(cancelled(unread.stream)).toEqual([creations(unread.stream)[1]?.watch_id]);
+    const unwatched = await fresh();
+    unwatched.stream.emit('error', new Error('cut'));
+    expect(unwatched.seen).toEqual([expect.stringContaining('cut')]);
+    expect(unwatched.reads.map(({ observed }) => observed)).toEqual([false]);
+    const left = await fresh();
+    left.following.unsubscribe();
+    expect(left.reads.map(({ observed }) => observed)).toEqual([false]);
+  });
+
+  it('is read first behind a proxy, which does not tell where a watch begins, and watched from there', async () => {
+    const { stream, at, seen, answers, changes, reads } = await fresh({ isDirect: false });
+    expect(creations(stream)).toHaveLength(1);
+    answers(at(7n));
+    expect(creations(stream)[1]).toMatchObject({ start_revision: '8' });
+    stream.creates(1, '9');
+    changes(put('a/1', 8));
+    expect(seen).toEqual(['7', '8 1']);
+    expect(reads).toHaveLength(1);
+    const known = await fresh({ isDirect: false, known: 7n });
+    expect(creations(known.stream)[1]).toMatchObject({ start_revision: '8' });
+    expect(known.reads).toHaveLength(0);
+  });
+});
+
 describe('a probe', () => {
   it('asks for one more watch inside of what is watched, and ends it as soon as it is answered', async () => {
     const { watches, stream } = await opened();
@@ -217,9 +327,10 @@ describe('a probe', () => {
   });
 
   it('is answered at once where nothing is watched', () => {
-    const watches = createWatches(() => {
+    const nobody = (): never => {
       throw new Error('nobody is to be asked');
-    });
+    };
+    const watches = createWatches(nobody, () => true);
     let answers = 0;
     watches.probe(1000).subscribe(() => (answers += 1));
     expect(answers).toBe(1);

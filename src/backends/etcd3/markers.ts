@@ -23,8 +23,8 @@ export function createMarkers(
   return {
     read: readMarker,
     follow(key, timeout, from) {
-      const start$ = from && history.has(from) ? of(from) : readMarker(key, timeout);
-      return start$.pipe(switchMap((view) => watches.follow(MARKER, view)));
+      const known = from && history.has(from) ? from : undefined;
+      return watches.followFromNow(MARKER, { key, revision: 0n, marker: undefined }, readMarker(key, timeout), known);
     },
     write: (request, timeout) => {
       const { lease } = request.claim;

@@ -1,7 +1,7 @@
 /**
  * The verbs for queues, of one key or of all keys with a prefix: read, watch and probe.
  */
-import { concat, map, of, switchMap, takeWhile } from 'rxjs';
+import { map, of, switchMap, takeWhile } from 'rxjs';
 import type { Observable } from 'rxjs';
 import type { Queue, QueueBackend } from '../../backend/port.js';
 import { queueOf } from './requests.js';
@@ -14,7 +14,7 @@ import type { Following } from './watches.js';
  * sooner after its reading of the queue a client holds: with 1 it would read while the lock is free. Measured, see
  * docs/decisions/0016-far-from-the-head.md.
  */
-export const NEAR = 8;
+export const NEAR = 4;
 
 export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' | 'probe'>> {
   /** Reads the queue of a key. */
@@ -30,20 +30,22 @@ export function createQueues({ history, watches, read }: EtcdServer): Queues {
     ...QUEUE,
     applied: (queue, changes) => history.read(QUEUE.applied(queue, changes)),
   };
-  // A watch may stay open for days: its stream has nothing in it but the watch, so that ten thousand are small.
-  const followed = (queue: Queue): Observable<Queue> => watches.follow(whole, queue);
-  const readThenFollowed = (key: string, timeout: number): Observable<Queue> =>
-    readQueue(key, timeout).pipe(switchMap((queue) => concat(of(queue), followed(queue))));
+  const followedFromNow = (key: string, timeout: number, known?: Queue): Observable<Queue> =>
+    watches.followFromNow(whole, { key, revision: 0n, claims: [] }, readQueue(key, timeout), known);
 
   return {
     read: readQueue,
 
     queue(key, timeout, from, until) {
-      if (!from || !history.has(from)) return readThenFollowed(key, timeout);
-      if (!until) return followed(from);
+      if (!from || !history.has(from)) return followedFromNow(key, timeout);
+      if (!until) {
+        // Where somebody waits, no change may be told late. A held lock for which nobody waits has time: there may be
+        // ten thousand, and none of them is read again.
+        return from.claims.length > 1 ? followedFromNow(key, timeout, from) : watches.follow(whole, from);
+      }
       return watches.follow(CLAIM, { key, claim: until, revision: from.revision, isAsBefore: true }).pipe(
         takeWhile(({ isAsBefore }) => isAsBefore, true),
-        switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : readThenFollowed(key, timeout))),
+        switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : followedFromNow(key, timeout))),
       );
     },
 

@@ -4,7 +4,6 @@
  */
 import { map } from 'rxjs';
 import type { Observable } from 'rxjs';
-import { sleepProofClock } from '../../time/clock.js';
 import { createCalls } from './calls.js';
 import type { Calls } from './calls.js';
 import type { ClientSource } from './client.js';
@@ -31,24 +30,14 @@ export interface EtcdServer extends Calls {
   read(beginning: string, timeout: number): Observable<Page>;
 }
 
-/** Behind a proxy, so many ranges for the same keys are used in turn. A prime: several keys are read again in turn, too. */
-const RANGES = 7;
-
 export function createServer(source: ClientSource): EtcdServer {
   const direct = new WeakSet<EtcdClient>();
-  let begun = -1;
-  /**
-   * `etcd grpc-proxy` merges watches of the same range, new ones included. Where it has lost the watch under them, it
-   * tells none of them anything more, nor that there is nothing more to come. So whoever reads again watches another
-   * range.
-   */
-  const turn = (): number => (direct.has(source.endpoint().client) ? 0 : (begun += 1) % RANGES);
   const open = () => {
     const { client, failed } = source.endpoint();
     const keepsIds = (does: boolean): unknown => (does ? direct.add(client) : direct.delete(client));
     return { open: () => client.watchClient.watch(), failed, keepsIds };
   };
-  const watches = createWatches(open, sleepProofClock(), turn);
+  const watches = createWatches(open, () => direct.has(source.endpoint().client));
   const history = new Incarnation((cause) => watches.broken(cause));
   const { call, tried } = createCalls(source, history);
 

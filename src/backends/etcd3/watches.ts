@@ -2,7 +2,7 @@
  * All watches of a backend, on one stream of etcd. The watcher of npm etcd3 is not used: it resumes from the revision
  * of the header, and loses events if it is cut off while it catches up (measured: 4000 of 6000).
  */
-import { Observable, defaultIfEmpty, defer, forkJoin, map } from 'rxjs';
+import { Observable, concat, defaultIfEmpty, defer, forkJoin, map, of, skip, switchMap } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import { sleepProofClock } from '../../time/clock.js';
 import type { Clock } from '../../time/clock.js';
@@ -14,6 +14,16 @@ import type { Change, KeyRange } from './keys.js';
 export interface Watches {
   /** Watches from a view on: emits that view once the watch has begun, then the view after each change. */
   follow<View>(following: Following<View>, view: View): Observable<View>;
+  /**
+   * Watches from now on, and reads meanwhile: emits what is read, then the view after each change. With a view that is
+   * known, it is read only if the server has changed since.
+   *
+   * etcd tells a new watch of the past only every 100 ms, and of nothing else before that (`syncWatchersLoop` in
+   * mvcc/watchable_store.go). A watch from now on has no past, so it is told at once.
+   *
+   * @param key what to watch, as an empty view of it
+   */
+  followFromNow<View>(following: Following<View>, key: View, read$: Observable<View>, known?: View): Observable<View>;
   /**
    * Completes when any message arrives; at once if there is no stream. If it is unsubscribed after the timeout, the
    * stream is closed.
@@ -31,10 +41,14 @@ export interface Following<View> {
   applied(view: View, changes: readonly Change[]): View;
 }
 
+/** Behind a proxy, so many ranges for the same keys are used in turn. A prime: several keys are read again in turn, too. */
+const RANGES = 7;
+
+/** @param isDirect whether the next stream is one of etcd itself, not of a proxy in front of it */
 export function createWatches(
   source: () => StreamSource,
+  isDirect: () => boolean,
   clock: Clock = sleepProofClock(),
-  turn: () => number = () => 0,
 ): Watches {
   /** One stream that takes new watches, and older ones that only continue theirs. */
   let open: readonly Connection[] = [];
@@ -46,9 +60,40 @@ export function createWatches(
     return current;
   };
 
+  let begun = -1;
+  /**
+   * `etcd grpc-proxy` merges watches of the same range, new ones included. Where it has lost the watch under them, it
+   * tells none of them anything more, nor that there is nothing more to come. So whoever reads again watches another
+   * range.
+   */
+  const turn = (): number => (isDirect() ? 0 : (begun += 1) % RANGES);
+
+  const follow = <View>(following: Following<View>, view: View): Observable<View> =>
+    new Observable((subscriber) => connection().watch(new ViewWatch(following, view, turn(), subscriber)));
+
+  const followFromNow = <View>(
+    following: Following<View>,
+    key: View,
+    read$: Observable<View>,
+    known?: View,
+  ): Observable<View> =>
+    new Observable((subscriber) => {
+      if (isDirect()) {
+        const watch = new FreshWatch(following, key, read$, known, subscriber);
+        subscriber.add(connection().watch(watch));
+        if (known === undefined) watch.read();
+        return;
+      }
+      // A proxy does not tell from which revision on it watches.
+      const follows = (view: View): Observable<View> => follow(following, view);
+      const read = (view: View): Observable<View> => concat(of(view), follows(view).pipe(skip(1)));
+      subscriber.add((known === undefined ? read$.pipe(switchMap(read)) : follows(known)).subscribe(subscriber));
+    });
+
   return {
-    follow: (following, view) =>
-      new Observable((subscriber) => connection().watch(new ViewWatch(following, view, turn(), subscriber))),
+    follow,
+
+    followFromNow,
 
     probe: (timeout) =>
       defer(() => {
@@ -91,5 +136,80 @@ class ViewWatch<View> implements Watch {
 
   failed(error: BackendError): void {
     this.#subscriber.error(error);
+  }
+}
+
+/**
+ * What is read may be older than the beginning of the watch, then it is read again; or newer, then the changes that it
+ * has are left out. A read that is sent after the watch has begun is not older: it goes through the leader.
+ */
+class FreshWatch<View> implements Watch {
+  readonly range: KeyRange;
+  readonly revision = undefined;
+  readonly #following: Following<View>;
+  readonly #read$: Observable<View>;
+  readonly #subscriber: Subscriber<View>;
+  /** The revision after which changes are told. */
+  #begunAt: bigint | undefined;
+  #view: View | undefined;
+  #isTold = false;
+  #isCurrent = false;
+  /** Changes that were told before what is read was known to be current. */
+  #early: readonly Change[] = [];
+
+  constructor(
+    following: Following<View>,
+    key: View,
+    read$: Observable<View>,
+    known: View | undefined,
+    subscriber: Subscriber<View>,
+  ) {
+    this.range = following.range(key, 0);
+    this.#following = following;
+    this.#read$ = read$;
+    this.#view = known;
+    this.#subscriber = subscriber;
+  }
+
+  read(): void {
+    const failed = (error: unknown): void => this.#subscriber.error(error);
+    this.#subscriber.add(this.#read$.subscribe({ next: (view) => this.#seen(view), error: failed }));
+  }
+
+  created(revision: bigint): void {
+    this.#begunAt = revision;
+    if (this.#view !== undefined) this.#joined(this.#view, revision);
+  }
+
+  changed(changes: readonly Change[]): void {
+    if (this.#view === undefined || !this.#isCurrent) this.#early = [...this.#early, ...changes];
+    else this.#apply(this.#view, changes);
+  }
+
+  failed(error: BackendError): void {
+    this.#subscriber.error(error);
+  }
+
+  #seen(view: View): void {
+    this.#view = view;
+    this.#isTold = this.#begunAt === undefined;
+    if (this.#begunAt === undefined) this.#subscriber.next(view);
+    else this.#joined(view, this.#begunAt);
+  }
+
+  #joined(view: View, begunAt: bigint): void {
+    if (this.#following.revision(view) < begunAt) return this.read();
+    this.#isCurrent = true;
+    if (!this.#isTold) this.#subscriber.next(view);
+    this.#apply(view, this.#early);
+    this.#early = [];
+  }
+
+  #apply(view: View, changes: readonly Change[]): void {
+    const known = this.#following.revision(view);
+    const fresh = changes.filter(({ kv }) => BigInt(kv.mod_revision) > known);
+    if (fresh.length === 0) return;
+    this.#view = this.#following.applied(view, fresh);
+    this.#subscriber.next(this.#view);
   }
 }
