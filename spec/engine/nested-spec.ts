@@ -6,6 +6,9 @@ import { catchError, lastValueFrom, of } from 'rxjs';
 import { createLocks, usingLock, withLock } from '../../src/index.js';
 import type { LockEvent } from '../../src/index.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
+import { waitsForItself } from '../../src/engine/bodies.js';
+import type { Nesting } from '../../src/engine/bodies.js';
+import type { Hold } from '../../src/engine/hold.js';
 import { fateOf, passing, reportsOf } from '../support/passing.js';
 
 const notes = (reports: readonly LockEvent[]): readonly string[] =>
@@ -141,5 +144,68 @@ describe('a lock wanted inside of its own body', () => {
     for (let turn = 0; turn < 5; turn += 1) await pass(5);
     expect(late.is).toBe('rejected');
     expect(String(late.of)).not.toContain('waits for itself');
+  });
+
+  it('is told by its error that the holder is of the same Locks where one of the holders is', async () => {
+    const { client, pass } = passing();
+    const [locks, others] = [client({ owner: 'me' }), client({ owner: 'other' })];
+    void locks.semaphore('k', 2).acquire();
+    await pass(1);
+    void others.semaphore('k', 2).acquire();
+    await pass(1);
+    const late = fateOf(locks.semaphore('k', 2).acquire({ wait: 3 }));
+    for (let turn = 0; turn < 2; turn += 1) await pass(5);
+    expect(String(late.of)).toMatch(/it is held by me, other\. The holder is of the same `Locks`\.$/);
+  });
+
+  it('is told so not of another key, which the same Locks holds, while others hold what is in the way', async () => {
+    const { client, pass } = passing();
+    const [locks, others] = [client({ owner: 'me' }), client({ owner: 'other' })];
+    void locks.readLock('a').acquire();
+    void others.mutex('b').acquire();
+    await pass(1);
+    const late = fateOf(locks.all(locks.readLock('a'), locks.mutex('b')).acquire({ wait: 3 }));
+    for (let turn = 0; turn < 2; turn += 1) await pass(5);
+    expect(String(late.of)).toMatch(/it is held by other\.$/);
+  });
+
+  it('waits not for itself once its holder has released, though the key stays taken', async () => {
+    const { client, pass } = passing();
+    const lock = client().mutex('k');
+    const late = fateOf(
+      lock.use(
+        (held) => {
+          void held.release();
+          return lock.acquire({ wait: 3 });
+        },
+        { atLeast: 20 },
+      ),
+    );
+    for (let turn = 0; turn < 3; turn += 1) await pass(5);
+    expect(late.of).toMatchObject({ code: 'LOCK_TIMEOUT' });
+    expect(String(late.of)).not.toContain('waits for itself');
+  });
+});
+
+describe('who is in the way', () => {
+  const hold = (token: bigint, keys: readonly string[], isOver = false): Hold =>
+    ({ isOver, keys: () => keys, held: { fencingToken: token } }) as unknown as Hold;
+  const inside = (...holds: readonly Hold[]): Nesting | undefined =>
+    holds.reduce<Nesting | undefined>((outer, one) => ({ hold: one, outer }), undefined);
+
+  it.each<[string, boolean, Nesting | undefined, readonly bigint[]]>([
+    ['the hold around it', true, inside(hold(1n, ['k'])), [1n]],
+    ['the outer hold', true, inside(hold(1n, ['k']), hold(2n, ['other'])), [1n]],
+    ['both holds around it', true, inside(hold(1n, ['k', 'l']), hold(2n, ['k'])), [1n, 2n]],
+    ['nobody', false, inside(hold(1n, ['k'])), []],
+    ['somebody else', false, inside(hold(1n, ['k'])), [2n]],
+    ['somebody else, too', false, inside(hold(1n, ['k'])), [1n, 2n]],
+    ['somebody, and nothing is around it', false, undefined, [1n]],
+    ['nobody, and nothing is around it', false, undefined, []],
+    ['a hold around it that is over', false, inside(hold(1n, ['k'], true)), [1n]],
+    ['one with the token of a hold around it at another key', false, inside(hold(1n, ['other'])), [1n]],
+  ])('is %s: whether it waits for itself is %s', (_, expected, nesting, tokens) => {
+    const inTheWay = tokens.map((fencingToken) => ({ fencingToken }));
+    expect(waitsForItself(nesting, ['k'], inTheWay)).toBe(expected);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * The engine of a client by itself, for specs of the parts that stand on it.
  */
-import type { TestScheduler } from 'rxjs/testing';
+import type { VirtualTimeScheduler } from 'rxjs';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import { timeOf } from '../../src/time/clock.js';
 import { checkedSettings } from '../../src/api/options.js';
@@ -20,7 +20,7 @@ import { SharedSession } from '../../src/engine/sessions.js';
 import { TIMES } from './marbles.js';
 
 /** On a memory server of its own, and as given beyond that. */
-export function engineOf(scheduler: TestScheduler, parts: Partial<Runtime> = {}): Runtime {
+export function engineOf(scheduler: VirtualTimeScheduler, parts: Partial<Runtime> = {}): Runtime {
   const time = timeOf({ scheduler });
   const settings = { ...checkedSettings(TIMES), random: () => 0 };
   return {
@@ -42,7 +42,7 @@ export function engineOf(scheduler: TestScheduler, parts: Partial<Runtime> = {})
 }
 
 /** The same with what contenders share. */
-export function locksRuntimeOf(scheduler: TestScheduler, parts: Partial<LocksRuntime> = {}): LocksRuntime {
+export function locksRuntimeOf(scheduler: VirtualTimeScheduler, parts: Partial<LocksRuntime> = {}): LocksRuntime {
   const runtime = engineOf(scheduler, parts);
   let ids = 0;
   return Object.assign(runtime, {

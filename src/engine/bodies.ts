@@ -55,5 +55,5 @@ export function waitsForItself(
     const { hold } = at;
     if (!hold.isOver && hold.keys().some((key) => keys.includes(key))) tokens.add(hold.held.fencingToken);
   }
-  return tokens.size > 0 && inTheWay.length > 0 && inTheWay.every(({ fencingToken }) => tokens.has(fencingToken));
+  return inTheWay.length > 0 && inTheWay.every(({ fencingToken }) => tokens.has(fencingToken));
 }

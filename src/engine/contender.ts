@@ -159,7 +159,7 @@ class Contender implements Closable, Exchangeable, Holding {
         isHeld: () => this.#phase.name === 'held' || this.#phase.name === 'releasing',
         outage: () => this.#runtime.connection.cause,
         inTheWay: () => this.#inTheWay,
-        relation: () => this.#relationTo(this.#inTheWay ?? []),
+        relation: (holders) => this.#relationTo(holders),
       }).subscribe({
         // After an abort the user is told at once. Otherwise the claim leaves first.
         error: (error: unknown) => (error instanceof Aborted ? this.#fail(error) : this.#refuse(error)),
@@ -340,20 +340,9 @@ class Contender implements Closable, Exchangeable, Holding {
   /** The claim is lost: the end for a holder, another round for a waiter. */
   #lost(loss: ClaimLost): void {
     const phase = this.#phase;
-    switch (phase.name) {
-      case 'held':
-        return this.#fail(this.#lostBy(phase.hold, loss));
-      case 'releasing':
-      case 'refused':
-        return this.#left();
-      case 'contending':
-      case 'waiting':
-        return this.#again(loss);
-      case 'idle':
-      case 'paused':
-      case 'over':
-        return;
-    }
+    if (phase.name === 'held') return this.#fail(this.#lostBy(phase.hold, loss));
+    if (this.waitsWith) return this.#again(loss);
+    this.#left();
   }
 
   #failed(error: unknown): void {

@@ -24,7 +24,7 @@ export interface Endings {
   /** The holders seen last; `undefined` if the server has never answered. */
   inTheWay(): readonly Holder[] | undefined;
   /** How the holders are related to the contender. */
-  relation(): Relation;
+  relation(holders: readonly Holder[]): Relation;
 }
 
 /** Milliseconds: a shorter wait may have been meant as seconds. */
@@ -47,7 +47,7 @@ export function endings({
     const holders = inTheWay();
     const cause = outage();
     // During an outage nobody knows who holds the lock, so the error is a `BackendError`.
-    if (holders && !cause) return new LockTimeoutError({ key, wait, holders, relation: relation() });
+    if (holders && !cause) return new LockTimeoutError({ key, wait, holders, relation: relation(holders) });
     const silence = `${serverName} did not answer within the ${wait} ms of the wait for ${quoted(key)}.`;
     const unit = wait < SHORT_WAIT ? ' `wait` is in milliseconds.' : '';
     return new BackendError([silence + unit, ...(cause ? [cause.message] : [])].join(' '), { retryable: true, cause });
