@@ -105,11 +105,13 @@ const stage = (make: typeof PlayedTarget | typeof SlotTarget = PlayedTarget) => 
   const told: string[] = [];
   const events: LockEvent[] = [];
   let timers = 0;
+  let everSet = 0;
   let isClosing = false;
   const machine = timeOf({ scheduler });
   const counted = (ms: number): Observable<0> =>
     new Observable((subscriber) => {
       timers += 1;
+      everSet += 1;
       return machine
         .after(ms)
         .pipe(finalize(() => (timers -= 1)))
@@ -176,6 +178,7 @@ const stage = (make: typeof PlayedTarget | typeof SlotTarget = PlayedTarget) => 
     contenders: runtime.contenders,
     waiting,
     timers: () => timers,
+    everSet: () => everSet,
     close: () => (isClosing = true),
     reports: (type: LockEvent['type']) => events.filter((event) => event.type === type),
     pass(ms: number) {
@@ -601,6 +604,15 @@ describe('the end of a wait', () => {
     expect(on.timers()).toBe(0);
   });
 
+  it('is timed only where there is one, also of a contender that may be aborted', () => {
+    const on = stage();
+    const { signal } = new AbortController();
+    for (const wait of [0, Infinity]) on.begin({ signal, wait });
+    expect(on.timers()).toBe(0);
+    on.begin({ signal, wait: 5 });
+    expect(on.timers()).toBe(1);
+  });
+
   it('does not reach who holds, nor who is giving back', () => {
     const on = stage();
     const waitSignal = new AbortController();
@@ -638,6 +650,13 @@ describe('a release', () => {
     void sooner.held().release();
     sooner.claim.tell(STATES.left);
     expect(sooner.on.timers()).toBe(0);
+  });
+
+  it('needs no timer where it is acknowledged within the call', () => {
+    const { on, held, seen, claim: own } = releasing();
+    own.onLeave = () => own.tell(STATES.left);
+    void held().release();
+    expect([seen, on.everSet()]).toEqual([['held', '|'], 0]);
   });
 
   it('hands off as it was asked to', () => {

@@ -447,9 +447,8 @@ class Contender implements Closable, Exchangeable, Holding {
 
   /** Until when the lock stays taken after its release (`atLeast`); 0 for no longer. A lost lock is not kept. */
   #keepUntil(hold: Hold): number {
-    const { atLeast } = this.#options;
-    if (atLeast === 0 || hold.isLost) return 0;
-    const until = hold.since + atLeast;
+    if (hold.isLost) return 0;
+    const until = hold.since + this.#options.atLeast;
     return until > this.#runtime.time.now() ? until : 0;
   }
 
