@@ -139,7 +139,7 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
   leave(handOff: boolean, keepUntil = 0): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
-    this.#handsOff = handOff && keepUntil === 0;
+    this.#handsOff = handOff;
     this.#keepUntil = keepUntil;
     for (const ref of this.#leadsFor) if (ref.leader?.claim === this) ref.leader = undefined;
     this.#runtime.enqueueOrder.leave(this);
@@ -234,13 +234,14 @@ export class Claim implements ContendingClaim, Resource<EnqueueResult>, SessionU
       const claim = this.#requests.find((one) => one.key === key);
       const place = this.#places.find(({ queue }) => queue.key === key);
       const { proclaim } = this.#runtime.backend;
+      const { session } = this;
       const mine = place?.mine && place.queue.rewriting(place.mine, value);
-      if (!proclaim || !claim || !mine || !this.session?.isAlive()) return of(false);
+      if (!proclaim || !claim || !mine || !session?.isAlive()) return of(false);
       return request(this.#runtime, {
         what: `proclaim at ${claim.key}`,
         timeout: this.timeout,
         send: () => proclaim(claim, mine, value, this.timeout),
-        again: ({ retryable }) => retryable && (this.session?.isAlive() ?? false),
+        again: ({ retryable }) => retryable && session.isAlive(),
       }).pipe(
         switchMap(({ claim, revision }) => {
           if (!place.queue.rewritten(mine, claim, revision)) return of(false);
