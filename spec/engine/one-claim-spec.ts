@@ -13,27 +13,29 @@ import type { ClaimState } from '../../src/engine/claim-state.js';
 import type { Session } from '../../src/engine/session.js';
 import { timingOf } from '../../src/rules/timing.js';
 import { locksRuntimeOf } from '../support/engines.js';
-import { atFrame } from '../support/marbles.js';
+import { TIMES, atFrame } from '../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 const LEASE = { id: '1', ttl: 1000, owner: 'me', key: undefined };
 /** An attempt on the session may take 5, one of the latest timing of the client 2. */
-const TIMING = timingOf(30, {});
+const TIMING = timingOf(30, TIMES);
 
 interface Circumstances {
   readonly change?: (memory: QueueBackend) => Partial<QueueBackend>;
+  /** What the server cannot do. */
+  readonly without?: 'keep' | 'proclaim';
   /** Until when the session lives. */
   readonly until?: number;
 }
 
 /** Claims at `k` on a session that lives for 50, what they were told, and each request with its frame and its time. */
-const world = (m: Marbles, { change = () => ({}), until = 50 }: Circumstances = {}) => {
+const world = (m: Marbles, { change = () => ({}), without, until = 50 }: Circumstances = {}) => {
   const { scheduler } = m;
   const memory = memoryBackend({ scheduler });
   memory.grant(LEASE, 0).subscribe();
-  const backend = { ...memory, ...change(memory) };
-  const { enqueue, dequeue, keep, proclaim } = backend;
+  const { keep, proclaim, ...backend } = { ...memory, ...change(memory) };
+  const { enqueue, dequeue } = backend;
   const asked: string[] = [];
   const told: ClaimState[] = [];
   const note = (verb: string, timeout: number): void =>
@@ -56,12 +58,14 @@ const world = (m: Marbles, { change = () => ({}), until = 50 }: Circumstances = 
       enqueue: (claims, timeout, mode) => defer(() => (note('enqueue', timeout), enqueue(claims, timeout, mode))),
       dequeue: (claims, queued, timeout, successor) =>
         defer(() => (note('dequeue', timeout), dequeue(claims, queued, timeout, successor))),
-      ...(keep && {
-        keep: (claims, queued, lease, timeout) => (note('keep', timeout), keep(claims, queued, lease, timeout)),
-      }),
-      ...(proclaim && {
-        proclaim: (claim, mine, value, timeout) => (note('proclaim', timeout), proclaim(claim, mine, value, timeout)),
-      }),
+      ...(without !== 'keep' &&
+        keep && {
+          keep: (claims, queued, lease, timeout) => (note('keep', timeout), keep(claims, queued, lease, timeout)),
+        }),
+      ...(without !== 'proclaim' &&
+        proclaim && {
+          proclaim: (claim, mine, value, timeout) => (note('proclaim', timeout), proclaim(claim, mine, value, timeout)),
+        }),
     },
   });
   const claim = (): Claim => {
@@ -127,7 +131,7 @@ describe('a claim asks', () => {
   it(
     'to leave at once where the server cannot keep it',
     marbles((m) => {
-      const { claim, asked, told } = world(m, { change: () => ({ keep: undefined }) });
+      const { claim, asked, told } = world(m, { without: 'keep' });
       const one = claim();
       one.begin();
       one.leave(false, 20);
@@ -242,7 +246,7 @@ describe('a claim that leads', () => {
 
 describe('a value', () => {
   it.each<[string, Circumstances, { at?: number; key?: string }]>([
-    ['where the server keeps none', { change: () => ({ proclaim: undefined }) }, {}],
+    ['where the server keeps none', { without: 'proclaim' }, {}],
     ['before the claim is in', { change: () => ({ enqueue: silent }) }, {}],
     ['at a key that is not of the claim', {}, { key: 'other' }],
     ['after the deadline of the session', { until: 10 }, { at: 10 }],
