@@ -2,7 +2,7 @@
  * `atLeast`: a lock stays taken for a while, whatever becomes of its holder.
  */
 import { describe, expect, it } from '@jest/globals';
-import { filter, map } from 'rxjs';
+import { NEVER, defer, filter, map } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { InvalidOptionError, createLocks, usingLock, withLock } from '../../src/index.js';
 import { memoryBackend } from '../../src/backends/memory/index.js';
@@ -145,6 +145,68 @@ describe('a lock with atLeast', () => {
         letters(server.client(TIMES).mutex('k').lock$()),
         '-^--------------------------------------!',
       ).toBeObservable('-w 28ms h');
+    }),
+  );
+
+  it(
+    'is kept on though its contender is unsubscribed while that is asked for, and asked for again',
+    marbles((m) => {
+      const server = serverOf(m);
+      const a = server.client(TIMES);
+      const holding = a
+        .mutex('k')
+        .lock$({ atLeast: 30 })
+        .subscribe((state) => {
+          if (state.status === 'held') atFrame(m, 3, () => void state.held.release());
+        });
+      atFrame(m, 3, () => a.network.refuseNext(2));
+      atFrame(m, 3, () => holding.unsubscribe());
+      m.expect(letters(server.client(TIMES).mutex('k').lock$()), '-^ 39ms !').toBeObservable('-w 28ms h');
+    }),
+  );
+
+  it(
+    'is kept though the close that ended it could not have that written at once: its session goes last',
+    marbles((m) => {
+      const open = openServer(m);
+      const a = open.client(TIMES);
+      m.expect(letters(a.mutex('k').lock$({ atLeast: 30 }))).toBeObservable('h--#', undefined, 'LOCKS_CLOSED');
+      atFrame(m, 3, () => {
+        a.network.refuseNext();
+        void a.close();
+      });
+      m.expect(open.requests$.pipe(filter((letter) => 'xl'.includes(letter))), '^ 39ms !').toBeObservable('----x');
+      m.expect(letters(open.client(TIMES).mutex('k').lock$()), '-^ 39ms !').toBeObservable('-w 28ms h');
+    }),
+  );
+
+  it(
+    'for which the server has no answer until it is over is released then, and what was asked is said by name',
+    marbles((m) => {
+      const memory = memoryBackend({ scheduler: m.scheduler });
+      const asked: string[] = [];
+      const note = (what: string): void => void asked.push(`${String(m.scheduler.now())} ${what}`);
+      const locks = createLocks(
+        {
+          ...memory,
+          keep: () => defer(() => (note('keep'), NEVER)),
+          renew: () => NEVER,
+          dequeue: (...args) => defer(() => (note('release'), memory.dequeue(...args))),
+        },
+        { ...TIMES, random: () => 0, scheduler: m.scheduler },
+      );
+      const causes: string[] = [];
+      locks.events$.subscribe((event) => {
+        if (event.type === 'disconnected') causes.push(event.cause.message);
+      });
+      const held = locks.all(locks.mutex('k'), locks.mutex('l')).lock$({ atLeast: 8 }).subscribe();
+      atFrame(m, 3, () => held.unsubscribe());
+      m.flush();
+      // An attempt may take 2; the pause after it is 1. At 8 it has no answer, and the time is over.
+      expect(asked).toEqual(['3 keep', '6 keep', '8 release']);
+      expect(causes[0]).toBe(
+        'memory did not answer "keep k + l" within 2 ms. Is the server up, and are hosts and firewall right?',
+      );
     }),
   );
 

@@ -52,6 +52,25 @@ describe('a claim that leaves', () => {
   );
 
   it(
+    'asks on after that while others keep its lease alive: nothing else frees the key',
+    marbles((m) => {
+      const asked: number[] = [];
+      const { locks, of } = clientOf(m, (memory) => ({
+        dequeue: (claims, ...more) =>
+          claims[0]?.key === 'k'
+            ? defer(() => (asked.push(m.scheduler.now()), NEVER))
+            : memory.dequeue(claims, ...more),
+      }));
+      m.expect(letters(locks.mutex('other').lock$()), '^ 39ms !').toBeObservable('h');
+      m.expect(letters(locks.mutex('k').lock$()), '    ^--!').toBeObservable('h');
+      m.flush();
+      // Every 3 frames from 3 on. Two ttl end at 27; the session lingers until 51, and was renewed last at 48.
+      expect(asked).toEqual([3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 39, 42, 45, 48, 51, 54, 57]);
+      expect(of('release-failed')).toMatchObject([{ at: 59, cause: { code: 'BACKEND' } }]);
+    }),
+  );
+
+  it(
     'asks again though refused for good: it is there, and nothing else frees the key',
     marbles((m) => {
       const { failed, times } = left(m, () => throwError(() => refused));

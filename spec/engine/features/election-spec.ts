@@ -1,7 +1,19 @@
 import { sleepProofClock } from '../../../src/time/clock.js';
 import { describe, expect, it } from '@jest/globals';
 import Etcd from 'node-etcd';
-import { NEVER, Subject, firstValueFrom, lastValueFrom, map, mergeMap, of, take, tap, throwError } from 'rxjs';
+import {
+  NEVER,
+  Subject,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  mergeMap,
+  of,
+  switchMap,
+  take,
+  tap,
+  throwError,
+} from 'rxjs';
 import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
@@ -16,6 +28,7 @@ import {
 } from '../../../src/index.js';
 import type { HeldLock, Leader, Lock, QueueBackend } from '../../../src/index.js';
 import { SLOW, TIMES, atFrame, codes, events, letters, openServer, serverOf } from '../../support/marbles.js';
+import { failureOf } from '../../support/waiting.js';
 
 const refused = new BackendError('refused', { retryable: false });
 
@@ -301,6 +314,52 @@ describe('proclaim', () => {
     expect(await lost).toBeInstanceOf(LockLostError);
   });
 
+  it('writes at the key of its election, where its candidate is held together with other locks', async () => {
+    const client = locks();
+    const election = client.election('e');
+    const seen: string[] = [];
+    const looking = values(election.leader$).subscribe((value) => seen.push(value));
+    const states: string[] = [];
+    const both = client.all(client.mutex('before'), election.candidate('A')).lock$();
+    const holding = letters(both).subscribe((state) => states.push(state));
+    const looking2 = client.mutex('before').ownership$().subscribe();
+    await election.proclaim('B');
+    await election.proclaim('C');
+    expect(seen).toEqual(['f', 'A', 'B', 'C']);
+    expect(states).toEqual(['h']);
+    for (const one of [holding, looking, looking2]) one.unsubscribe();
+    await client.close();
+  });
+
+  it('rejects where its candidate is found to be gone, which is lost by that', async () => {
+    const election = doctored(() => ({ proclaim: () => of({ claim: undefined, revision: 9n }) })).election('e');
+    const lost = failureOf(lastValueFrom(election.campaign$('A')));
+    await expect(election.proclaim('B')).rejects.toMatchObject({
+      code: 'LOCK_NOT_OWNED',
+      message: 'No candidate of this election object leads "e", so it cannot proclaim: campaign first.',
+    });
+    expect(await lost).toMatchObject({ code: 'LOCK_LOST', reason: 'deleted' });
+  });
+
+  it('writes again where the server has the value before it, which was written though it was said to have failed', async () => {
+    const full = new BackendError('full', { retryable: false, outcome: 'unknown' });
+    const asked: string[] = [];
+    const election = doctored((memory) => ({
+      proclaim: (claim, mine, value, timeout) => {
+        asked.push(value);
+        const written$ = memory.proclaim?.(claim, mine, value, timeout) ?? NEVER;
+        return asked.length === 1 ? written$.pipe(switchMap(() => throwError(() => full))) : written$;
+      },
+    })).election('e');
+    const leading = election.campaign$('A').subscribe();
+    await expect(election.proclaim('B')).rejects.toBe(full);
+    expect(await firstValueFrom(election.leader$)).toMatchObject({ value: 'B' });
+    await election.proclaim('C');
+    expect(await firstValueFrom(election.leader$)).toMatchObject({ value: 'C' });
+    expect(asked).toEqual(['B', 'C', 'C']);
+    leading.unsubscribe();
+  });
+
   it('is not kept from it by a candidate that gives up waiting', async () => {
     const election = locks().election('e');
     const leading = election.campaign$('A').subscribe();
@@ -419,6 +478,16 @@ describe('what no election takes', () => {
     expect(() => picky.candidate('good')).not.toThrow();
     expect(() => picky.candidate('bad')).toThrow(InvalidOptionError);
     expect(() => picky.candidate('bad')).toThrow('value is "bad": it is bad.');
+  });
+
+  it('a name at which its server takes no value, not even the empty one', () => {
+    const picky = (taken: (value: string) => boolean) =>
+      createLocks({
+        ...memoryBackend(),
+        objection: ({ value }) => (value === undefined || taken(value) ? undefined : 'it takes no value.'),
+      });
+    expect(() => picky(() => false).election('e')).toThrow('name is "e": it takes no value.');
+    expect(() => picky((value) => value === '').election('e')).not.toThrow();
   });
 
   it('an empty name', () => {
