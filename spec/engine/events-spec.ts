@@ -165,3 +165,23 @@ describe('a contention that gets the lock', () => {
     expect(written.find((one) => one.includes('"withdrawn"'))).toContain('"code":"LOCK_TIMEOUT"');
   });
 });
+
+describe('an outage', () => {
+  it('is told once when it begins and once when it ends, with how long it was', async () => {
+    const { client, pass } = passing();
+    const locks = client({ owner: 'me' });
+    const reports = reportsOf(locks);
+    void locks.mutex('k').acquire();
+    await pass(1);
+    locks.network.partition();
+    await pass(5);
+    locks.network.heal();
+    await pass(4);
+    // The renewal at 4 has no answer at 6; the next attempt, at 7, is answered.
+    expect(ofType(reports, 'disconnected', 'connected')).toEqual([
+      { type: 'disconnected', cause: expect.objectContaining({ code: 'BACKEND' }) },
+      { type: 'connected', downFor: 1 },
+    ]);
+    await locks.close();
+  });
+});

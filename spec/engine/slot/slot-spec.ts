@@ -2,7 +2,7 @@
  * Contending where a queue has one place: who comes later is refused, watches, and tries again.
  */
 import { describe, expect, it } from '@jest/globals';
-import { distinctUntilChanged, filter, of, take } from 'rxjs';
+import { NEVER, defer, distinctUntilChanged, filter, of, take } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
@@ -38,6 +38,21 @@ describe('where a queue has one place, a contender', () => {
       const a = open.client(TIMES);
       m.expect(states(a.mutex('k').lock$()), '  ^----!').toBeObservable('     h');
       m.expect(states(a.mutex('k').lock$()), '  -^--------!').toBeObservable('-w---h');
+    }),
+  );
+
+  it(
+    'tries again after a pause where its lease ran out before the server had answered',
+    marbles((m) => {
+      const slots = onePlace(memoryBackend({ scheduler: m.scheduler }));
+      const tries: number[] = [];
+      const take$: typeof slots.take = () => defer(() => (tries.push(m.scheduler.now()), NEVER));
+      const options = { ...TIMES, random: () => 0, scheduler: m.scheduler };
+      const locks = createLocks({ ...slots, take: take$, renew: () => NEVER }, options);
+      m.expect(letters(locks.mutex('k').lock$({ wait: 17 }))).toBeObservable('17ms #', undefined, 'BACKEND');
+      m.flush();
+      // An attempt may take 2, and the pause after it is 1. The lease ends at 10.
+      expect(tries).toEqual([0, 3, 6, 9, 11, 14]);
     }),
   );
 
