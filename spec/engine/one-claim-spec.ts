@@ -142,6 +142,28 @@ describe('a claim asks', () => {
   );
 });
 
+describe('a claim that leaves', () => {
+  it(
+    'does so as it was told first: what is kept is asked for again, whoever ends it once more meanwhile',
+    marbles((m) => {
+      const lost = new BackendError('lost', { retryable: true });
+      let failures = 2;
+      const { claim, asked, told } = world(m, {
+        change: ({ keep }) => ({
+          keep: (...args) => ((failures -= 1) < 0 && keep ? keep(...args) : throwError(() => lost)),
+        }),
+      });
+      const one = claim();
+      one.begin();
+      one.leave(false, 20);
+      one.leave(true);
+      m.flush();
+      expect(asked).toEqual(['0 enqueue, within 5', '0 keep, within 5', '1 keep, within 5', '2 keep, within 5']);
+      expect(told).toEqual([{ status: 'first' }, { status: 'left' }]);
+    }),
+  );
+});
+
 describe('a claim of one key', () => {
   it(
     'passes on what its queue tells, and nothing more',
