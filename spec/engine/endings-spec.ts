@@ -64,8 +64,43 @@ describe('an abort', () => {
     expect(removed).not.toHaveBeenCalled();
     third.unsubscribe();
     expect(removed).toHaveBeenCalledTimes(1);
+    // What was added, and nothing else, is what is removed.
+    expect(removed.mock.calls).toEqual(added.mock.calls);
+    expect(removed.mock.calls[0]?.[1]).toBe(added.mock.calls[0]?.[1]);
     controller.abort();
     expect(told).toEqual([]);
+  });
+
+  it('reaches the others where its reason cannot be read for one, and that is thrown to who aborted', () => {
+    const unreadable = new Error('no reason for you');
+    let reads = 0;
+    let abort = (): void => undefined;
+    const signal = {
+      aborted: false,
+      get reason() {
+        reads += 1;
+        if (reads === 1) throw unreadable;
+        return 'stop';
+      },
+      addEventListener: (_: string, listener: () => void) => (abort = listener),
+      removeEventListener: () => undefined,
+    } as unknown as AbortSignal;
+    const [oldest, older, latest]: [unknown[], unknown[], unknown[]] = [[], [], []];
+    for (const to of [oldest, older, latest]) heard(signal, to);
+    expect(abort).toThrow(unreadable);
+    expect([oldest, older, latest]).toMatchObject([[{ reason: 'stop' }], [{ reason: 'stop' }], []]);
+  });
+
+  it('of which all was told throws nothing', () => {
+    let abort = (): void => undefined;
+    const signal = {
+      ...{ aborted: false, reason: 'stop', removeEventListener: () => undefined },
+      addEventListener: (_: string, listener: () => void) => (abort = listener),
+    } as unknown as AbortSignal;
+    const told: unknown[] = [];
+    heard(signal, told);
+    expect(abort).not.toThrow();
+    expect(told).toMatchObject([{ reason: 'stop' }]);
   });
 
   it('does not reach a contender that another one ended', () => {

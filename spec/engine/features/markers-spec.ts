@@ -2,10 +2,13 @@
  * The marker that says that work is done: how it is written, read and followed, on servers that refuse or keep silent.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, Observable, defer, Subject, VirtualTimeScheduler, lastValueFrom, of, throwError } from 'rxjs';
+import { NEVER, Observable, Subject, VirtualTimeScheduler, concat, defer, lastValueFrom, of, throwError } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
+import { createMarkerWatches } from '../../../src/engine/features/marker-watches.js';
 import { BackendError, createLocks, runOnce } from '../../../src/index.js';
 import type { Locks, MarkerView, Markers, OnceResult, QueueBackend } from '../../../src/index.js';
+import { engineOf } from '../../support/engines.js';
 import { TIMES } from '../../support/marbles.js';
 import { fateOf } from '../../support/passing.js';
 
@@ -44,7 +47,8 @@ const world = (parts: Partial<Markers> = {}, backendParts: Partial<QueueBackend>
     for (let turn = 0; turn < 40; turn += 1) await Promise.resolve();
   };
   const locks = client();
-  return { locks, client, once: locks.once('k', { keep: KEEP }), sent, pass };
+  const now = (): number => scheduler.now();
+  return { locks, client, once: locks.once('k', { keep: KEEP }), sent, pass, now };
 };
 
 const KEEP = 1000;
@@ -322,6 +326,68 @@ describe('a marker', () => {
     expect([left, reads.length]).toEqual([[1, 2, 3, 4], 4]);
   });
 
+  it('is read to the end for those who still ask, though one who asked with them has left', () => {
+    const reads: Subject<MarkerView>[] = [];
+    const read = (): Observable<MarkerView> => {
+      const answer = new Subject<MarkerView>();
+      reads.push(answer);
+      return answer;
+    };
+    const w = world({ read, follow: () => NEVER });
+    const [first, left, stays] = [1, 2, 3].map(() => valuesOf(w.once.result$));
+    reads[0]?.next(view(1n, json('x')));
+    expect(reads).toHaveLength(2);
+    left?.stop();
+    reads[1]?.next(view(2n, json('y')));
+    expect([first, left, stays].map((one) => one?.values)).toEqual([['x'], [], ['y']]);
+    expect(reads).toHaveLength(2);
+    first?.stop();
+    stays?.stop();
+  });
+
+  it('is told by the first answer to a read: who asked meanwhile gets an answer of their own', () => {
+    const late = new Subject<MarkerView>();
+    let meanwhile = (): void => undefined;
+    let reads = 0;
+    const read = (): Observable<MarkerView> =>
+      defer(() => {
+        reads += 1;
+        if (reads > 1) return late;
+        meanwhile();
+        return of(view(1n, json('x')), view(2n, json('again')));
+      });
+    const w = world({ read, follow: () => NEVER });
+    const asked: ReturnType<typeof valuesOf>[] = [];
+    meanwhile = () => void asked.push(valuesOf(w.once.result$));
+    const first = valuesOf(w.once.result$);
+    expect([first.values, asked.map(({ values }) => values), reads]).toEqual([['x'], [[]], 2]);
+    late.next(view(3n, json('y')));
+    expect([first.values, asked.map(({ values }) => values), reads]).toEqual([['x'], [['y']], 2]);
+    for (const one of [first, ...asked]) one.stop();
+  });
+
+  it('is followed anew now and then, and when the server did not answer a probe, in case a change was not told', async () => {
+    const begun: number[] = [];
+    let isSilent = false;
+    let now = (): number => 0;
+    const w = world(
+      { read: () => of(view(1n)), follow: () => defer(() => (begun.push(now()), concat(of(view(1n)), NEVER))) },
+      { probe: () => (isSilent ? NEVER : of(undefined)) },
+    );
+    now = w.now;
+    const { values, stop } = valuesOf(w.once.result$);
+    for (let ms = 0; ms < 30; ms += 1) await w.pass(1);
+    // In the first round of the patrol, four ms apart, that is a ttl after it was read.
+    expect(begun).toEqual([0, 12, 24]);
+    isSilent = true;
+    for (let ms = 0; ms < 5; ms += 1) await w.pass(1);
+    // The probe of 32 is given up at 34; a pause of one.
+    isSilent = false;
+    expect(begun).toEqual([0, 12, 24, 35]);
+    expect(values).toEqual([undefined]);
+    stop();
+  });
+
   it('is followed by one watch, until nobody follows it', () => {
     const watches: string[] = [];
     const views = new Subject<MarkerView>();
@@ -364,6 +430,24 @@ describe('a marker', () => {
     expect([early.values, late.values]).toEqual([[undefined, 'x'], [undefined]]);
     early.stop();
     late.stop();
+  });
+});
+
+describe('the watches of the markers of a closed `Locks`', () => {
+  it('begin no more', () => {
+    const scheduler = new TestScheduler(() => undefined);
+    const runtime = engineOf(scheduler);
+    const { markers } = memoryBackend({ scheduler });
+    if (!markers) throw new Error('memory has markers');
+    let watches = 0;
+    const follow: Markers['follow'] = () => defer(() => ((watches += 1), of(view(9n, json('x')))));
+    const resync = { add: () => (watches += 1), stop: () => undefined };
+    const marked = createMarkerWatches(runtime, resync, { ...markers, follow });
+    marked.stop();
+    const told: unknown[] = [];
+    const following = marked.follow$('k', view(1n)).subscribe((now) => told.push(now));
+    expect([told, watches]).toEqual([[], 0]);
+    following.unsubscribe();
   });
 });
 

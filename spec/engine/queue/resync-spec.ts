@@ -225,6 +225,13 @@ describe('of all keys below a prefix', () => {
     };
     return { views, make, news: () => told.splice(0), begun: () => begun };
   };
+  /** A server that shows what it is told to. */
+  const shown = (m: Parameters<Parameters<typeof marbles>[0]>[0]) => {
+    const views = new Subject<readonly Queue[]>();
+    let begun = 0;
+    const queues = () => defer(() => ((begun += 1), views));
+    return { views, begun: () => begun, backend: { ...memoryBackend({ scheduler: m.scheduler }), queues } };
+  };
   const claims = (key: string, ...tokens: number[]): Queue => ({
     key,
     revision: 9n,
@@ -282,6 +289,54 @@ describe('of all keys below a prefix', () => {
         expect(news()).toEqual([': ']);
       });
       m.flush();
+    }),
+  );
+
+  it(
+    'what is known again is told, though it is as before nothing was known',
+    marbles((m) => {
+      const { views, make, news } = watched();
+      make(m);
+      views.next([]);
+      expect(news()).toEqual([': ']);
+      atFrame(m, 3, () => views.error(new Error('the server went away')));
+      atFrame(m, 3.5, () => expect(news()).toEqual([':  the server went away']));
+      atFrame(m, 5, () => expect(news()).toEqual([]));
+      m.flush();
+    }),
+  );
+
+  it(
+    'who comes later is told all that is held as changed, and then what changes',
+    marbles((m) => {
+      const { backend, views } = shown(m);
+      const locks = createLocks(backend, { random: () => 0, ...TIMES, scheduler: m.scheduler });
+      const all$ = locks
+        .watchAll$('x/')
+        .pipe(map(({ changed }) => changed.map(({ key, status }) => `${key} ${status}`).join()));
+      const [early, late]: [string[], string[]] = [[], []];
+      const looking = all$.subscribe((one) => early.push(one));
+      views.next([claims('x/a', 1)]);
+      views.next([claims('x/b', 2)]);
+      looking.add(all$.subscribe((one) => late.push(one)));
+      expect([early, late]).toEqual([['x/a held', 'x/b held'], ['x/a held,x/b held']]);
+      views.next([claims('x/a')]);
+      expect([early.at(-1), late.at(-1)]).toEqual(['x/a free', 'x/a free']);
+      looking.unsubscribe();
+      atFrame(m, 9, () => void locks.close());
+      m.flush();
+    }),
+  );
+
+  it(
+    'nothing is looked at any more once its locks are closed: the stream completes',
+    marbles((m) => {
+      const { backend, begun } = shown(m);
+      const locks = createLocks(backend, { ...TIMES, scheduler: m.scheduler });
+      void locks.close();
+      m.expect(locks.watchAll$('x/'), '---^').toBeObservable('---|');
+      m.flush();
+      expect(begun()).toBe(0);
     }),
   );
 

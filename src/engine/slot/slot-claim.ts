@@ -98,7 +98,8 @@ export class SlotClaim implements ContendingClaim {
         this.#isHeld = true;
         return this.#tell(state);
       case 'left':
-        if (this.#isHeld) this.#turn?.leave(this.state?.status !== 'lost');
+        // Who did not hold has left its turn before.
+        this.#turn?.leave(this.state?.status !== 'lost');
         return this.#tell(state);
       case 'blocked':
       case 'wanted':
