@@ -1,5 +1,19 @@
-import { expect, it } from '@jest/globals';
-import { Observable, concat, defer, from, map, materialize, of, throwError } from 'rxjs';
+import { describe, expect, it } from '@jest/globals';
+import {
+  NEVER,
+  Observable,
+  Subject,
+  concat,
+  defer,
+  filter,
+  from,
+  map,
+  materialize,
+  merge,
+  of,
+  throwError,
+  timer,
+} from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import { memoryBackend } from '../../src/backends/memory/index.js';
 import {
@@ -10,10 +24,13 @@ import {
   createLocks,
   shareAcross,
 } from '../../src/index.js';
-import type { Locks } from '../../src/index.js';
-import { SLOW, TIMES, atFrame, codes, serverOf } from '../support/marbles.js';
+import type { Election, Leader, Locks } from '../../src/index.js';
+import { lockServer } from '../../src/testing/index.js';
+import { SLOW, TIMES, atFrame, codes, openServer, serverOf } from '../support/marbles.js';
 import { onEachNetwork } from '../support/networks.js';
 import type { TestScheduler } from 'rxjs/testing';
+
+type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
 
 const across = <T>(locks: Locks, source$: Observable<T>, scheduler: TestScheduler): Observable<T> =>
   source$.pipe(shareAcross(locks.election('e'), { scheduler }));
@@ -242,6 +259,180 @@ onEachNetwork('shareAcross', () => {
       atFrame(m, 3, () => server.expire('e'));
       const source = m.cold('A--B--C');
       m.expect(across(server.client(TIMES), source, scheduler), '^ 60ms !').toBeObservable('A 52ms A--B--C');
+    }),
+  );
+});
+
+describe('what shareAcross writes', () => {
+  /** What another client reads at the election while the source runs. */
+  const written = (m: Marbles, source$: Observable<unknown>): unknown[] => {
+    const server = lockServer(m.scheduler);
+    const read: unknown[] = [];
+    const reader = server.client(TIMES);
+    const reading = reader.election('e').leader$.subscribe((now) => read.push(now.status === 'led' && now.value));
+    const writer = server.client({ ...TIMES, owner: 'a' });
+    atFrame(m, 1, () => {
+      reading.add(across(writer, source$, m.scheduler).subscribe({ error: () => undefined }));
+    });
+    atFrame(m, 9, () => {
+      reading.unsubscribe();
+      void reader.close();
+      void writer.close();
+    });
+    m.flush();
+    return read.filter((one) => one !== false);
+  };
+  const at0 = '{"rxlock":"shared","number":0,"by":""}';
+
+  it.each<[string, string, object | undefined, unknown, string[]]>([
+    ['a value', '-A', undefined, undefined, ['{"rxlock":"shared","number":1,"by":"a","value":"A"}']],
+    [
+      'the end',
+      '-A|',
+      undefined,
+      undefined,
+      [
+        '{"rxlock":"shared","number":1,"by":"a","value":"A"}',
+        '{"rxlock":"shared","number":1,"by":"a","end":{"type":"completed"},"value":"A"}',
+      ],
+    ],
+    [
+      'an error',
+      '-#',
+      undefined,
+      new Error('no feed'),
+      ['{"rxlock":"shared","number":0,"by":"a","end":{"type":"failed","reason":"no feed"}}'],
+    ],
+  ])('is what other versions read: nothing at first, then %s', (_, diagram, values, error, told) => {
+    marbles((m) => {
+      expect(written(m, m.cold(diagram, values, error))).toEqual([at0, ...told]);
+    })();
+  });
+
+  it(
+    'of a value that JSON would change is the objection',
+    marbles((m) => {
+      const source$ = m.cold('-A', { A: { at: new Date(0) } });
+      const [first, second, ...others] = written(m, source$);
+      expect([first, others]).toEqual([at0, []]);
+      expect(JSON.parse(String(second))).toEqual({
+        ...{ rxlock: 'shared', number: 0, by: 'a' },
+        end: { type: 'failed', reason: expect.stringContaining('at') },
+      });
+    }),
+  );
+
+  it(
+    'of a burst is nothing that comes after what JSON would change, however long a write takes',
+    marbles((m) => {
+      const server = lockServer(m.scheduler, { latency: 1 });
+      const burst$ = from<unknown[]>(['A', { at: new Date(0) }, 'B']);
+      const kinds = map((event: { kind: string; value?: unknown }) => (event.kind === 'N' ? event.value : event.kind));
+      const leading$ = across(server.client(SLOW), concat(burst$, NEVER), m.scheduler).pipe(materialize(), kinds);
+      const hearing$ = across<unknown>(server.client(SLOW), m.cold('-'), m.scheduler).pipe(materialize(), kinds);
+      const [led, heard]: [unknown[], unknown[]] = [[], []];
+      const both = leading$.subscribe((one) => led.push(one));
+      both.add(hearing$.subscribe((one) => heard.push(one)));
+      atFrame(m, 60, () => both.unsubscribe());
+      m.flush();
+      expect([led, heard]).toEqual([
+        ['A', 'E'],
+        ['A', 'E'],
+      ]);
+    }),
+  );
+});
+
+describe('who shares across', () => {
+  const electionOf = (locks: Locks, leader$: Observable<Leader>): Election => {
+    const real = locks.election('e');
+    return {
+      name: real.name,
+      leader$,
+      campaign$: (value, options) => real.campaign$(value, options),
+      candidate: (value) => real.candidate(value),
+      proclaim: (value) => real.proclaim(value),
+      proclaim$: (value) => real.proclaim$(value),
+    };
+  };
+  const led = (fencingToken: bigint, more: object): Leader => ({
+    ...{ status: 'led', key: 'e', leader: { owner: 'a', kind: 'mutex', fencingToken }, fencingToken, waiting: 0 },
+    value: JSON.stringify({ rxlock: 'shared', by: 'a', ...more }),
+  });
+
+  it(
+    'finds the end there and does not contend: its source is not run again',
+    marbles((m) => {
+      const server = openServer(m);
+      const deaf = server.client(TIMES);
+      m.expect(across(server.client(TIMES), m.cold('A--|'), m.scheduler)).toBeObservable('A---------|');
+      m.expect(across(deaf, m.cold('-'), m.scheduler), '-^---------!').toBeObservable('-A');
+      atFrame(m, 2, () => deaf.network.partition());
+      const entered$ = server.requests$.pipe(filter((request) => request === 'e'));
+      m.expect(entered$, '---^----!').toBeObservable('-');
+      const source = m.cold('B');
+      m.expect(across(server.client(TIMES), source, m.scheduler), '-----^').toBeObservable('-----(A|)');
+      m.expect(source).toHaveSubscriptions([]);
+    }),
+  );
+
+  it(
+    'is not ended by the end that an older leader wrote, when that is told late',
+    marbles((m) => {
+      const leaders = new Subject<Leader>();
+      const holder = lockServer(m.scheduler).client(TIMES);
+      const told: unknown[] = [];
+      const hearing = m
+        .cold('-')
+        .pipe(shareAcross(electionOf(holder, leaders), { scheduler: m.scheduler, signal: undefined }))
+        .pipe(materialize())
+        .subscribe((event) => told.push(event.kind === 'N' ? event.value : event.kind));
+      leaders.next(led(15n, { number: 1, value: 'new' }));
+      leaders.next(led(13n, { number: 7, value: 'old', end: { type: 'completed' } }));
+      leaders.next(led(13n, { number: 7, value: 'old', end: { type: 'failed', reason: 'old' } }));
+      expect(told).toEqual(['new']);
+      leaders.next(led(15n, { number: 2, value: 'newer', end: { type: 'completed' } }));
+      expect(told).toEqual(['new', 'newer', 'C']);
+      hearing.unsubscribe();
+      m.flush();
+    }),
+  );
+
+  it(
+    'and leads gets its own values as they are once they are written, though nothing is told of who leads',
+    marbles((m) => {
+      const locks = lockServer(m.scheduler).client(TIMES);
+      const values = [{ n: 1 }, { n: 2 }, { n: 3 }];
+      const told: unknown[] = [];
+      const leading = merge(from(values), NEVER)
+        .pipe(shareAcross(electionOf(locks, NEVER), { scheduler: m.scheduler }))
+        .subscribe((value) => told.push(value));
+      expect(told).toHaveLength(3);
+      for (const [i, value] of values.entries()) expect(told[i]).toBe(value);
+      leading.unsubscribe();
+      m.flush();
+    }),
+  );
+
+  it(
+    'and led, and stood still until its lease was over, leads anew: what it said meanwhile is no error',
+    marbles((m) => {
+      const server = lockServer(m.scheduler);
+      const a = server.client(TIMES);
+      let runs = 0;
+      const source$ = defer(() => {
+        runs += 1;
+        const run = String(runs);
+        return concat(of(`A${run}`), timer(5, a.scheduler).pipe(map(() => `B${run}`)), NEVER);
+      });
+      const told: unknown[] = [];
+      const leading = across(a, source$, m.scheduler)
+        .pipe(materialize())
+        .subscribe((event) => told.push(event.kind === 'N' ? event.value : event.kind));
+      atFrame(m, 2, () => a.pauseClient(30));
+      atFrame(m, 150, () => leading.unsubscribe());
+      m.flush();
+      expect(told).toEqual(['A1', 'A2', 'B2']);
     }),
   );
 });

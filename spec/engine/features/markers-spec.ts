@@ -2,7 +2,18 @@
  * The marker that says that work is done: how it is written, read and followed, on servers that refuse or keep silent.
  */
 import { describe, expect, it } from '@jest/globals';
-import { NEVER, Observable, Subject, VirtualTimeScheduler, concat, defer, lastValueFrom, of, throwError } from 'rxjs';
+import {
+  NEVER,
+  Observable,
+  Subject,
+  VirtualTimeScheduler,
+  concat,
+  config,
+  defer,
+  lastValueFrom,
+  of,
+  throwError,
+} from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { memoryBackend } from '../../../src/backends/memory/index.js';
 import { createMarkerWatches } from '../../../src/engine/features/marker-watches.js';
@@ -364,6 +375,21 @@ describe('a marker', () => {
     late.next(view(3n, json('y')));
     expect([first.values, asked.map(({ values }) => values), reads]).toEqual([['x'], [['y']], 2]);
     for (const one of [first, ...asked]) one.stop();
+  });
+
+  it('that is told twice by one read is told once, and the second answer is no error', async () => {
+    const { onUnhandledError } = config;
+    const unhandled: unknown[] = [];
+    config.onUnhandledError = (error: unknown) => void unhandled.push(error);
+    try {
+      const w = world({ read: () => of(view(1n, json('x')), view(2n, json('again'))), follow: () => NEVER });
+      const { values, stop } = valuesOf(w.once.result$);
+      await new Promise((resolve) => setTimeout(resolve));
+      expect([values, unhandled]).toEqual([['x'], []]);
+      stop();
+    } finally {
+      config.onUnhandledError = onUnhandledError;
+    }
   });
 
   it('is followed anew now and then, and when the server did not answer a probe, in case a change was not told', async () => {

@@ -295,14 +295,26 @@ describe('of all keys below a prefix', () => {
   it(
     'what is known again is told, though it is as before nothing was known',
     marbles((m) => {
-      const { views, make, news } = watched();
-      make(m);
-      views.next([]);
-      expect(news()).toEqual([': ']);
-      atFrame(m, 3, () => views.error(new Error('the server went away')));
-      atFrame(m, 3.5, () => expect(news()).toEqual([':  the server went away']));
-      atFrame(m, 5, () => expect(news()).toEqual([]));
+      const tries: Subject<readonly Queue[]>[] = [];
+      const { backend } = shown(m);
+      const queues = () => defer(() => tries[tries.push(new Subject()) - 1] ?? NEVER);
+      const locks = createLocks({ ...backend, queues }, { random: () => 0, ...TIMES, scheduler: m.scheduler });
+      const told: unknown[] = [];
+      const looking = locks
+        .watchAll$('x/')
+        .subscribe(({ all, changed, cause }) => told.push([all.size, changed.length, cause?.message]));
+      tries[0]?.next([]);
+      atFrame(m, 3, () => tries[0]?.error(new Error('the server went away')));
+      atFrame(m, 5, () => tries[1]?.next([]));
+      atFrame(m, 6, () => tries[1]?.next([]));
+      atFrame(m, 7, () => looking.unsubscribe());
+      atFrame(m, 7, () => void locks.close());
       m.flush();
+      expect(told).toEqual([
+        [0, 0, undefined],
+        [0, 0, 'the server went away'],
+        [0, 0, undefined],
+      ]);
     }),
   );
 
