@@ -10,6 +10,7 @@ import {
   concat,
   config,
   defer,
+  delay,
   finalize,
   map,
   mergeMap,
@@ -46,11 +47,13 @@ const world = () => {
   /** A client to which the server is as given. */
   const client = (owner: string, parts: Parts = () => ({})): Locks => {
     const slots = onePlace(memory);
-    const backend = decorate({ ...slots, markers: memory.markers, ...parts(slots) }, (answer$, { verb }) =>
-      defer(() => {
-        sent.push(`${owner} ${verb} ${String(scheduler.now())}`);
-        return answer$;
-      }),
+    const backend = decorate(
+      { ...slots, ...(memory.markers && { markers: memory.markers }), ...parts(slots) },
+      (answer$, { verb }) =>
+        defer(() => {
+          sent.push(`${owner} ${verb} ${String(scheduler.now())}`);
+          return answer$;
+        }),
     );
     return createLocks(backend, { ...TIMES, owner, random: () => 0, scheduler });
   };
@@ -112,8 +115,9 @@ describe('where a key has one slot', () => {
     const w = world();
     let watches = 0;
     const holder = contends(w.client('a'));
-    const b = w.client('b', ({ queue }) => ({
-      queue: (...asked) => defer(() => ((watches += 1), queue(...asked))).pipe(finalize(() => (watches -= 1))),
+    const b = w.client('b', (slots) => ({
+      take: (...asked) => slots.take(...asked).pipe(delay(1, w.scheduler)),
+      queue: (...asked) => defer(() => ((watches += 1), slots.queue(...asked))).pipe(finalize(() => (watches -= 1))),
     }));
     const states: string[] = [];
     b.mutex('k')
