@@ -12,6 +12,7 @@ import {
   filter,
   ignoreElements,
   map,
+  merge,
   mergeMap,
   of,
   take,
@@ -150,11 +151,12 @@ describe('the turns of one Locks at its server', () => {
       const server = openServer(
         m,
         0,
-        queueing((n, result$) => (n === 1 ? timer(2, m.scheduler).pipe(map(() => gone)) : result$)),
+        queueing((n, result$) => (n === 1 ? timer(1, m.scheduler).pipe(map(() => gone)) : result$)),
       );
       const a = server.client(TIMES);
-      m.expect(runs$(turn$(a)), '^-------!').toBeObservable('---h');
+      // The first one pauses after its loss.
       m.expect(runs$(turn$(a)), '^-------!').toBeObservable('-');
+      m.expect(runs$(turn$(a)), '^-------!').toBeObservable('--h');
     }),
   );
 
@@ -200,7 +202,11 @@ describe('the turns of one Locks at its server', () => {
           }),
         );
       m.expect(held$(x), '-^-----!').toBeObservable('-');
-      m.expect(runs$(concat(givenBack$, turn$(a).pipe(take(1)), turn$(a))), '^--------!').toBeObservable('-------h');
+      const another$ = defer(() => {
+        turn$(a).subscribe().unsubscribe();
+        return turn$(a);
+      });
+      m.expect(runs$(concat(givenBack$, another$)), '^--------!').toBeObservable('-------h');
       m.expect(runs$(turn$(a)), '-----^------!').toBeObservable('---------h');
       m.expect(claimsAt(m, server, 8)).toBeObservable('--------(1|)');
     }),
@@ -256,16 +262,24 @@ describe('the turns of one Locks at its server', () => {
   );
 
   it(
-    'wait quietly where the marker can neither be read nor followed',
+    'wait quietly where nobody can say whether it is done, and ask once they hold',
     marbles((m) => {
       const unhandled: unknown[] = [];
       const before = config.onUnhandledError;
       config.onUnhandledError = (error) => unhandled.push(error);
-      const refused = new BackendError('no right to watch', { retryable: false });
-      const server = openServer(m, 0, (memory) => {
-        const { markers } = memory;
-        return markers ? { ...memory, markers: { ...markers, follow: () => throwError(() => refused) } } : memory;
-      });
+      // Not answered before it contends, refused while it waits, answered once it holds.
+      const answers = [
+        new BackendError('no answer', { retryable: true }),
+        new BackendError('no', { retryable: false }),
+      ];
+      const server = openServer(
+        m,
+        0,
+        reading((n, view$) => {
+          const error = answers[n - 1];
+          return error ? throwError(() => error) : view$;
+        }),
+      );
       const [x, a] = [server.client(TIMES), server.client(TIMES)];
       m.expect(held$(x), '^--!').toBeObservable('-');
       m.expect(turn$(a), '-^----!').toBeObservable('-1-h');
@@ -283,6 +297,11 @@ describe('turns where a queue has one place', () => {
       const withMarkers = (memory: QueueBackend) => ({ ...onePlace(memory), markers: memory.markers });
       const server = openServer(m, 0, withMarkers);
       const [a, b] = [server.client(TIMES), server.client(TIMES)];
+      const kinds$ = merge(a.events$, b.events$).pipe(
+        filter(({ type }) => type === 'acquired'),
+        map((event) => 'kind' in event && event.kind),
+      );
+      m.expect(kinds$, '^----------!').toBeObservable('m---m--m', { m: 'mutex' });
       const states$ = (locks: Locks): Observable<string> => turn$(locks).pipe(distinctUntilChanged());
       m.expect(states$(a), '^---!').toBeObservable('h');
       m.expect(states$(a), '-^----!').toBeObservable('-w--h');

@@ -787,6 +787,44 @@ describe('who waits with many others of ours', () => {
   );
 
   it(
+    'is told later of all that has moved up, also where who was far behind went first',
+    marbles((m) => {
+      const { line, news } = many(m);
+      line.seen(queue(31, 4, 5, ...OURS));
+      news();
+      const rest = OURS.filter((token) => token !== 20);
+      line.leaves(claim(20));
+      line.seen(queue(32, 4, 5, ...rest));
+      line.seen(queue(33, 5, ...rest));
+      expect(news()).toEqual([]);
+      atFrame(m, 1.5, () =>
+        expect(news()).toEqual(rest.map((token, n) => `${String(token)} blocked by ${String(n + 1)}`)),
+      );
+      m.flush();
+    }),
+  );
+
+  it(
+    'is told each change at once after one that had all the others leave',
+    marbles((m) => {
+      const { line, join, news } = world(m);
+      line.seen(queue(30, 3, 4, 5, ...OURS));
+      OURS.forEach((token, n) => {
+        join(token, undefined, (state) => {
+          if (n === 0 && state.status === 'blocked' && state.ahead === 2) {
+            for (const other of OURS.slice(1)) line.leaves(claim(other));
+          }
+        });
+      });
+      news();
+      line.seen(queue(31, 4, 5, ...OURS));
+      expect(news()).toEqual(['10 blocked by 2']);
+      line.seen(queue(32, 5, ...OURS));
+      expect(news()).toEqual(['10 blocked by 1']);
+    }),
+  );
+
+  it(
     'is told a change at once where the view before had nothing to tell',
     marbles((m) => {
       const { line, news } = many(m);

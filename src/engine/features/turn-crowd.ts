@@ -42,7 +42,7 @@ export class TurnCrowd {
   /** At its place; says which that is. */
   add(turn: TurnClaim): number {
     let at = this.#turns.length;
-    while (at > 0 && (this.#turns[at - 1]?.place ?? 0) > turn.place) at -= 1;
+    while ((this.#turns[at - 1]?.place ?? 0) > turn.place) at -= 1;
     this.#turns.splice(at, 0, turn);
     return at;
   }
@@ -69,7 +69,7 @@ export class TurnCrowd {
     const holders = holdersOf(queue);
     // The one whose claim is in the queue is counted there.
     const { token } = this.#turns.find(({ claim }) => claim) ?? {};
-    const isIn = token !== undefined && !this.isGone(token);
+    const isIn = !this.isGone(token);
     const counted = isIn ? this.#turns.findIndex(({ claim }) => claim) : Infinity;
     for (const [i, turn] of this.#turns.slice(from).entries()) {
       // Others are told on the way, and may have this one leave, or hold.

@@ -130,7 +130,6 @@ class Turn<T> {
         error: (error: unknown) => {
           // As long as it is held it is asked again, so the loss is about to be told.
           if (isRetryable(error)) return;
-          this.#isChecking = false;
           this.#contending.unsubscribe();
           this.#subscriber.error(unwrapped(error));
         },

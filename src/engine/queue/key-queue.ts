@@ -143,7 +143,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     if (waiter.status === 'first') this.#runtime.deadlines.set(this.#watchAfter, waiter);
     else this.follow(waiter);
     // It was sent while the whole queue was followed, so its answer does not show the queue; now nothing else would.
-    if (this.#awaited && this.#queue && this.#queue.revision < mine.token) this.#listWatch?.start();
+    if (this.#awaited && this.#queue && this.#queue.revision < mine.token) this.readAgain();
   }
 
   /**
@@ -165,7 +165,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
       if (this.#isLive && this.#queue && !isStale) subscriber.next({ status: 'known', queue: this.#queue });
       else if (this.#lost) subscriber.next({ status: 'unknown', cause: this.#lost });
       this.#follow(from && this.#queue);
-      if (isStale) this.#listWatch?.start();
+      if (isStale) this.readAgain();
       // An observer, such as a dashboard, keeps the process alive, also during an outage.
       const awake = this.#runtime.time.awake();
       return () => {
@@ -384,7 +384,7 @@ export class KeyQueue implements WatchHandler<Queue>, Resyncable, FollowedQueue 
     const first = before[start]?.token;
     const last = before[end - 1]?.token;
     if (before === NO_CLAIMS) this.#maybeLost = this.#waiters.slice();
-    else if (first !== undefined && last !== undefined && first <= last)
+    else if (first !== undefined && last !== undefined)
       this.#maybeLost = [...this.#maybeLost, ...this.#between(first, last)];
     this.#changed(least(first, after[start]?.token));
   }
