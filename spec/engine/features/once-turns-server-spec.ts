@@ -294,7 +294,10 @@ describe('turns where a queue has one place', () => {
   it(
     'are taken one after another, each with a claim of its own',
     marbles((m) => {
-      const withMarkers = (memory: QueueBackend) => ({ ...onePlace(memory), markers: memory.markers });
+      const withMarkers = ({ markers, ...memory }: QueueBackend) => ({
+        ...onePlace(memory),
+        ...(markers && { markers }),
+      });
       const server = openServer(m, 0, withMarkers);
       const [a, b] = [server.client(TIMES), server.client(TIMES)];
       const kinds$ = merge(a.events$, b.events$).pipe(
