@@ -277,6 +277,18 @@ describe('what is watched from now on', () => {
     expect(left.reads.map(({ observed }) => observed)).toEqual([false]);
   });
 
+  it('on a stream whose token has expired is read, and watched from there on another stream', async () => {
+    const { stream, streams, reads, at, seen, answers } = await fresh();
+    const watch_id = String(creations(stream)[1]?.watch_id);
+    stream.says({ created: true, canceled: true, watch_id, cancel_reason: 'invalid auth token' });
+    expect(reads.map(({ observed }) => observed)).toEqual([false, true]);
+    answers(at(7n, '1'));
+    await turns();
+    expect(seen).toEqual(['7 1']);
+    expect(streams).toHaveLength(2);
+    expect(streams.flatMap(creations)[2]).toMatchObject({ key: Buffer.from('a/'), start_revision: '8' });
+  });
+
   it('is read first behind a proxy, which does not tell where a watch begins, and watched from there', async () => {
     const { stream, at, seen, answers, changes, reads } = await fresh({ isDirect: false });
     expect(creations(stream)).toHaveLength(1);

@@ -2,13 +2,26 @@
  * All watches of a backend, on one stream of etcd. The watcher of npm etcd3 is not used: it resumes from the revision
  * of the header, and loses events if it is cut off while it catches up (measured: 4000 of 6000).
  */
-import { Observable, concat, defaultIfEmpty, defer, forkJoin, map, of, skip, switchMap } from 'rxjs';
+import {
+  Observable,
+  catchError,
+  concat,
+  defaultIfEmpty,
+  defer,
+  forkJoin,
+  map,
+  of,
+  skip,
+  switchMap,
+  throwError,
+} from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import { sleepProofClock } from '../../time/clock.js';
 import type { Clock } from '../../time/clock.js';
-import type { BackendError } from '../../api/errors.js';
+import { BackendError } from '../../api/errors.js';
 import { Connection } from './connection.js';
 import type { StreamSource, Watch } from './connection.js';
+import { isTokenStale } from './errors.js';
 import type { Change, KeyRange } from './keys.js';
 
 export interface Watches {
@@ -77,17 +90,18 @@ export function createWatches(
     read$: Observable<View>,
     known?: View,
   ): Observable<View> =>
-    new Observable((subscriber) => {
-      if (isDirect()) {
+    defer(() => {
+      const readFirst$ = read$.pipe(switchMap((view) => concat(of(view), follow(following, view).pipe(skip(1)))));
+      // A proxy does not tell from which revision on it watches.
+      if (!isDirect()) return known === undefined ? readFirst$ : follow(following, known);
+      const fresh$ = new Observable<View>((subscriber) => {
         const watch = new FreshWatch(following, key, read$, known, subscriber);
         subscriber.add(connection().watch(watch));
         if (known === undefined) watch.read();
-        return;
-      }
-      // A proxy does not tell from which revision on it watches.
-      const follows = (view: View): Observable<View> => follow(following, view);
-      const read = (view: View): Observable<View> => concat(of(view), follows(view).pipe(skip(1)));
-      subscriber.add((known === undefined ? read$.pipe(switchMap(read)) : follows(known)).subscribe(subscriber));
+      });
+      // The stream was opened with a token that has expired. Whoever reads gets another one, for the next stream.
+      const isStale = (error: unknown): boolean => error instanceof BackendError && isTokenStale(error.cause);
+      return fresh$.pipe(catchError((error: unknown) => (isStale(error) ? readFirst$ : throwError(() => error))));
     });
 
   return {
