@@ -10,8 +10,6 @@ import { serversFor } from '../servers.mjs';
 export const title = 'One key, so many clients in four processes, each waits once and gives it back at once';
 export const server = false;
 
-/** Its waiters watch what is right before them, and share the client of their process. */
-
 const CROWDS = [16, 64, 256];
 const PROCESSES = 4;
 const LONGEST = 30_000;
@@ -29,6 +27,8 @@ export async function run({ quick, progress }) {
   let keys = 0;
 
   const tables = [];
+  /** Of each contender: its times per hand-off, by crowd. */
+  const times = [];
   for (const crowd of crowds) {
     const requests = {};
     const events = {};
@@ -39,6 +39,7 @@ export async function run({ quick, progress }) {
       const key = `clients/${(keys += 1)}`;
       await clients[0].ask('hold', { key });
       const waiters = crowd / PROCESSES;
+      // Go's waiters share the client of their process: each watches what is right before it.
       const own = name !== GO;
       await Promise.all(
         clients.map((client, i) => client.ask('queue', { key, waiters, gap: PROCESSES * GAP, after: i * GAP, own })),
@@ -58,6 +59,7 @@ export async function run({ quick, progress }) {
       names.map((name) => ({ name, round: round(name) })),
       { rounds, warmups: 0, tick },
     );
+    times.push(samples);
     const rows = names.map((name) => ({
       ...row(samples, name, RXLOCK),
       requests: summary(requests[name]).median,
@@ -66,5 +68,8 @@ export async function run({ quick, progress }) {
     tables.push({ name: `${crowd} clients`, unit: 'ms per hand-off', rows });
   }
   await stop();
-  return { tables, targets: [], absent };
+  const growthOf = (name) => summary(times.at(-1)[name]).median / summary(times[0][name]).median;
+  const figure = `growth of a hand-off from ${crowds[0]} to ${crowds.at(-1)} clients / Go's growth`;
+  const targets = GO in urls ? [{ figure, most: 1, value: growthOf(RXLOCK) / growthOf(GO) }] : [];
+  return { tables, targets, absent };
 }

@@ -267,6 +267,35 @@ describe('a queue', () => {
     seen.stop();
   });
 
+  it.each([
+    ['is still there: waited for', 'nothing', ['1', '10', '2', '3']],
+    ['has left: the queue is read', 'remove', ['1', '10', '3']],
+    ['has been written over: the queue is read', 'put', ['1', '10', '2', '3']],
+  ] as const)(
+    'of which a claim is waited for, on a server that has changed since it was read, where the claim %s',
+    async (_, change, then) => {
+      const world = worldOf();
+      const { backend, put } = world;
+      // The first watch of a client shows that there is no proxy.
+      const other = seenOf(backend.queue('other', WITHIN));
+      await quiet();
+      // Its key begins with that of the claim.
+      for (const key of ['a/1', 'a/10', 'a/2', 'a/3']) put(key);
+      const from = await firstOf(backend.queue('a', WITHIN));
+      const until = from.claims.find(({ id }) => id === '2');
+      put('b/1');
+      if (change === 'remove') world.remove('a/2');
+      if (change === 'put') put('a/2', 'anew');
+      const seen = seenOf(backend.queue('a', WITHIN, from, until));
+      await quiet();
+      expect(watched(world).find(({ key }) => String(key) === 'a/2')).not.toHaveProperty('start_revision');
+      expect(idsOf(seen.values)).toEqual([then]);
+      expect(seen.values[0] === from).toBe(change === 'nothing');
+      seen.stop();
+      other.stop();
+    },
+  );
+
   it('behind a proxy hears of its own changes, whatever ids it gives', async () => {
     const { backend, put, etcd } = worldOf();
     etcd.givesOwnIds = true;

@@ -3,10 +3,13 @@
  */
 import { map, of, switchMap, takeWhile } from 'rxjs';
 import type { Observable } from 'rxjs';
-import type { Queue, QueueBackend } from '../../backend/port.js';
+import type { Queue, QueueBackend, QueuedClaim } from '../../backend/port.js';
+import { keyIn } from './keys.js';
+import type { StoredClaim } from './keys.js';
 import { queueOf } from './requests.js';
 import type { EtcdServer } from './server.js';
 import { CLAIM, PREFIX, QUEUE, prefixViewOf } from './views.js';
+import type { ClaimView } from './views.js';
 import type { Following } from './watches.js';
 
 /**
@@ -24,6 +27,15 @@ export interface Queues extends Required<Pick<QueueBackend, 'queue' | 'queues' |
 export function createQueues({ history, watches, read }: EtcdServer): Queues {
   const readQueue = (key: string, timeout: number): Observable<Queue> =>
     read(`${key}/`, timeout).pipe(map(({ revision, kvs }) => history.read(queueOf(key, revision, kvs))));
+
+  const readClaim = (key: string, claim: QueuedClaim, timeout: number): Observable<ClaimView> => {
+    const stored = keyIn(key, claim);
+    const isIt = ({ key: one, mod_revision }: StoredClaim): boolean =>
+      one.equals(stored) && mod_revision === claim.stamp;
+    return read(stored.toString(), timeout).pipe(
+      map(({ revision, kvs }) => ({ key, claim, revision, isAsBefore: kvs.some(isIt) })),
+    );
+  };
 
   /** Views after a change are of the history that is current then. */
   const whole: Following<Queue> = {
@@ -43,7 +55,8 @@ export function createQueues({ history, watches, read }: EtcdServer): Queues {
         // ten thousand, and none of them is read again.
         return from.claims.length > 1 ? followedFromNow(key, timeout, from) : watches.follow(whole, from);
       }
-      return watches.follow(CLAIM, { key, claim: until, revision: from.revision, isAsBefore: true }).pipe(
+      const known = { key, claim: until, revision: from.revision, isAsBefore: true };
+      return watches.followFromNow(CLAIM, known, readClaim(key, until, timeout), known).pipe(
         takeWhile(({ isAsBefore }) => isAsBefore, true),
         switchMap(({ isAsBefore }) => (isAsBefore ? of(from) : followedFromNow(key, timeout))),
       );
