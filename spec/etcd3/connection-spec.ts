@@ -2,7 +2,7 @@
  * Many watches on one stream, whatever ids the server gives them.
  */
 import { describe, expect, it } from '@jest/globals';
-import { Observable, Subject } from 'rxjs';
+import { Observable, Subject, of, take } from 'rxjs';
 import type { DuplexStream } from '../../src/backends/etcd3/client/duplex.js';
 import type { WatchRequest, WatchResponse } from '../../src/backends/etcd3/connection.js';
 import { QUEUE } from '../../src/backends/etcd3/views.js';
@@ -269,24 +269,62 @@ describe('what is watched from now on', () => {
     unread.stream.creates();
     expect(cancelled(unread.stream)).toEqual([creations(unread.stream)[1]?.watch_id]);
     const unwatched = await fresh();
+    unwatched.answers(unwatched.at(7n));
+    unwatched.stream.creates(undefined, '7');
     unwatched.stream.emit('error', new Error('cut'));
-    expect(unwatched.seen).toEqual([expect.stringContaining('cut')]);
+    expect(unwatched.seen).toEqual(['7', expect.stringContaining('cut')]);
     expect(unwatched.reads.map(({ observed }) => observed)).toEqual([false]);
     const left = await fresh();
     left.following.unsubscribe();
     expect(left.reads.map(({ observed }) => observed)).toEqual([false]);
   });
 
-  it('on a stream whose token has expired is read, and watched from there on another stream', async () => {
-    const { stream, streams, reads, at, seen, answers } = await fresh();
-    const watch_id = String(creations(stream)[1]?.watch_id);
-    stream.says({ created: true, canceled: true, watch_id, cancel_reason: 'invalid auth token' });
+  it.each<[string, (stream: FakeStream, watch_id: string) => void, number]>([
+    [
+      'on a stream whose token has expired',
+      (stream, watch_id) =>
+        stream.says({ created: true, canceled: true, watch_id, cancel_reason: 'invalid auth token' }),
+      2,
+    ],
+    ['whose stream breaks before it has begun', (stream) => stream.emit('error', new Error('cut')), 2],
+    ['by a server that does not tell where it begins', (stream) => stream.creates(undefined, '0'), 1],
+    ['by a server without a header', (stream, watch_id) => stream.says({ header: null, created: true, watch_id }), 1],
+  ])('%s is read, and watched from there', async (_, answer, streamCount) => {
+    const { stream, streams, reads, at, seen, answers, first } = await fresh();
+    answer(stream, String(creations(stream)[1]?.watch_id));
     expect(reads.map(({ observed }) => observed)).toEqual([false, true]);
     answers(at(7n, '1'));
     await turns();
     expect(seen).toEqual(['7 1']);
+    expect(streams).toHaveLength(streamCount);
+    expect(streams.flatMap(creations).at(-1)).toMatchObject({ key: Buffer.from('a/'), start_revision: '8' });
+    // What was begun and is of no use is cancelled.
+    expect(cancelled(stream)).toHaveLength(streamCount === 1 ? 1 : 0);
+    first.unsubscribe();
+  });
+
+  it('whose readings stay older than its beginning is watched from the last of them', async () => {
+    const { stream, reads, at, seen, answers } = await fresh();
+    answers(at(7n));
+    stream.creates(undefined, '9');
+    answers(at(7n));
+    answers(at(7n));
+    expect([reads.length, seen]).toEqual([3, ['7', '7']]);
+    expect(creations(stream).at(-1)).toMatchObject({ key: Buffer.from('a/'), start_revision: '8' });
+  });
+
+  it('and read by who has no stream yet is read first: it may be content with that', async () => {
+    const { watches, streams, first } = await opened();
+    first.unsubscribe();
+    const read$ = of<Queue>({ ...viewOf('a'), revision: 7n });
+    const seen: Queue[] = [];
+    watches
+      .followFromNow(QUEUE, viewOf('a'), read$)
+      .pipe(take(1))
+      .subscribe((view) => seen.push(view));
+    expect([seen.length, streams.length]).toEqual([1, 1]);
+    watches.followFromNow(QUEUE, viewOf('a'), read$).subscribe();
     expect(streams).toHaveLength(2);
-    expect(streams.flatMap(creations)[2]).toMatchObject({ key: Buffer.from('a/'), start_revision: '8' });
   });
 
   it('is read first behind a proxy, which does not tell where a watch begins, and watched from there', async () => {

@@ -21,7 +21,7 @@ export interface WatchRequest {
 
 /** The messages that we receive on it. */
 export interface WatchResponse {
-  readonly header: { readonly revision: string };
+  readonly header: { readonly revision: string } | null;
   readonly watch_id: string;
   readonly created: boolean;
   readonly canceled: boolean;
@@ -43,7 +43,7 @@ export interface Watch {
   readonly range: KeyRange;
   /** The known revision: events after it are watched. `undefined` for all events from now on. */
   readonly revision: bigint | undefined;
-  /** The server watches. If no revision was given, events after this one are watched. */
+  /** The server watches. If no revision was given, events after this one are watched; 0 if it does not tell. */
   created(revision: bigint): void;
   changed(changes: readonly Change[]): void;
   failed(error: BackendError): void;
@@ -196,7 +196,7 @@ export class Connection {
       this.#source.keepsIds(this.#keepsIds);
       asked.answered = id;
       this.#answered.set(id, asked);
-      if (asked.watch) asked.watch.created(BigInt(response.header.revision));
+      if (asked.watch) asked.watch.created(BigInt(response.header?.revision ?? 0));
       else this.#cancel(id);
     }
     this.#sendNext();

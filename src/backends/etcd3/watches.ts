@@ -3,8 +3,9 @@
  * of the header, and loses events if it is cut off while it catches up (measured: 4000 of 6000).
  */
 import {
+  EMPTY,
   Observable,
-  catchError,
+  Subscription,
   concat,
   defaultIfEmpty,
   defer,
@@ -13,15 +14,13 @@ import {
   of,
   skip,
   switchMap,
-  throwError,
 } from 'rxjs';
 import type { Subscriber } from 'rxjs';
 import { sleepProofClock } from '../../time/clock.js';
 import type { Clock } from '../../time/clock.js';
-import { BackendError } from '../../api/errors.js';
+import type { BackendError } from '../../api/errors.js';
 import { Connection } from './connection.js';
 import type { StreamSource, Watch } from './connection.js';
-import { isTokenStale } from './errors.js';
 import type { Change, KeyRange } from './keys.js';
 
 export interface Watches {
@@ -90,18 +89,16 @@ export function createWatches(
     read$: Observable<View>,
     known?: View,
   ): Observable<View> =>
-    defer(() => {
-      const readFirst$ = read$.pipe(switchMap((view) => concat(of(view), follow(following, view).pipe(skip(1)))));
-      // A proxy does not tell from which revision on it watches.
-      if (!isDirect()) return known === undefined ? readFirst$ : follow(following, known);
-      const fresh$ = new Observable<View>((subscriber) => {
-        const watch = new FreshWatch(following, key, read$, known, subscriber);
-        subscriber.add(connection().watch(watch));
-        if (known === undefined) watch.read();
-      });
-      // The stream was opened with a token that has expired. Whoever reads gets another one, for the next stream.
-      const isStale = (error: unknown): boolean => error instanceof BackendError && isTokenStale(error.cause);
-      return fresh$.pipe(catchError((error: unknown) => (isStale(error) ? readFirst$ : throwError(() => error))));
+    new Observable((subscriber) => {
+      const readFirst = (): Observable<View> =>
+        read$.pipe(switchMap((view) => concat(of(view), follow(following, view).pipe(skip(1)))));
+      // A proxy does not tell from which revision on it watches. And who opens a stream only for this may be content
+      // with one answer.
+      const isFresh = isDirect() && (known !== undefined || stillOpen().length > 0);
+      if (!isFresh) return (known === undefined ? readFirst() : follow(following, known)).subscribe(subscriber);
+      const watch = new FreshWatch({ following, key, read$, known, readFirst }, subscriber);
+      watch.begin(connection());
+      return watch;
     });
 
   return {
@@ -153,6 +150,17 @@ class ViewWatch<View> implements Watch {
   }
 }
 
+const NO_CHANGES: readonly Change[] = [];
+
+interface Fresh<View> {
+  readonly following: Following<View>;
+  readonly key: View;
+  readonly read$: Observable<View>;
+  readonly known: View | undefined;
+  /** What to do where it cannot be watched from now on: reads first, and watches from there. */
+  readFirst(): Observable<View>;
+}
+
 /**
  * What is read may be older than the beginning of the watch, then it is read again; or newer, then the changes that it
  * has are left out. A read that is sent after the watch has begun is not older: it goes through the leader.
@@ -161,47 +169,76 @@ class FreshWatch<View> implements Watch {
   readonly range: KeyRange;
   readonly revision = undefined;
   readonly #following: Following<View>;
-  readonly #read$: Observable<View>;
   readonly #subscriber: Subscriber<View>;
+  /** Until what is read is known to be current. */
+  #fresh: Fresh<View> | undefined;
   /** The revision after which changes are told. */
   #begunAt: bigint | undefined;
   #view: View | undefined;
   #isTold = false;
-  #isCurrent = false;
   /** Changes that were told before what is read was known to be current. */
-  #early: readonly Change[] = [];
+  #early: readonly Change[] = NO_CHANGES;
+  #reading = Subscription.EMPTY;
+  #isReadAgain = false;
+  #unwatch: (() => void) | undefined;
 
-  constructor(
-    following: Following<View>,
-    key: View,
-    read$: Observable<View>,
-    known: View | undefined,
-    subscriber: Subscriber<View>,
-  ) {
-    this.range = following.range(key, 0);
-    this.#following = following;
-    this.#read$ = read$;
-    this.#view = known;
+  constructor(fresh: Fresh<View>, subscriber: Subscriber<View>) {
+    this.range = fresh.following.range(fresh.key, 0);
+    this.#following = fresh.following;
     this.#subscriber = subscriber;
+    this.#fresh = fresh;
+    this.#view = fresh.known;
   }
 
-  read(): void {
-    const failed = (error: unknown): void => this.#subscriber.error(error);
-    this.#subscriber.add(this.#read$.subscribe({ next: (view) => this.#seen(view), error: failed }));
+  begin(on: Connection): void {
+    this.#unwatch = on.watch(this);
+    if (this.#view === undefined) this.#read();
+  }
+
+  unsubscribe(): void {
+    this.#unwatch?.();
+    this.#reading.unsubscribe();
   }
 
   created(revision: bigint): void {
+    // No revision of etcd: whoever answers does not tell.
+    if (revision === 0n) return this.#readFirst();
     this.#begunAt = revision;
     if (this.#view !== undefined) this.#joined(this.#view, revision);
   }
 
   changed(changes: readonly Change[]): void {
-    if (this.#view === undefined || !this.#isCurrent) this.#early = [...this.#early, ...changes];
+    if (this.#view === undefined || this.#fresh) this.#early = [...this.#early, ...changes];
     else this.#apply(this.#view, changes);
   }
 
   failed(error: BackendError): void {
-    this.#subscriber.error(error);
+    if (this.#fresh) this.#readFirst();
+    else this.#subscriber.error(error);
+  }
+
+  #read(): void {
+    this.#reading.unsubscribe();
+    const read$ = this.#fresh?.read$ ?? EMPTY;
+    this.#reading = read$.subscribe({
+      next: (view) => this.#seen(view),
+      error: (error: unknown) => this.#subscriber.error(error),
+    });
+  }
+
+  /** Once is enough: a reading cannot be older than an answer that came before it was sent. */
+  #readAgain(): void {
+    if (this.#isReadAgain) return this.#readFirst();
+    this.#isReadAgain = true;
+    this.#read();
+  }
+
+  /** Also where the token of the stream has expired: whoever reads gets another one, for the next stream. */
+  #readFirst(): void {
+    const view$ = this.#fresh?.readFirst() ?? EMPTY;
+    this.#fresh = undefined;
+    this.unsubscribe();
+    view$.subscribe(this.#subscriber);
   }
 
   #seen(view: View): void {
@@ -212,11 +249,12 @@ class FreshWatch<View> implements Watch {
   }
 
   #joined(view: View, begunAt: bigint): void {
-    if (this.#following.revision(view) < begunAt) return this.read();
-    this.#isCurrent = true;
+    if (this.#following.revision(view) < begunAt) return this.#readAgain();
+    this.#fresh = undefined;
     if (!this.#isTold) this.#subscriber.next(view);
-    this.#apply(view, this.#early);
-    this.#early = [];
+    const early = this.#early;
+    this.#early = NO_CHANGES;
+    this.#apply(this.#view ?? view, early);
   }
 
   #apply(view: View, changes: readonly Change[]): void {
