@@ -34,12 +34,13 @@ function writeOutApart(form) {
   for (const name of readdirSync(`dist/${form}`, { recursive: true })) {
     const file = join(`dist/${form}`, name);
     if (!/\.(js|d\.ts)$/.test(file)) continue;
-    let text = readFileSync(file, 'utf8');
+    const before = readFileSync(file, 'utf8');
+    let text = before;
     for (const [named, apart] of Object.entries(APART)) {
       const path = relative(dirname(file), `dist/${form}/${apart}`).replaceAll('\\', '/');
       text = text.replaceAll(new RegExp(`(['"])${named}\\1`, 'g'), `$1${path.startsWith('.') ? path : `./${path}`}$1`);
     }
-    writeFileSync(file, text);
+    if (text !== before) writeFileSync(file, text);
   }
 }
 

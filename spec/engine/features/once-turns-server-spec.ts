@@ -23,21 +23,13 @@ import type { Observable } from 'rxjs';
 import { marbles } from 'rxjs-marbles/jest';
 import type { MarkerView } from '../../../src/backend/port.js';
 import { BackendError } from '../../../src/index.js';
-import type { EnqueueResult, Locks, Once, OnceState, QueueBackend, RunOptions } from '../../../src/index.js';
+import type { EnqueueResult, Locks, QueueBackend } from '../../../src/index.js';
 import { onePlace } from '../../support/one-place.js';
-import { TIMES, atFrame, codes, openServer, seen } from '../../support/marbles.js';
+import { TIMES, atFrame, openServer, seen } from '../../support/marbles.js';
+import { onceOf, turn$ } from '../../support/turns.js';
 import type { OpenServer } from '../../support/marbles.js';
 
 type Marbles = Parameters<Parameters<typeof marbles>[0]>[0];
-
-const onceOf = (locks: Locks): Once<string> => locks.once<string>('k', { keep: 100 });
-
-/** How many are ahead, `w` where nobody knows, `h` for our turn, `d` for done. */
-const told = (state: OnceState<string>): string =>
-  state.status === 'waiting' ? String(state.ahead ?? 'w') : state.status === 'held' ? 'h' : 'd';
-
-const turn$ = (locks: Locks, options?: RunOptions): Observable<string> =>
-  onceOf(locks).turn$(options).pipe(map(told), codes());
 
 /** Holds the key, as another process that knows nothing of turns does. */
 const held$ = (locks: Locks): Observable<never> => onceOf(locks).lock.lock$().pipe(ignoreElements());

@@ -21,17 +21,9 @@ import type { TestScheduler } from 'rxjs/testing';
 import { marbles } from 'rxjs-marbles/jest';
 import { serverClaimsOf } from '../../../src/backend/prefixed.js';
 import { BackendError, LockLostError, runOnce } from '../../../src/index.js';
-import type { Locks, Once, OnceState, QueueBackend, RunOptions } from '../../../src/index.js';
-import { SLOW, TIMES, atFrame, codes, openServer, seen } from '../../support/marbles.js';
-
-const onceOf = (locks: Locks): Once<string> => locks.once<string>('k', { keep: 100 });
-
-/** How many are ahead, `h` for our turn, `d` for done. */
-const told = (state: OnceState<string>): string =>
-  state.status === 'waiting' ? String(state.ahead) : state.status === 'held' ? 'h' : 'd';
-
-const turn$ = (locks: Locks, options?: RunOptions): Observable<string> =>
-  onceOf(locks).turn$(options).pipe(map(told), codes());
+import type { Locks, QueueBackend, RunOptions } from '../../../src/index.js';
+import { SLOW, TIMES, atFrame, openServer, seen } from '../../support/marbles.js';
+import { asked$, onceOf, turn$ } from '../../support/turns.js';
 
 /** A server that answers each read of a marker with one of these, and as it is where that is undefined. */
 const reading = (memory: QueueBackend, answers: readonly (BackendError | 'silence' | undefined)[]): QueueBackend => {
@@ -522,13 +514,7 @@ describe('turns of one key in one Locks', () => {
     marbles((m) => {
       const server = openServer(m);
       const [x, a] = [server.client(TIMES), server.client(TIMES)];
-      const asked$ = onceOf(a)
-        .turn$()
-        .pipe(
-          mergeMap((state) => (state.status === 'held' ? state.held.revocation$ : EMPTY)),
-          map(({ reason }) => reason),
-        );
-      m.expect(asked$, '^------!').toBeObservable('----r', { r: 'update' });
+      m.expect(asked$(a), '^------!').toBeObservable('----r', { r: 'update' });
       atFrame(m, 3, () => void onceOf(x).lock.revoke({ reason: 'update' }));
     }),
   );
@@ -538,13 +524,7 @@ describe('turns of one key in one Locks', () => {
     marbles((m) => {
       const server = openServer(m, 0, (memory) => reading(memory, [undefined, 'silence', 'silence']));
       const [x, a] = [server.client(TIMES), server.client(TIMES)];
-      const asked$ = onceOf(a)
-        .turn$()
-        .pipe(
-          mergeMap((state) => (state.status === 'held' ? state.held.revocation$ : EMPTY)),
-          map(({ reason }) => reason),
-        );
-      m.expect(asked$, '^------!').toBeObservable('------r', { r: 'update' });
+      m.expect(asked$(a), '^------!').toBeObservable('------r', { r: 'update' });
       atFrame(m, 1, () => void onceOf(x).lock.revoke({ reason: 'update' }));
     }),
   );
